@@ -12,4 +12,5 @@ pub mod registry;
 pub mod topics;
 
 pub use error::CatalogError;
+pub use registry::Registry;
 pub use topics::{Catalog, NewTopic, Topic};
