@@ -6,7 +6,6 @@
 //! What this crate does not know: Kafka's wire shapes, HTTP, who is asking.
 
 pub mod error;
-pub mod names;
 pub mod records;
 pub mod registry;
 pub mod topics;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base::{ErrorKind, Offset, PartitionIndex};
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{
-    AdminClient, AdminOptions, NewPartitions, NewTopic as KafkaTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic as KafkaTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -123,6 +123,23 @@ impl Admin {
         let doing = format!("create topic `{}`", topic.name);
         let answers = self.admin.create_topics(&[new], &options()).await;
         self.only(&doing, answers)
+    }
+
+    /// Replaces what is set on the topic itself.
+    pub async fn set_settings(&self, topic: &str, settings: BTreeMap<String, String>) -> Result<(), TopicsError> {
+        let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (name, value) in &settings {
+            wanted = wanted.set(name, value);
+        }
+        let answers = self.admin.alter_configs([&wanted], &options()).await;
+        let failed = |error| {
+            self.connection
+                .failed(&format!("set the settings of `{topic}`"), &error)
+        };
+        match answers.map_err(failed)?.into_iter().next() {
+            Some(Err((_, code))) => Err(failed(rdkafka::error::KafkaError::AdminOp(code))),
+            _ => Ok(()),
+        }
     }
 
     pub async fn delete(&self, topic: &str) -> Result<(), TopicsError> {
