@@ -7,11 +7,17 @@
 
 pub mod batch;
 pub mod builder;
+pub mod codec;
 pub mod compression;
+pub mod error_code;
+pub mod frame;
+pub mod messages;
 pub mod records;
 mod varint;
 
 pub use batch::{BatchError, BatchHeader, TimestampType, batches, patch_base_offset, patch_leader_epoch, validate};
 pub use builder::{BatchBuilder, NewRecord};
+pub use codec::{DecodeError, EncodeError, Message, Reader, Request, Source, Writer};
 pub use compression::Compression;
+pub use error_code::ErrorCode;
 pub use records::{Record, RecordLimits, Records, records};

@@ -71,20 +71,6 @@ pub(crate) fn write_i64(out: &mut Vec<u8>, value: i64) {
     write_u64(out, ((value << 1) ^ (value >> 63)) as u64);
 }
 
-pub(crate) fn len_u32(value: u32) -> usize {
-    match value {
-        0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        0x20_0000..0x1000_0000 => 4,
-        _ => 5,
-    }
-}
-
-pub(crate) fn len_i32(value: i32) -> usize {
-    len_u32(((value << 1) ^ (value >> 31)) as u32)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,7 +81,6 @@ mod tests {
         for value in edges {
             let mut out = Vec::new();
             write_i32(&mut out, value);
-            assert_eq!(out.len(), len_i32(value), "{value}");
             let mut at = 0;
             assert_eq!(read_i32(&out, &mut at), Some(value));
             assert_eq!(at, out.len());
