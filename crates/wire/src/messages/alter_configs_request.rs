@@ -8,15 +8,6 @@ pub struct AlterConfigsRequest {
     pub validate_only: bool,
 }
 
-impl Default for AlterConfigsRequest {
-    fn default() -> Self {
-        AlterConfigsRequest {
-            resources: Vec::new(),
-            validate_only: false,
-        }
-    }
-}
-
 impl Message for AlterConfigsRequest {
     const NAME: &'static str = "AlterConfigsRequest";
     const KEY: i16 = 33;
@@ -54,16 +45,6 @@ pub struct AlterConfigsResource {
     pub resource_type: i8,
     pub resource_name: String,
     pub configs: Vec<AlterableConfig>,
-}
-
-impl Default for AlterConfigsResource {
-    fn default() -> Self {
-        AlterConfigsResource {
-            resource_type: 0,
-            resource_name: String::new(),
-            configs: Vec::new(),
-        }
-    }
 }
 
 impl AlterConfigsResource {

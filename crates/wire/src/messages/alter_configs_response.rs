@@ -8,15 +8,6 @@ pub struct AlterConfigsResponse {
     pub responses: Vec<AlterConfigsResourceResponse>,
 }
 
-impl Default for AlterConfigsResponse {
-    fn default() -> Self {
-        AlterConfigsResponse {
-            throttle_time_ms: 0,
-            responses: Vec::new(),
-        }
-    }
-}
-
 impl Message for AlterConfigsResponse {
     const NAME: &'static str = "AlterConfigsResponse";
     const KEY: i16 = 33;

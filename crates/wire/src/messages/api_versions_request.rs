@@ -8,15 +8,6 @@ pub struct ApiVersionsRequest {
     pub client_software_version: String,
 }
 
-impl Default for ApiVersionsRequest {
-    fn default() -> Self {
-        ApiVersionsRequest {
-            client_software_name: String::new(),
-            client_software_version: String::new(),
-        }
-    }
-}
-
 impl Message for ApiVersionsRequest {
     const NAME: &'static str = "ApiVersionsRequest";
     const KEY: i16 = 18;

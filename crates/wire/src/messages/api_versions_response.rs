@@ -111,16 +111,6 @@ pub struct ApiVersion {
     pub max_version: i16,
 }
 
-impl Default for ApiVersion {
-    fn default() -> Self {
-        ApiVersion {
-            api_key: 0,
-            min_version: 0,
-            max_version: 0,
-        }
-    }
-}
-
 impl ApiVersion {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 3;
@@ -151,16 +141,6 @@ pub struct SupportedFeatureKey {
     pub name: String,
     pub min_version: i16,
     pub max_version: i16,
-}
-
-impl Default for SupportedFeatureKey {
-    fn default() -> Self {
-        SupportedFeatureKey {
-            name: String::new(),
-            min_version: 0,
-            max_version: 0,
-        }
-    }
 }
 
 impl SupportedFeatureKey {
@@ -211,16 +191,6 @@ pub struct FinalizedFeatureKey {
     pub name: String,
     pub max_version_level: i16,
     pub min_version_level: i16,
-}
-
-impl Default for FinalizedFeatureKey {
-    fn default() -> Self {
-        FinalizedFeatureKey {
-            name: String::new(),
-            max_version_level: 0,
-            min_version_level: 0,
-        }
-    }
 }
 
 impl FinalizedFeatureKey {

@@ -10,15 +10,6 @@ pub struct ConsumerProtocolAssignment {
     pub user_data: Option<Bytes>,
 }
 
-impl Default for ConsumerProtocolAssignment {
-    fn default() -> Self {
-        ConsumerProtocolAssignment {
-            assigned_partitions: Vec::new(),
-            user_data: None,
-        }
-    }
-}
-
 impl Message for ConsumerProtocolAssignment {
     const NAME: &'static str = "ConsumerProtocolAssignment";
     const KEY: i16 = -1;
@@ -54,15 +45,6 @@ impl Message for ConsumerProtocolAssignment {
 pub struct TopicPartition {
     pub topic: String,
     pub partitions: Vec<i32>,
-}
-
-impl Default for TopicPartition {
-    fn default() -> Self {
-        TopicPartition {
-            topic: String::new(),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl TopicPartition {

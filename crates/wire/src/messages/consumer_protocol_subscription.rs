@@ -88,15 +88,6 @@ pub struct TopicPartition {
     pub partitions: Vec<i32>,
 }
 
-impl Default for TopicPartition {
-    fn default() -> Self {
-        TopicPartition {
-            topic: String::new(),
-            partitions: Vec::new(),
-        }
-    }
-}
-
 impl TopicPartition {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = false;

@@ -9,16 +9,6 @@ pub struct CreatePartitionsRequest {
     pub validate_only: bool,
 }
 
-impl Default for CreatePartitionsRequest {
-    fn default() -> Self {
-        CreatePartitionsRequest {
-            topics: Vec::new(),
-            timeout_ms: 0,
-            validate_only: false,
-        }
-    }
-}
-
 impl Message for CreatePartitionsRequest {
     const NAME: &'static str = "CreatePartitionsRequest";
     const KEY: i16 = 37;
@@ -108,12 +98,6 @@ impl CreatePartitionsTopic {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreatePartitionsAssignment {
     pub broker_ids: Vec<i32>,
-}
-
-impl Default for CreatePartitionsAssignment {
-    fn default() -> Self {
-        CreatePartitionsAssignment { broker_ids: Vec::new() }
-    }
 }
 
 impl CreatePartitionsAssignment {

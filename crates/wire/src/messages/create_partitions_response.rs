@@ -8,15 +8,6 @@ pub struct CreatePartitionsResponse {
     pub results: Vec<CreatePartitionsTopicResult>,
 }
 
-impl Default for CreatePartitionsResponse {
-    fn default() -> Self {
-        CreatePartitionsResponse {
-            throttle_time_ms: 0,
-            results: Vec::new(),
-        }
-    }
-}
-
 impl Message for CreatePartitionsResponse {
     const NAME: &'static str = "CreatePartitionsResponse";
     const KEY: i16 = 37;
@@ -56,16 +47,6 @@ pub struct CreatePartitionsTopicResult {
     pub name: String,
     pub error_code: i16,
     pub error_message: Option<String>,
-}
-
-impl Default for CreatePartitionsTopicResult {
-    fn default() -> Self {
-        CreatePartitionsTopicResult {
-            name: String::new(),
-            error_code: 0,
-            error_message: None,
-        }
-    }
 }
 
 impl CreatePartitionsTopicResult {

@@ -62,18 +62,6 @@ pub struct CreatableTopic {
     pub configs: Vec<CreatableTopicConfig>,
 }
 
-impl Default for CreatableTopic {
-    fn default() -> Self {
-        CreatableTopic {
-            name: String::new(),
-            num_partitions: 0,
-            replication_factor: 0,
-            assignments: Vec::new(),
-            configs: Vec::new(),
-        }
-    }
-}
-
 impl CreatableTopic {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 5;
@@ -115,15 +103,6 @@ impl CreatableTopic {
 pub struct CreatableReplicaAssignment {
     pub partition_index: i32,
     pub broker_ids: Vec<i32>,
-}
-
-impl Default for CreatableReplicaAssignment {
-    fn default() -> Self {
-        CreatableReplicaAssignment {
-            partition_index: 0,
-            broker_ids: Vec::new(),
-        }
-    }
 }
 
 impl CreatableReplicaAssignment {

@@ -8,15 +8,6 @@ pub struct CreateTopicsResponse {
     pub topics: Vec<CreatableTopicResult>,
 }
 
-impl Default for CreateTopicsResponse {
-    fn default() -> Self {
-        CreateTopicsResponse {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
-}
-
 impl Message for CreateTopicsResponse {
     const NAME: &'static str = "CreateTopicsResponse";
     const KEY: i16 = 19;

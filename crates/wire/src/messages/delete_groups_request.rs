@@ -7,14 +7,6 @@ pub struct DeleteGroupsRequest {
     pub groups_names: Vec<String>,
 }
 
-impl Default for DeleteGroupsRequest {
-    fn default() -> Self {
-        DeleteGroupsRequest {
-            groups_names: Vec::new(),
-        }
-    }
-}
-
 impl Message for DeleteGroupsRequest {
     const NAME: &'static str = "DeleteGroupsRequest";
     const KEY: i16 = 42;

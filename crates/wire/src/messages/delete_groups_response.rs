@@ -8,15 +8,6 @@ pub struct DeleteGroupsResponse {
     pub results: Vec<DeletableGroupResult>,
 }
 
-impl Default for DeleteGroupsResponse {
-    fn default() -> Self {
-        DeleteGroupsResponse {
-            throttle_time_ms: 0,
-            results: Vec::new(),
-        }
-    }
-}
-
 impl Message for DeleteGroupsResponse {
     const NAME: &'static str = "DeleteGroupsResponse";
     const KEY: i16 = 42;
@@ -53,15 +44,6 @@ impl Message for DeleteGroupsResponse {
 pub struct DeletableGroupResult {
     pub group_id: String,
     pub error_code: i16,
-}
-
-impl Default for DeletableGroupResult {
-    fn default() -> Self {
-        DeletableGroupResult {
-            group_id: String::new(),
-            error_code: 0,
-        }
-    }
 }
 
 impl DeletableGroupResult {

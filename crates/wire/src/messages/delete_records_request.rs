@@ -8,15 +8,6 @@ pub struct DeleteRecordsRequest {
     pub timeout_ms: i32,
 }
 
-impl Default for DeleteRecordsRequest {
-    fn default() -> Self {
-        DeleteRecordsRequest {
-            topics: Vec::new(),
-            timeout_ms: 0,
-        }
-    }
-}
-
 impl Message for DeleteRecordsRequest {
     const NAME: &'static str = "DeleteRecordsRequest";
     const KEY: i16 = 21;
@@ -55,15 +46,6 @@ pub struct DeleteRecordsTopic {
     pub partitions: Vec<DeleteRecordsPartition>,
 }
 
-impl Default for DeleteRecordsTopic {
-    fn default() -> Self {
-        DeleteRecordsTopic {
-            name: String::new(),
-            partitions: Vec::new(),
-        }
-    }
-}
-
 impl DeleteRecordsTopic {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 2;
@@ -94,15 +76,6 @@ impl DeleteRecordsTopic {
 pub struct DeleteRecordsPartition {
     pub partition_index: i32,
     pub offset: i64,
-}
-
-impl Default for DeleteRecordsPartition {
-    fn default() -> Self {
-        DeleteRecordsPartition {
-            partition_index: 0,
-            offset: 0,
-        }
-    }
 }
 
 impl DeleteRecordsPartition {

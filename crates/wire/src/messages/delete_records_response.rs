@@ -8,15 +8,6 @@ pub struct DeleteRecordsResponse {
     pub topics: Vec<DeleteRecordsTopicResult>,
 }
 
-impl Default for DeleteRecordsResponse {
-    fn default() -> Self {
-        DeleteRecordsResponse {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
-}
-
 impl Message for DeleteRecordsResponse {
     const NAME: &'static str = "DeleteRecordsResponse";
     const KEY: i16 = 21;
@@ -55,15 +46,6 @@ pub struct DeleteRecordsTopicResult {
     pub partitions: Vec<DeleteRecordsPartitionResult>,
 }
 
-impl Default for DeleteRecordsTopicResult {
-    fn default() -> Self {
-        DeleteRecordsTopicResult {
-            name: String::new(),
-            partitions: Vec::new(),
-        }
-    }
-}
-
 impl DeleteRecordsTopicResult {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 2;
@@ -97,16 +79,6 @@ pub struct DeleteRecordsPartitionResult {
     pub partition_index: i32,
     pub low_watermark: i64,
     pub error_code: i16,
-}
-
-impl Default for DeleteRecordsPartitionResult {
-    fn default() -> Self {
-        DeleteRecordsPartitionResult {
-            partition_index: 0,
-            low_watermark: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl DeleteRecordsPartitionResult {

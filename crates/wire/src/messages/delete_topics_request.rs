@@ -9,16 +9,6 @@ pub struct DeleteTopicsRequest {
     pub timeout_ms: i32,
 }
 
-impl Default for DeleteTopicsRequest {
-    fn default() -> Self {
-        DeleteTopicsRequest {
-            topics: Vec::new(),
-            topic_names: Vec::new(),
-            timeout_ms: 0,
-        }
-    }
-}
-
 impl Message for DeleteTopicsRequest {
     const NAME: &'static str = "DeleteTopicsRequest";
     const KEY: i16 = 20;
@@ -70,15 +60,6 @@ impl Message for DeleteTopicsRequest {
 pub struct DeleteTopicState {
     pub name: Option<String>,
     pub topic_id: [u8; 16],
-}
-
-impl Default for DeleteTopicState {
-    fn default() -> Self {
-        DeleteTopicState {
-            name: None,
-            topic_id: [0; 16],
-        }
-    }
 }
 
 impl DeleteTopicState {

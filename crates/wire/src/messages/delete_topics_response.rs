@@ -8,15 +8,6 @@ pub struct DeleteTopicsResponse {
     pub responses: Vec<DeletableTopicResult>,
 }
 
-impl Default for DeleteTopicsResponse {
-    fn default() -> Self {
-        DeleteTopicsResponse {
-            throttle_time_ms: 0,
-            responses: Vec::new(),
-        }
-    }
-}
-
 impl Message for DeleteTopicsResponse {
     const NAME: &'static str = "DeleteTopicsResponse";
     const KEY: i16 = 20;

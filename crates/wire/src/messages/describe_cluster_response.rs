@@ -93,18 +93,6 @@ pub struct DescribeClusterBroker {
     pub is_fenced: bool,
 }
 
-impl Default for DescribeClusterBroker {
-    fn default() -> Self {
-        DescribeClusterBroker {
-            broker_id: 0,
-            host: String::new(),
-            port: 0,
-            rack: None,
-            is_fenced: false,
-        }
-    }
-}
-
 impl DescribeClusterBroker {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = true;

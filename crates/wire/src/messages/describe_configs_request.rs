@@ -9,16 +9,6 @@ pub struct DescribeConfigsRequest {
     pub include_documentation: bool,
 }
 
-impl Default for DescribeConfigsRequest {
-    fn default() -> Self {
-        DescribeConfigsRequest {
-            resources: Vec::new(),
-            include_synonyms: false,
-            include_documentation: false,
-        }
-    }
-}
-
 impl Message for DescribeConfigsRequest {
     const NAME: &'static str = "DescribeConfigsRequest";
     const KEY: i16 = 32;

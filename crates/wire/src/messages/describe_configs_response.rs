@@ -8,15 +8,6 @@ pub struct DescribeConfigsResponse {
     pub results: Vec<DescribeConfigsResult>,
 }
 
-impl Default for DescribeConfigsResponse {
-    fn default() -> Self {
-        DescribeConfigsResponse {
-            throttle_time_ms: 0,
-            results: Vec::new(),
-        }
-    }
-}
-
 impl Message for DescribeConfigsResponse {
     const NAME: &'static str = "DescribeConfigsResponse";
     const KEY: i16 = 32;

@@ -8,15 +8,6 @@ pub struct DescribeGroupsRequest {
     pub include_authorized_operations: bool,
 }
 
-impl Default for DescribeGroupsRequest {
-    fn default() -> Self {
-        DescribeGroupsRequest {
-            groups: Vec::new(),
-            include_authorized_operations: false,
-        }
-    }
-}
-
 impl Message for DescribeGroupsRequest {
     const NAME: &'static str = "DescribeGroupsRequest";
     const KEY: i16 = 15;

@@ -10,15 +10,6 @@ pub struct DescribeGroupsResponse {
     pub groups: Vec<DescribedGroup>,
 }
 
-impl Default for DescribeGroupsResponse {
-    fn default() -> Self {
-        DescribeGroupsResponse {
-            throttle_time_ms: 0,
-            groups: Vec::new(),
-        }
-    }
-}
-
 impl Message for DescribeGroupsResponse {
     const NAME: &'static str = "DescribeGroupsResponse";
     const KEY: i16 = 15;
@@ -145,19 +136,6 @@ pub struct DescribedGroupMember {
     pub client_host: String,
     pub member_metadata: Bytes,
     pub member_assignment: Bytes,
-}
-
-impl Default for DescribedGroupMember {
-    fn default() -> Self {
-        DescribedGroupMember {
-            member_id: String::new(),
-            group_instance_id: None,
-            client_id: String::new(),
-            client_host: String::new(),
-            member_metadata: Bytes::new(),
-            member_assignment: Bytes::new(),
-        }
-    }
 }
 
 impl DescribedGroupMember {

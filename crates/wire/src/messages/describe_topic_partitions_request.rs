@@ -68,12 +68,6 @@ pub struct TopicRequest {
     pub name: String,
 }
 
-impl Default for TopicRequest {
-    fn default() -> Self {
-        TopicRequest { name: String::new() }
-    }
-}
-
 impl TopicRequest {
     #[allow(unused_variables, reason = "generated")]
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
@@ -101,15 +95,6 @@ impl TopicRequest {
 pub struct Cursor {
     pub topic_name: String,
     pub partition_index: i32,
-}
-
-impl Default for Cursor {
-    fn default() -> Self {
-        Cursor {
-            topic_name: String::new(),
-            partition_index: 0,
-        }
-    }
 }
 
 impl Cursor {

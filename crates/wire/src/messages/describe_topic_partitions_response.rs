@@ -9,16 +9,6 @@ pub struct DescribeTopicPartitionsResponse {
     pub next_cursor: Option<Cursor>,
 }
 
-impl Default for DescribeTopicPartitionsResponse {
-    fn default() -> Self {
-        DescribeTopicPartitionsResponse {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-            next_cursor: None,
-        }
-    }
-}
-
 impl Message for DescribeTopicPartitionsResponse {
     const NAME: &'static str = "DescribeTopicPartitionsResponse";
     const KEY: i16 = 75;
@@ -226,15 +216,6 @@ impl DescribeTopicPartitionsResponsePartition {
 pub struct Cursor {
     pub topic_name: String,
     pub partition_index: i32,
-}
-
-impl Default for Cursor {
-    fn default() -> Self {
-        Cursor {
-            topic_name: String::new(),
-            partition_index: 0,
-        }
-    }
 }
 
 impl Cursor {

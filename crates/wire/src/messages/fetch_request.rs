@@ -195,16 +195,6 @@ pub struct FetchTopic {
     pub partitions: Vec<FetchPartition>,
 }
 
-impl Default for FetchTopic {
-    fn default() -> Self {
-        FetchTopic {
-            topic: String::new(),
-            topic_id: [0; 16],
-            partitions: Vec::new(),
-        }
-    }
-}
-
 impl FetchTopic {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 12;
@@ -335,16 +325,6 @@ pub struct ForgottenTopic {
     pub topic: String,
     pub topic_id: [u8; 16],
     pub partitions: Vec<i32>,
-}
-
-impl Default for ForgottenTopic {
-    fn default() -> Self {
-        ForgottenTopic {
-            topic: String::new(),
-            topic_id: [0; 16],
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl ForgottenTopic {

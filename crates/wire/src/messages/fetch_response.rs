@@ -13,18 +13,6 @@ pub struct FetchResponse {
     pub node_endpoints: Vec<NodeEndpoint>,
 }
 
-impl Default for FetchResponse {
-    fn default() -> Self {
-        FetchResponse {
-            throttle_time_ms: 0,
-            error_code: 0,
-            session_id: 0,
-            responses: Vec::new(),
-            node_endpoints: Vec::new(),
-        }
-    }
-}
-
 impl Message for FetchResponse {
     const NAME: &'static str = "FetchResponse";
     const KEY: i16 = 1;
@@ -97,16 +85,6 @@ pub struct FetchableTopicResponse {
     pub topic: String,
     pub topic_id: [u8; 16],
     pub partitions: Vec<PartitionData>,
-}
-
-impl Default for FetchableTopicResponse {
-    fn default() -> Self {
-        FetchableTopicResponse {
-            topic: String::new(),
-            topic_id: [0; 16],
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl FetchableTopicResponse {
@@ -412,15 +390,6 @@ pub struct AbortedTransaction {
     pub first_offset: i64,
 }
 
-impl Default for AbortedTransaction {
-    fn default() -> Self {
-        AbortedTransaction {
-            producer_id: 0,
-            first_offset: 0,
-        }
-    }
-}
-
 impl AbortedTransaction {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 12;
@@ -450,17 +419,6 @@ pub struct NodeEndpoint {
     pub host: String,
     pub port: i32,
     pub rack: Option<String>,
-}
-
-impl Default for NodeEndpoint {
-    fn default() -> Self {
-        NodeEndpoint {
-            node_id: 0,
-            host: String::new(),
-            port: 0,
-            rack: None,
-        }
-    }
 }
 
 impl NodeEndpoint {

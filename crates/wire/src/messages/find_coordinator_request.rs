@@ -9,16 +9,6 @@ pub struct FindCoordinatorRequest {
     pub coordinator_keys: Vec<String>,
 }
 
-impl Default for FindCoordinatorRequest {
-    fn default() -> Self {
-        FindCoordinatorRequest {
-            key: String::new(),
-            key_type: 0,
-            coordinator_keys: Vec::new(),
-        }
-    }
-}
-
 impl Message for FindCoordinatorRequest {
     const NAME: &'static str = "FindCoordinatorRequest";
     const KEY: i16 = 10;

@@ -10,17 +10,6 @@ pub struct HeartbeatRequest {
     pub group_instance_id: Option<String>,
 }
 
-impl Default for HeartbeatRequest {
-    fn default() -> Self {
-        HeartbeatRequest {
-            group_id: String::new(),
-            generation_id: 0,
-            member_id: String::new(),
-            group_instance_id: None,
-        }
-    }
-}
-
 impl Message for HeartbeatRequest {
     const NAME: &'static str = "HeartbeatRequest";
     const KEY: i16 = 12;

@@ -8,15 +8,6 @@ pub struct HeartbeatResponse {
     pub error_code: i16,
 }
 
-impl Default for HeartbeatResponse {
-    fn default() -> Self {
-        HeartbeatResponse {
-            throttle_time_ms: 0,
-            error_code: 0,
-        }
-    }
-}
-
 impl Message for HeartbeatResponse {
     const NAME: &'static str = "HeartbeatResponse";
     const KEY: i16 = 12;

@@ -8,15 +8,6 @@ pub struct IncrementalAlterConfigsRequest {
     pub validate_only: bool,
 }
 
-impl Default for IncrementalAlterConfigsRequest {
-    fn default() -> Self {
-        IncrementalAlterConfigsRequest {
-            resources: Vec::new(),
-            validate_only: false,
-        }
-    }
-}
-
 impl Message for IncrementalAlterConfigsRequest {
     const NAME: &'static str = "IncrementalAlterConfigsRequest";
     const KEY: i16 = 44;
@@ -54,16 +45,6 @@ pub struct AlterConfigsResource {
     pub resource_type: i8,
     pub resource_name: String,
     pub configs: Vec<AlterableConfig>,
-}
-
-impl Default for AlterConfigsResource {
-    fn default() -> Self {
-        AlterConfigsResource {
-            resource_type: 0,
-            resource_name: String::new(),
-            configs: Vec::new(),
-        }
-    }
 }
 
 impl AlterConfigsResource {

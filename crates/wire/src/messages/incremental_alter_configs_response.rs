@@ -8,15 +8,6 @@ pub struct IncrementalAlterConfigsResponse {
     pub responses: Vec<AlterConfigsResourceResponse>,
 }
 
-impl Default for IncrementalAlterConfigsResponse {
-    fn default() -> Self {
-        IncrementalAlterConfigsResponse {
-            throttle_time_ms: 0,
-            responses: Vec::new(),
-        }
-    }
-}
-
 impl Message for IncrementalAlterConfigsResponse {
     const NAME: &'static str = "IncrementalAlterConfigsResponse";
     const KEY: i16 = 44;

@@ -105,15 +105,6 @@ pub struct JoinGroupRequestProtocol {
     pub metadata: Bytes,
 }
 
-impl Default for JoinGroupRequestProtocol {
-    fn default() -> Self {
-        JoinGroupRequestProtocol {
-            name: String::new(),
-            metadata: Bytes::new(),
-        }
-    }
-}
-
 impl JoinGroupRequestProtocol {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 6;

@@ -115,16 +115,6 @@ pub struct JoinGroupResponseMember {
     pub metadata: Bytes,
 }
 
-impl Default for JoinGroupResponseMember {
-    fn default() -> Self {
-        JoinGroupResponseMember {
-            member_id: String::new(),
-            group_instance_id: None,
-            metadata: Bytes::new(),
-        }
-    }
-}
-
 impl JoinGroupResponseMember {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 6;

@@ -9,16 +9,6 @@ pub struct LeaveGroupRequest {
     pub members: Vec<MemberIdentity>,
 }
 
-impl Default for LeaveGroupRequest {
-    fn default() -> Self {
-        LeaveGroupRequest {
-            group_id: String::new(),
-            member_id: String::new(),
-            members: Vec::new(),
-        }
-    }
-}
-
 impl Message for LeaveGroupRequest {
     const NAME: &'static str = "LeaveGroupRequest";
     const KEY: i16 = 13;
@@ -70,16 +60,6 @@ pub struct MemberIdentity {
     pub member_id: String,
     pub group_instance_id: Option<String>,
     pub reason: Option<String>,
-}
-
-impl Default for MemberIdentity {
-    fn default() -> Self {
-        MemberIdentity {
-            member_id: String::new(),
-            group_instance_id: None,
-            reason: None,
-        }
-    }
 }
 
 impl MemberIdentity {

@@ -9,16 +9,6 @@ pub struct LeaveGroupResponse {
     pub members: Vec<MemberResponse>,
 }
 
-impl Default for LeaveGroupResponse {
-    fn default() -> Self {
-        LeaveGroupResponse {
-            throttle_time_ms: 0,
-            error_code: 0,
-            members: Vec::new(),
-        }
-    }
-}
-
 impl Message for LeaveGroupResponse {
     const NAME: &'static str = "LeaveGroupResponse";
     const KEY: i16 = 13;

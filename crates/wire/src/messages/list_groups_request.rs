@@ -8,15 +8,6 @@ pub struct ListGroupsRequest {
     pub types_filter: Vec<String>,
 }
 
-impl Default for ListGroupsRequest {
-    fn default() -> Self {
-        ListGroupsRequest {
-            states_filter: Vec::new(),
-            types_filter: Vec::new(),
-        }
-    }
-}
-
 impl Message for ListGroupsRequest {
     const NAME: &'static str = "ListGroupsRequest";
     const KEY: i16 = 16;

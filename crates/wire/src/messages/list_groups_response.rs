@@ -9,16 +9,6 @@ pub struct ListGroupsResponse {
     pub groups: Vec<ListedGroup>,
 }
 
-impl Default for ListGroupsResponse {
-    fn default() -> Self {
-        ListGroupsResponse {
-            throttle_time_ms: 0,
-            error_code: 0,
-            groups: Vec::new(),
-        }
-    }
-}
-
 impl Message for ListGroupsResponse {
     const NAME: &'static str = "ListGroupsResponse";
     const KEY: i16 = 16;
@@ -63,17 +53,6 @@ pub struct ListedGroup {
     pub protocol_type: String,
     pub group_state: String,
     pub group_type: String,
-}
-
-impl Default for ListedGroup {
-    fn default() -> Self {
-        ListedGroup {
-            group_id: String::new(),
-            protocol_type: String::new(),
-            group_state: String::new(),
-            group_type: String::new(),
-        }
-    }
 }
 
 impl ListedGroup {

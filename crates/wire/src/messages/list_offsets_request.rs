@@ -10,17 +10,6 @@ pub struct ListOffsetsRequest {
     pub timeout_ms: i32,
 }
 
-impl Default for ListOffsetsRequest {
-    fn default() -> Self {
-        ListOffsetsRequest {
-            replica_id: 0,
-            isolation_level: 0,
-            topics: Vec::new(),
-            timeout_ms: 0,
-        }
-    }
-}
-
 impl Message for ListOffsetsRequest {
     const NAME: &'static str = "ListOffsetsRequest";
     const KEY: i16 = 2;
@@ -71,15 +60,6 @@ impl Message for ListOffsetsRequest {
 pub struct ListOffsetsTopic {
     pub name: String,
     pub partitions: Vec<ListOffsetsPartition>,
-}
-
-impl Default for ListOffsetsTopic {
-    fn default() -> Self {
-        ListOffsetsTopic {
-            name: String::new(),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl ListOffsetsTopic {

@@ -8,15 +8,6 @@ pub struct ListOffsetsResponse {
     pub topics: Vec<ListOffsetsTopicResponse>,
 }
 
-impl Default for ListOffsetsResponse {
-    fn default() -> Self {
-        ListOffsetsResponse {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
-}
-
 impl Message for ListOffsetsResponse {
     const NAME: &'static str = "ListOffsetsResponse";
     const KEY: i16 = 2;
@@ -57,15 +48,6 @@ impl Message for ListOffsetsResponse {
 pub struct ListOffsetsTopicResponse {
     pub name: String,
     pub partitions: Vec<ListOffsetsPartitionResponse>,
-}
-
-impl Default for ListOffsetsTopicResponse {
-    fn default() -> Self {
-        ListOffsetsTopicResponse {
-            name: String::new(),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl ListOffsetsTopicResponse {

@@ -110,17 +110,6 @@ pub struct MetadataResponseBroker {
     pub rack: Option<String>,
 }
 
-impl Default for MetadataResponseBroker {
-    fn default() -> Self {
-        MetadataResponseBroker {
-            node_id: 0,
-            host: String::new(),
-            port: 0,
-            rack: None,
-        }
-    }
-}
-
 impl MetadataResponseBroker {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 9;

@@ -87,16 +87,6 @@ pub struct OffsetCommitRequestTopic {
     pub partitions: Vec<OffsetCommitRequestPartition>,
 }
 
-impl Default for OffsetCommitRequestTopic {
-    fn default() -> Self {
-        OffsetCommitRequestTopic {
-            name: String::new(),
-            topic_id: [0; 16],
-            partitions: Vec::new(),
-        }
-    }
-}
-
 impl OffsetCommitRequestTopic {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 8;

@@ -8,15 +8,6 @@ pub struct OffsetCommitResponse {
     pub topics: Vec<OffsetCommitResponseTopic>,
 }
 
-impl Default for OffsetCommitResponse {
-    fn default() -> Self {
-        OffsetCommitResponse {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
-}
-
 impl Message for OffsetCommitResponse {
     const NAME: &'static str = "OffsetCommitResponse";
     const KEY: i16 = 8;
@@ -58,16 +49,6 @@ pub struct OffsetCommitResponseTopic {
     pub name: String,
     pub topic_id: [u8; 16],
     pub partitions: Vec<OffsetCommitResponsePartition>,
-}
-
-impl Default for OffsetCommitResponseTopic {
-    fn default() -> Self {
-        OffsetCommitResponseTopic {
-            name: String::new(),
-            topic_id: [0; 16],
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl OffsetCommitResponseTopic {
@@ -112,15 +93,6 @@ impl OffsetCommitResponseTopic {
 pub struct OffsetCommitResponsePartition {
     pub partition_index: i32,
     pub error_code: i16,
-}
-
-impl Default for OffsetCommitResponsePartition {
-    fn default() -> Self {
-        OffsetCommitResponsePartition {
-            partition_index: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl OffsetCommitResponsePartition {

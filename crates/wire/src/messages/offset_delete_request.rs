@@ -8,15 +8,6 @@ pub struct OffsetDeleteRequest {
     pub topics: Vec<OffsetDeleteRequestTopic>,
 }
 
-impl Default for OffsetDeleteRequest {
-    fn default() -> Self {
-        OffsetDeleteRequest {
-            group_id: String::new(),
-            topics: Vec::new(),
-        }
-    }
-}
-
 impl Message for OffsetDeleteRequest {
     const NAME: &'static str = "OffsetDeleteRequest";
     const KEY: i16 = 47;
@@ -49,15 +40,6 @@ pub struct OffsetDeleteRequestTopic {
     pub partitions: Vec<OffsetDeleteRequestPartition>,
 }
 
-impl Default for OffsetDeleteRequestTopic {
-    fn default() -> Self {
-        OffsetDeleteRequestTopic {
-            name: String::new(),
-            partitions: Vec::new(),
-        }
-    }
-}
-
 impl OffsetDeleteRequestTopic {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = false;
@@ -83,12 +65,6 @@ impl OffsetDeleteRequestTopic {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OffsetDeleteRequestPartition {
     pub partition_index: i32,
-}
-
-impl Default for OffsetDeleteRequestPartition {
-    fn default() -> Self {
-        OffsetDeleteRequestPartition { partition_index: 0 }
-    }
 }
 
 impl OffsetDeleteRequestPartition {

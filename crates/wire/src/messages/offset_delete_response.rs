@@ -9,16 +9,6 @@ pub struct OffsetDeleteResponse {
     pub topics: Vec<OffsetDeleteResponseTopic>,
 }
 
-impl Default for OffsetDeleteResponse {
-    fn default() -> Self {
-        OffsetDeleteResponse {
-            error_code: 0,
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
-}
-
 impl Message for OffsetDeleteResponse {
     const NAME: &'static str = "OffsetDeleteResponse";
     const KEY: i16 = 47;
@@ -53,15 +43,6 @@ pub struct OffsetDeleteResponseTopic {
     pub partitions: Vec<OffsetDeleteResponsePartition>,
 }
 
-impl Default for OffsetDeleteResponseTopic {
-    fn default() -> Self {
-        OffsetDeleteResponseTopic {
-            name: String::new(),
-            partitions: Vec::new(),
-        }
-    }
-}
-
 impl OffsetDeleteResponseTopic {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = false;
@@ -88,15 +69,6 @@ impl OffsetDeleteResponseTopic {
 pub struct OffsetDeleteResponsePartition {
     pub partition_index: i32,
     pub error_code: i16,
-}
-
-impl Default for OffsetDeleteResponsePartition {
-    fn default() -> Self {
-        OffsetDeleteResponsePartition {
-            partition_index: 0,
-            error_code: 0,
-        }
-    }
 }
 
 impl OffsetDeleteResponsePartition {

@@ -100,15 +100,6 @@ pub struct OffsetFetchRequestTopic {
     pub partition_indexes: Vec<i32>,
 }
 
-impl Default for OffsetFetchRequestTopic {
-    fn default() -> Self {
-        OffsetFetchRequestTopic {
-            name: String::new(),
-            partition_indexes: Vec::new(),
-        }
-    }
-}
-
 impl OffsetFetchRequestTopic {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 6;
@@ -235,16 +226,6 @@ pub struct OffsetFetchRequestTopics {
     pub name: String,
     pub topic_id: [u8; 16],
     pub partition_indexes: Vec<i32>,
-}
-
-impl Default for OffsetFetchRequestTopics {
-    fn default() -> Self {
-        OffsetFetchRequestTopics {
-            name: String::new(),
-            topic_id: [0; 16],
-            partition_indexes: Vec::new(),
-        }
-    }
 }
 
 impl OffsetFetchRequestTopics {

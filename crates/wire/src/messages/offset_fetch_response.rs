@@ -10,17 +10,6 @@ pub struct OffsetFetchResponse {
     pub groups: Vec<OffsetFetchResponseGroup>,
 }
 
-impl Default for OffsetFetchResponse {
-    fn default() -> Self {
-        OffsetFetchResponse {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-            error_code: 0,
-            groups: Vec::new(),
-        }
-    }
-}
-
 impl Message for OffsetFetchResponse {
     const NAME: &'static str = "OffsetFetchResponse";
     const KEY: i16 = 9;
@@ -84,15 +73,6 @@ impl Message for OffsetFetchResponse {
 pub struct OffsetFetchResponseTopic {
     pub name: String,
     pub partitions: Vec<OffsetFetchResponsePartition>,
-}
-
-impl Default for OffsetFetchResponseTopic {
-    fn default() -> Self {
-        OffsetFetchResponseTopic {
-            name: String::new(),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl OffsetFetchResponseTopic {
@@ -231,16 +211,6 @@ pub struct OffsetFetchResponseGroup {
     pub error_code: i16,
 }
 
-impl Default for OffsetFetchResponseGroup {
-    fn default() -> Self {
-        OffsetFetchResponseGroup {
-            group_id: String::new(),
-            topics: Vec::new(),
-            error_code: 0,
-        }
-    }
-}
-
 impl OffsetFetchResponseGroup {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 6;
@@ -292,16 +262,6 @@ pub struct OffsetFetchResponseTopics {
     pub name: String,
     pub topic_id: [u8; 16],
     pub partitions: Vec<OffsetFetchResponsePartitions>,
-}
-
-impl Default for OffsetFetchResponseTopics {
-    fn default() -> Self {
-        OffsetFetchResponseTopics {
-            name: String::new(),
-            topic_id: [0; 16],
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl OffsetFetchResponseTopics {

@@ -59,15 +59,6 @@ pub struct OffsetForLeaderTopic {
     pub partitions: Vec<OffsetForLeaderPartition>,
 }
 
-impl Default for OffsetForLeaderTopic {
-    fn default() -> Self {
-        OffsetForLeaderTopic {
-            topic: String::new(),
-            partitions: Vec::new(),
-        }
-    }
-}
-
 impl OffsetForLeaderTopic {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 4;

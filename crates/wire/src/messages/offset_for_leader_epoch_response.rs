@@ -8,15 +8,6 @@ pub struct OffsetForLeaderEpochResponse {
     pub topics: Vec<OffsetForLeaderTopicResult>,
 }
 
-impl Default for OffsetForLeaderEpochResponse {
-    fn default() -> Self {
-        OffsetForLeaderEpochResponse {
-            throttle_time_ms: 0,
-            topics: Vec::new(),
-        }
-    }
-}
-
 impl Message for OffsetForLeaderEpochResponse {
     const NAME: &'static str = "OffsetForLeaderEpochResponse";
     const KEY: i16 = 23;
@@ -55,15 +46,6 @@ impl Message for OffsetForLeaderEpochResponse {
 pub struct OffsetForLeaderTopicResult {
     pub topic: String,
     pub partitions: Vec<EpochEndOffset>,
-}
-
-impl Default for OffsetForLeaderTopicResult {
-    fn default() -> Self {
-        OffsetForLeaderTopicResult {
-            topic: String::new(),
-            partitions: Vec::new(),
-        }
-    }
 }
 
 impl OffsetForLeaderTopicResult {

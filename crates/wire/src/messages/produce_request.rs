@@ -12,17 +12,6 @@ pub struct ProduceRequest {
     pub topic_data: Vec<TopicProduceData>,
 }
 
-impl Default for ProduceRequest {
-    fn default() -> Self {
-        ProduceRequest {
-            transactional_id: None,
-            acks: 0,
-            timeout_ms: 0,
-            topic_data: Vec::new(),
-        }
-    }
-}
-
 impl Message for ProduceRequest {
     const NAME: &'static str = "ProduceRequest";
     const KEY: i16 = 0;
@@ -71,16 +60,6 @@ pub struct TopicProduceData {
     pub partition_data: Vec<PartitionProduceData>,
 }
 
-impl Default for TopicProduceData {
-    fn default() -> Self {
-        TopicProduceData {
-            name: String::new(),
-            topic_id: [0; 16],
-            partition_data: Vec::new(),
-        }
-    }
-}
-
 impl TopicProduceData {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 9;
@@ -121,15 +100,6 @@ impl TopicProduceData {
 pub struct PartitionProduceData {
     pub index: i32,
     pub records: Option<Bytes>,
-}
-
-impl Default for PartitionProduceData {
-    fn default() -> Self {
-        PartitionProduceData {
-            index: 0,
-            records: None,
-        }
-    }
 }
 
 impl PartitionProduceData {

@@ -9,16 +9,6 @@ pub struct ProduceResponse {
     pub node_endpoints: Vec<NodeEndpoint>,
 }
 
-impl Default for ProduceResponse {
-    fn default() -> Self {
-        ProduceResponse {
-            responses: Vec::new(),
-            throttle_time_ms: 0,
-            node_endpoints: Vec::new(),
-        }
-    }
-}
-
 impl Message for ProduceResponse {
     const NAME: &'static str = "ProduceResponse";
     const KEY: i16 = 0;
@@ -77,16 +67,6 @@ pub struct TopicProduceResponse {
     pub name: String,
     pub topic_id: [u8; 16],
     pub partition_responses: Vec<PartitionProduceResponse>,
-}
-
-impl Default for TopicProduceResponse {
-    fn default() -> Self {
-        TopicProduceResponse {
-            name: String::new(),
-            topic_id: [0; 16],
-            partition_responses: Vec::new(),
-        }
-    }
 }
 
 impl TopicProduceResponse {
@@ -228,15 +208,6 @@ pub struct BatchIndexAndErrorMessage {
     pub batch_index_error_message: Option<String>,
 }
 
-impl Default for BatchIndexAndErrorMessage {
-    fn default() -> Self {
-        BatchIndexAndErrorMessage {
-            batch_index: 0,
-            batch_index_error_message: None,
-        }
-    }
-}
-
 impl BatchIndexAndErrorMessage {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 9;
@@ -336,17 +307,6 @@ pub struct NodeEndpoint {
     pub host: String,
     pub port: i32,
     pub rack: Option<String>,
-}
-
-impl Default for NodeEndpoint {
-    fn default() -> Self {
-        NodeEndpoint {
-            node_id: 0,
-            host: String::new(),
-            port: 0,
-            rack: None,
-        }
-    }
 }
 
 impl NodeEndpoint {

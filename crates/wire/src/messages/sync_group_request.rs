@@ -15,20 +15,6 @@ pub struct SyncGroupRequest {
     pub assignments: Vec<SyncGroupRequestAssignment>,
 }
 
-impl Default for SyncGroupRequest {
-    fn default() -> Self {
-        SyncGroupRequest {
-            group_id: String::new(),
-            generation_id: 0,
-            member_id: String::new(),
-            group_instance_id: None,
-            protocol_type: None,
-            protocol_name: None,
-            assignments: Vec::new(),
-        }
-    }
-}
-
 impl Message for SyncGroupRequest {
     const NAME: &'static str = "SyncGroupRequest";
     const KEY: i16 = 14;
@@ -106,15 +92,6 @@ impl Message for SyncGroupRequest {
 pub struct SyncGroupRequestAssignment {
     pub member_id: String,
     pub assignment: Bytes,
-}
-
-impl Default for SyncGroupRequestAssignment {
-    fn default() -> Self {
-        SyncGroupRequestAssignment {
-            member_id: String::new(),
-            assignment: Bytes::new(),
-        }
-    }
 }
 
 impl SyncGroupRequestAssignment {

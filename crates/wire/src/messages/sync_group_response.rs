@@ -13,18 +13,6 @@ pub struct SyncGroupResponse {
     pub assignment: Bytes,
 }
 
-impl Default for SyncGroupResponse {
-    fn default() -> Self {
-        SyncGroupResponse {
-            throttle_time_ms: 0,
-            error_code: 0,
-            protocol_type: None,
-            protocol_name: None,
-            assignment: Bytes::new(),
-        }
-    }
-}
-
 impl Message for SyncGroupResponse {
     const NAME: &'static str = "SyncGroupResponse";
     const KEY: i16 = 14;
