@@ -28,7 +28,9 @@ impl Visitor for Decode {
 
 fuzz_target!(|data: &[u8]| {
     let mut reader = Reader::new(Bytes::copy_from_slice(data));
-    let Ok(header) = RequestHeader::decode(&mut reader) else { return };
+    let Ok(header) = RequestHeader::decode(&mut reader) else {
+        return;
+    };
     // The body is what follows the shortest header; requests and responses of the key are both tried on it.
     let body = Bytes::copy_from_slice(&data[data.len().min(10)..]);
     wire::messages::visit_all(&mut Decode { key: header.key, version: header.version, body });

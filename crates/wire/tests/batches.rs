@@ -33,7 +33,7 @@ fn random_batch(random: &SeededRandom) -> (Bytes, usize) {
             headers: &headers,
         });
     }
-    (builder.build().unwrap(), count)
+    (builder.build().expect("a batch of a few kilobytes builds"), count)
 }
 
 #[test]
