@@ -26,17 +26,35 @@ pub enum Durability {
 /// One change within a commit.
 #[derive(Clone, Debug)]
 pub enum Op {
-    CreatePartition { partition: PartitionId },
-    DeletePartition { partition: PartitionId },
+    CreatePartition {
+        partition: PartitionId,
+    },
+    DeletePartition {
+        partition: PartitionId,
+    },
     /// One validated magic-2 batch; the log gives it its base offset and patches `leader_epoch`. Idempotent producers
     /// are checked against the partition's producer state.
-    Append { partition: PartitionId, batch: Bytes, leader_epoch: i32 },
+    Append {
+        partition: PartitionId,
+        batch: Bytes,
+        leader_epoch: i32,
+    },
     /// Batches that carry their offsets already (cluster links): each base offset must be at or past the log end; gaps
     /// are kept as gaps.
-    AppendAsFollower { partition: PartitionId, batches: Bytes },
+    AppendAsFollower {
+        partition: PartitionId,
+        batches: Bytes,
+    },
     /// Records below `log_start` are no longer served.
-    AdvanceStart { partition: PartitionId, log_start: Offset },
-    Put { table: TableId, key: Bytes, value: Option<Bytes> },
+    AdvanceStart {
+        partition: PartitionId,
+        log_start: Offset,
+    },
+    Put {
+        table: TableId,
+        key: Bytes,
+        value: Option<Bytes>,
+    },
 }
 
 /// What became of one operation.

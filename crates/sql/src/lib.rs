@@ -1,1 +1,7 @@
-//! sql
+//! SQL text to checked plan: Flink's dialect.
+pub mod types;
+pub use types::{DataType, Field, TypeKind};
+mod error;
+mod value;
+pub use error::{SqlError, Span};
+pub use value::Value;

@@ -1,0 +1,3 @@
+//! Values.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value { Null }
