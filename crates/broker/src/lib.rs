@@ -1,1 +1,3 @@
-//! broker
+//! The Kafka server.
+
+mod group;
