@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base::{PartitionIndex, Random, topic_name};
 use bytes::Bytes;
-use log::{Log, Op, PartitionId, TableId};
+use log::{CommitCause, CommitError, Log, Op, PartitionId, TableId};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -350,9 +350,17 @@ fn put_number(key: &'static [u8], number: u64) -> Op {
     }
 }
 
-/// Commits and waits until durable.
+/// Commits and waits until durable; waits for room where the log is busy.
 pub(crate) async fn commit(log: &Log, ops: Vec<Op>) -> Result<(), CatalogError> {
-    let receipt = log.commit(ops).map_err(|error| CatalogError::Log(error.to_string()))?;
+    let receipt = loop {
+        match log.commit(ops.clone()) {
+            Err(CommitError {
+                cause: CommitCause::Busy,
+                ..
+            }) => log.wait_for_room().await,
+            other => break other.map_err(|error| CatalogError::Log(error.to_string()))?,
+        }
+    };
     receipt
         .await
         .map(|_| ())
