@@ -64,7 +64,7 @@ fn describe(
     limit: usize,
 ) -> (DescribeTopicPartitionsResponseTopic, usize, bool) {
     let Some(topic) = broker.catalog.topic(&name) else {
-        let error = match catalog::names::check(&name) {
+        let error = match base::topic_name::check(&name) {
             Ok(()) => ErrorCode::UnknownTopicOrPartition,
             Err(_) => ErrorCode::InvalidTopicException,
         };

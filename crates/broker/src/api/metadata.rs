@@ -64,7 +64,7 @@ async fn find(broker: &Broker, wanted: MetadataRequestTopic, create: bool) -> Me
     if let Some(topic) = broker.catalog.topic(&name) {
         return present(broker, &topic);
     }
-    if catalog::names::check(&name).is_err() {
+    if base::topic_name::check(&name).is_err() {
         return absent(Some(name), NO_ID, ErrorCode::InvalidTopicException);
     }
     if !create {
