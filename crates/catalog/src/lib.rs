@@ -6,10 +6,10 @@
 //! What this crate does not know: Kafka's wire shapes, HTTP, who is asking.
 
 pub mod error;
-pub mod names;
 pub mod records;
 pub mod registry;
 pub mod topics;
 
 pub use error::CatalogError;
+pub use registry::Registry;
 pub use topics::{Catalog, NewTopic, Topic};

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use base::{PartitionIndex, Random};
+use base::{PartitionIndex, Random, topic_name};
 use bytes::Bytes;
-use log::{Log, Op, PartitionId, TableId};
+use log::{CommitCause, CommitError, Log, Op, PartitionId, TableId};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
-use crate::{CatalogError, names};
+use crate::CatalogError;
 
 const TOPICS: TableId = TableId(1);
 const NUMBERS: TableId = TableId(2);
@@ -132,7 +132,10 @@ impl Catalog {
 
     /// Says whether `create_topic` would be refused, without creating anything.
     pub fn check_new_topic(&self, topic: &NewTopic) -> Result<(), CatalogError> {
-        names::check(&topic.name)?;
+        topic_name::check(&topic.name).map_err(|why| CatalogError::InvalidName {
+            name: topic.name.clone(),
+            why,
+        })?;
         if !(1..=TOPIC_PARTITIONS_MAX).contains(&topic.partitions) {
             return Err(CatalogError::InvalidPartitions(format!(
                 "a topic has 1 to {TOPIC_PARTITIONS_MAX} partitions, not {}",
@@ -143,11 +146,11 @@ impl Catalog {
         if snapshot.by_name.contains_key(topic.name.as_str()) {
             return Err(CatalogError::TopicExists(topic.name.clone()));
         }
-        let folded = names::folded(&topic.name);
+        let folded = topic_name::folded(&topic.name);
         match snapshot
             .by_name
             .keys()
-            .find(|existing| names::folded(existing) == folded)
+            .find(|existing| topic_name::folded(existing) == folded)
         {
             Some(existing) => Err(CatalogError::NameCollides {
                 name: topic.name.clone(),
@@ -347,9 +350,17 @@ fn put_number(key: &'static [u8], number: u64) -> Op {
     }
 }
 
-/// Commits and waits until durable.
+/// Commits and waits until durable; waits for room where the log is busy.
 pub(crate) async fn commit(log: &Log, ops: Vec<Op>) -> Result<(), CatalogError> {
-    let receipt = log.commit(ops).map_err(|error| CatalogError::Log(error.to_string()))?;
+    let receipt = loop {
+        match log.commit(ops.clone()) {
+            Err(CommitError {
+                cause: CommitCause::Busy,
+                ..
+            }) => log.wait_for_room().await,
+            other => break other.map_err(|error| CatalogError::Log(error.to_string()))?,
+        }
+    };
     receipt
         .await
         .map(|_| ())

@@ -5,6 +5,9 @@
 //!
 //! What this crate does not know: our broker.
 
+#[cfg(feature = "kafka")]
+pub mod kafka;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -168,7 +168,11 @@ impl Env {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LogError {
     #[error("{what} `{path}` failed: {cause}")]
-    Io { what: &'static str, path: PathBuf, cause: Arc<io::Error> },
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        cause: Arc<io::Error>,
+    },
     #[error("data directory `{0}` is used by another process; stop that one, or name another directory")]
     Locked(PathBuf),
     #[error(
@@ -212,7 +216,11 @@ pub enum CommitCause {
     PartitionExists(PartitionId),
     /// A gap, or a repeat older than the batches remembered (Kafka answers both alike).
     #[error("producer {producer_id} sent sequence {found}, expected {expected}")]
-    OutOfOrderSequence { producer_id: i64, expected: i32, found: i32 },
+    OutOfOrderSequence {
+        producer_id: i64,
+        expected: i32,
+        found: i32,
+    },
     #[error("producer {producer_id} sent epoch {found}, the partition has seen {current}")]
     InvalidProducerEpoch { producer_id: i64, current: i16, found: i16 },
     #[error("{0}")]
@@ -242,9 +250,9 @@ impl CommitCause {
             | CommitCause::InvalidProducerEpoch { .. }
             | CommitCause::OffsetTaken { .. }
             | CommitCause::FencedLeaderEpoch { .. } => ErrorKind::Conflict,
-            CommitCause::InvalidBatch(_)
-            | CommitCause::OffsetOutOfRange { .. }
-            | CommitCause::TooLarge { .. } => ErrorKind::Invalid,
+            CommitCause::InvalidBatch(_) | CommitCause::OffsetOutOfRange { .. } | CommitCause::TooLarge { .. } => {
+                ErrorKind::Invalid
+            }
             CommitCause::DiskFull { .. } | CommitCause::Busy => ErrorKind::Unavailable,
             CommitCause::Log(error) => error.kind(),
         }
@@ -270,7 +278,11 @@ pub enum ReadError {
     UnknownPartition,
     /// The offsets from `offset` up to `next_offset` are damaged on disk and not served; all others are.
     #[error("offsets {offset} to {} are damaged: {cause}", next_offset - 1)]
-    Corrupt { offset: Offset, next_offset: Offset, cause: String },
+    Corrupt {
+        offset: Offset,
+        next_offset: Offset,
+        cause: String,
+    },
     #[error("reading failed: {0}")]
     Io(Arc<io::Error>),
 }

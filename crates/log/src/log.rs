@@ -1,5 +1,10 @@
 //! The handle everybody holds: commits, reads, tables, watches.
-#![allow(clippy::unimplemented, unused_variables, clippy::unused_async, reason = "signatures first")]
+#![allow(
+    clippy::unimplemented,
+    unused_variables,
+    clippy::unused_async,
+    reason = "signatures first"
+)]
 
 use std::pin::Pin;
 use std::sync::Arc;

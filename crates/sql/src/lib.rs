@@ -3,5 +3,5 @@ pub mod types;
 pub use types::{DataType, Field, TypeKind};
 mod error;
 mod value;
-pub use error::{SqlError, Span};
+pub use error::{Span, SqlError};
 pub use value::Value;

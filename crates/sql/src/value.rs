@@ -1,3 +1,5 @@
 //! Values.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value { Null }
+pub enum Value {
+    Null,
+}

@@ -15,8 +15,11 @@ impl Group {
             effects.refuse_join(waiter, error, &request.member_id);
             return effects;
         }
-        let known_instance =
-            request.instance_id.as_ref().and_then(|instance_id| self.instances.get(instance_id)).cloned();
+        let known_instance = request
+            .instance_id
+            .as_ref()
+            .and_then(|instance_id| self.instances.get(instance_id))
+            .cloned();
         match (request.member_id.is_empty(), known_instance) {
             (true, Some(old_id)) => self.replace_static(now, waiter, request, &old_id, &mut effects),
             (true, None) => self.join_first(now, waiter, request, &mut effects),
@@ -30,7 +33,11 @@ impl Group {
         if !sessions.contains(&request.session_timeout_ms) {
             return Err(ErrorCode::InvalidSessionTimeout);
         }
-        if request.protocols.iter().map(|(name, metadata)| name.len() + metadata.len()).sum::<usize>()
+        if request
+            .protocols
+            .iter()
+            .map(|(name, metadata)| name.len() + metadata.len())
+            .sum::<usize>()
             > self.limits.member_bytes_max
         {
             return Err(ErrorCode::InvalidRequest);
@@ -76,7 +83,10 @@ impl Group {
             return effects.refuse_join(waiter, error, &id);
         }
         let is_leader = self.leader.as_deref() == Some(id.as_str());
-        let unchanged = self.members.get(&id).is_some_and(|member| member.protocols == request.protocols);
+        let unchanged = self
+            .members
+            .get(&id)
+            .is_some_and(|member| member.protocols == request.protocols);
         match self.state {
             // A member that lost our answer gets it again; the leader, when stable, wants a new assignment.
             State::CompletingRebalance if unchanged => self.answer_current(now, waiter, &id, is_leader, effects),
@@ -99,14 +109,7 @@ impl Group {
 
     /// A static member that came back without its member id, most likely after a restart: it takes its old place, and
     /// whoever still uses the old member id is fenced.
-    fn replace_static(
-        &mut self,
-        now: Now,
-        waiter: Waiter,
-        request: JoinRequest,
-        old_id: &str,
-        effects: &mut Effects,
-    ) {
+    fn replace_static(&mut self, now: Now, waiter: Waiter, request: JoinRequest, old_id: &str, effects: &mut Effects) {
         let Some(mut member) = self.members.remove(old_id) else {
             return effects.refuse_join(waiter, ErrorCode::UnknownMemberId, "");
         };
@@ -233,7 +236,9 @@ impl Group {
                 grew: false,
             }
         } else {
-            Gathering::Rejoining { deadline_ms: now.monotonic_ms + timeout_ms }
+            Gathering::Rejoining {
+                deadline_ms: now.monotonic_ms + timeout_ms,
+            }
         };
         self.hint(gathering.deadline_ms());
         self.gathering = Some(gathering);
@@ -262,7 +267,11 @@ impl Group {
         for id in absent {
             self.forget_member(&id, effects);
         }
-        let first_here = self.members.values().find(|member| member.join_waiter.is_some()).map(|m| m.id.clone());
+        let first_here = self
+            .members
+            .values()
+            .find(|member| member.join_waiter.is_some())
+            .map(|m| m.id.clone());
         if first_here.is_none() && !self.members.is_empty() {
             // Only static members remain, all away: they keep their places until their sessions end.
             let deadline_ms = now.monotonic_ms + self.rebalance_timeout_ms().max(1);
@@ -281,8 +290,11 @@ impl Group {
         }
         self.state = State::CompletingRebalance;
         self.protocol = self.select_protocol();
-        let leader_here =
-            self.leader.as_ref().and_then(|id| self.members.get(id)).is_some_and(|member| member.join_waiter.is_some());
+        let leader_here = self
+            .leader
+            .as_ref()
+            .and_then(|id| self.members.get(id))
+            .is_some_and(|member| member.join_waiter.is_some());
         if !leader_here {
             self.leader = first_here;
         }
@@ -324,7 +336,11 @@ impl Group {
             leader: self.leader.clone().unwrap_or_default(),
             member_id: id.to_owned(),
             skip_assignment: false,
-            members: if with_members { self.members.values().map(entry).collect() } else { Vec::new() },
+            members: if with_members {
+                self.members.values().map(entry).collect()
+            } else {
+                Vec::new()
+            },
         }
     }
 
@@ -337,7 +353,10 @@ impl Group {
                 *votes.entry(name).or_default() += 1;
             }
         }
-        votes.into_iter().max_by_key(|(_, count)| *count).map(|(name, _)| name.to_owned())
+        votes
+            .into_iter()
+            .max_by_key(|(_, count)| *count)
+            .map(|(name, _)| name.to_owned())
     }
 
     /// Takes a member out; what it waits for is answered. The caller decides whether that means a rebalance.

@@ -29,7 +29,10 @@ pub(crate) struct Member {
 impl Member {
     /// What the member said about itself under `protocol`.
     pub(crate) fn metadata(&self, protocol: &str) -> Option<&Bytes> {
-        self.protocols.iter().find(|(name, _)| name == protocol).map(|(_, metadata)| metadata)
+        self.protocols
+            .iter()
+            .find(|(name, _)| name == protocol)
+            .map(|(_, metadata)| metadata)
     }
 
     pub(super) fn supports(&self, protocol: &str) -> bool {

@@ -151,7 +151,12 @@ pub(crate) struct Synced {
 
 impl Synced {
     pub(crate) fn refused(error: ErrorCode) -> Synced {
-        Synced { error, protocol_type: None, protocol: None, assignment: Bytes::new() }
+        Synced {
+            error,
+            protocol_type: None,
+            protocol: None,
+            assignment: Bytes::new(),
+        }
     }
 }
 
@@ -192,7 +197,11 @@ impl Effects {
 #[derive(Clone, Copy, Debug)]
 enum Gathering {
     /// The first rebalance of an empty group: waits however soon everybody is here, and longer while more come.
-    Initial { deadline_ms: i64, remaining_ms: i64, grew: bool },
+    Initial {
+        deadline_ms: i64,
+        remaining_ms: i64,
+        grew: bool,
+    },
     /// Ends as soon as every known member has joined.
     Rejoining { deadline_ms: i64 },
 }
@@ -271,7 +280,11 @@ impl Group {
     }
 
     fn rebalance_timeout_ms(&self) -> i64 {
-        self.members.values().map(|member| member.rebalance_timeout_ms).max().unwrap_or(0)
+        self.members
+            .values()
+            .map(|member| member.rebalance_timeout_ms)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Checks that the caller is a member, and that no newer member took its instance id.
@@ -283,11 +296,19 @@ impl Group {
                 Some(_) => {}
             }
         }
-        if self.members.contains_key(member_id) { Ok(()) } else { Err(ErrorCode::UnknownMemberId) }
+        if self.members.contains_key(member_id) {
+            Ok(())
+        } else {
+            Err(ErrorCode::UnknownMemberId)
+        }
     }
 
     fn check_caller(&self, caller: &Caller) -> Result<(), ErrorCode> {
         self.check_member(&caller.member_id, caller.instance_id.as_deref())?;
-        if caller.generation == self.generation { Ok(()) } else { Err(ErrorCode::IllegalGeneration) }
+        if caller.generation == self.generation {
+            Ok(())
+        } else {
+            Err(ErrorCode::IllegalGeneration)
+        }
     }
 }

@@ -27,7 +27,11 @@ impl Group {
             return error;
         }
         self.touch(now, &caller.member_id);
-        if self.state == State::CompletingRebalance { ErrorCode::RebalanceInProgress } else { ErrorCode::None }
+        if self.state == State::CompletingRebalance {
+            ErrorCode::RebalanceInProgress
+        } else {
+            ErrorCode::None
+        }
     }
 
     /// Whether the members' metadata tells which topics they read.
@@ -70,6 +74,9 @@ fn subscription(metadata: &Bytes) -> Option<Vec<String>> {
     let mut reader = Reader::new(metadata.clone());
     let version = reader.i16().ok()?;
     // Later versions only add fields at the end.
-    let version = version.clamp(ConsumerProtocolSubscription::VERSION_MIN, ConsumerProtocolSubscription::VERSION_MAX);
+    let version = version.clamp(
+        ConsumerProtocolSubscription::VERSION_MIN,
+        ConsumerProtocolSubscription::VERSION_MAX,
+    );
     Some(ConsumerProtocolSubscription::decode(&mut reader, version).ok()?.topics)
 }

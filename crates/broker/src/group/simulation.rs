@@ -55,7 +55,10 @@ impl World {
     fn new(seed: u64) -> World {
         let random = SeededRandom::new(seed);
         let initial_rebalance_delay_ms = [0, 3_000][random.below(2) as usize];
-        let limits = GroupLimits { initial_rebalance_delay_ms, ..GroupLimits::default() };
+        let limits = GroupLimits {
+            initial_rebalance_delay_ms,
+            ..GroupLimits::default()
+        };
         let clients = (0..CLIENTS)
             .map(|index| Client {
                 member_id: String::new(),
@@ -72,7 +75,10 @@ impl World {
             group: Group::new(limits.clone()),
             limits,
             clients,
-            now: Now { monotonic_ms: 1_000, wall_ms: 1_700_000_000_000 },
+            now: Now {
+                monotonic_ms: 1_000,
+                wall_ms: 1_700_000_000_000,
+            },
             next_waiter: 0,
             waiting: HashMap::new(),
             decided: BTreeMap::new(),
@@ -169,10 +175,16 @@ impl World {
         assert!(self.group.generation >= self.generation, "generations never go back");
         self.generation = self.group.generation;
         for member in self.group.members() {
-            let known = member.instance_id.as_ref().is_none_or(|id| self.group.instances.get(id) == Some(&member.id));
+            let known = member
+                .instance_id
+                .as_ref()
+                .is_none_or(|id| self.group.instances.get(id) == Some(&member.id));
             assert!(known, "every static member is found by its instance id");
         }
-        assert_eq!(self.group.instances.len(), self.group.members().filter(|m| m.instance_id.is_some()).count());
+        assert_eq!(
+            self.group.instances.len(),
+            self.group.members().filter(|m| m.instance_id.is_some()).count()
+        );
     }
 
     fn receive(&mut self, index: usize, answer: Answer) {
@@ -215,7 +227,10 @@ impl World {
             self.now.wall_ms += to - self.now.monotonic_ms;
             self.now.monotonic_ms = to;
             let effects = self.group.tick(self.now);
-            assert!(self.group.deadline_ms() > self.now.monotonic_ms, "time passes between two ticks");
+            assert!(
+                self.group.deadline_ms() > self.now.monotonic_ms,
+                "time passes between two ticks"
+            );
             self.apply(effects);
         }
         self.now.wall_ms += until - self.now.monotonic_ms;
@@ -258,7 +273,11 @@ impl World {
             _ => {
                 let mut stale = caller(&self.clients[index]);
                 stale.generation -= 1;
-                assert_ne!(self.group.heartbeat(self.now, &stale), ErrorCode::None, "an old generation is refused");
+                assert_ne!(
+                    self.group.heartbeat(self.now, &stale),
+                    ErrorCode::None,
+                    "an old generation is refused"
+                );
             }
         }
     }
@@ -321,7 +340,10 @@ fn members_that_misbehave_never_break_the_group() {
         let members: BTreeSet<_> = world.group.members().map(|member| member.id.clone()).collect();
         let clients: BTreeSet<_> = world.clients.iter().map(|client| client.member_id.clone()).collect();
         assert_eq!(members, clients, "seed {seed}");
-        assert!(world.clients.iter().all(|client| client.doing == Doing::Working), "seed {seed}");
+        assert!(
+            world.clients.iter().all(|client| client.doing == Doing::Working),
+            "seed {seed}"
+        );
         assert!(world.waiting.is_empty(), "seed {seed}: nobody waits for ever");
         for client in 0..CLIENTS {
             let id = world.clients[client].member_id.clone();
@@ -359,10 +381,16 @@ fn a_static_member_takes_its_place_back_without_a_rebalance() {
     world.clients[0].member_id.clear();
     world.clients[0].doing = Doing::Nothing;
     world.turn(0);
-    assert_eq!((world.group.state(), world.group.generation), (State::Stable, generation));
+    assert_eq!(
+        (world.group.state(), world.group.generation),
+        (State::Stable, generation)
+    );
     assert_eq!(world.clients[0].doing, Doing::Working);
     assert_eq!(world.group.heartbeat(world.now, &old), ErrorCode::FencedInstanceId);
-    assert_eq!(world.group.heartbeat(world.now, &caller(&world.clients[0])), ErrorCode::None);
+    assert_eq!(
+        world.group.heartbeat(world.now, &caller(&world.clients[0])),
+        ErrorCode::None
+    );
 }
 
 #[test]
@@ -390,19 +418,46 @@ fn sessions_outside_the_limits_and_foreign_protocols_are_refused() {
             other => panic!("{other:?}"),
         }
     };
-    refuse(&mut world, &|request| request.session_timeout_ms = 5_999, ErrorCode::InvalidSessionTimeout);
-    refuse(&mut world, &|request| request.session_timeout_ms = 1_800_001, ErrorCode::InvalidSessionTimeout);
-    refuse(&mut world, &|request| request.protocol_type = "connect".to_owned(), ErrorCode::InconsistentGroupProtocol);
-    refuse(&mut world, &|request| request.protocols[0].0 = "odd".to_owned(), ErrorCode::InconsistentGroupProtocol);
-    refuse(&mut world, &|request| request.protocols.clear(), ErrorCode::InconsistentGroupProtocol);
-    refuse(&mut world, &|request| request.member_id = "stranger".to_owned(), ErrorCode::UnknownMemberId);
+    refuse(
+        &mut world,
+        &|request| request.session_timeout_ms = 5_999,
+        ErrorCode::InvalidSessionTimeout,
+    );
+    refuse(
+        &mut world,
+        &|request| request.session_timeout_ms = 1_800_001,
+        ErrorCode::InvalidSessionTimeout,
+    );
+    refuse(
+        &mut world,
+        &|request| request.protocol_type = "connect".to_owned(),
+        ErrorCode::InconsistentGroupProtocol,
+    );
+    refuse(
+        &mut world,
+        &|request| request.protocols[0].0 = "odd".to_owned(),
+        ErrorCode::InconsistentGroupProtocol,
+    );
+    refuse(
+        &mut world,
+        &|request| request.protocols.clear(),
+        ErrorCode::InconsistentGroupProtocol,
+    );
+    refuse(
+        &mut world,
+        &|request| request.member_id = "stranger".to_owned(),
+        ErrorCode::UnknownMemberId,
+    );
     refuse(&mut world, &|_| {}, ErrorCode::MemberIdRequired);
 }
 
 #[test]
 fn offsets_may_be_committed_by_members_and_by_tools_while_nobody_is_here() {
     let mut world = quick_group();
-    let tool = Caller { generation: -1, ..Caller::default() };
+    let tool = Caller {
+        generation: -1,
+        ..Caller::default()
+    };
     assert_eq!(world.group.commit(world.now, &tool), ErrorCode::None);
     world.turn(1);
     world.advance(1);
@@ -410,6 +465,9 @@ fn offsets_may_be_committed_by_members_and_by_tools_while_nobody_is_here() {
     assert_eq!(world.group.commit(world.now, &tool), ErrorCode::UnknownMemberId);
     let member = caller(&world.clients[1]);
     assert_eq!(world.group.commit(world.now, &member), ErrorCode::None);
-    let late = Caller { generation: member.generation - 1, ..member };
+    let late = Caller {
+        generation: member.generation - 1,
+        ..member
+    };
     assert_eq!(world.group.commit(world.now, &late), ErrorCode::IllegalGeneration);
 }

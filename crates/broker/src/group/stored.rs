@@ -65,7 +65,11 @@ impl Group {
             group.hint(member.session_deadline_ms);
             group.members.insert(member.id.clone(), member);
         }
-        group.state = if group.members.is_empty() { State::Empty } else { State::Stable };
+        group.state = if group.members.is_empty() {
+            State::Empty
+        } else {
+            State::Stable
+        };
         Ok(group)
     }
 }

@@ -47,7 +47,12 @@ impl Group {
         if differs(&request.protocol_type, &self.protocol_type) || differs(&request.protocol, &self.protocol) {
             return Err(ErrorCode::InconsistentGroupProtocol);
         }
-        let largest = request.assignments.iter().map(|(_, assignment)| assignment.len()).max().unwrap_or(0);
+        let largest = request
+            .assignments
+            .iter()
+            .map(|(_, assignment)| assignment.len())
+            .max()
+            .unwrap_or(0);
         if largest > self.limits.member_bytes_max {
             return Err(ErrorCode::InvalidRequest);
         }
@@ -66,8 +71,11 @@ impl Group {
         }
         self.state = State::Stable;
         effects.store = true;
-        let waiting: Vec<(String, Waiter)> =
-            self.members.values_mut().filter_map(|member| Some((member.id.clone(), member.sync_waiter.take()?))).collect();
+        let waiting: Vec<(String, Waiter)> = self
+            .members
+            .values_mut()
+            .filter_map(|member| Some((member.id.clone(), member.sync_waiter.take()?)))
+            .collect();
         for (id, waiter) in waiting {
             self.touch(now, &id);
             effects.answer(waiter, self.synced(&id));
@@ -79,7 +87,11 @@ impl Group {
             error: ErrorCode::None,
             protocol_type: self.protocol_type.clone(),
             protocol: self.protocol.clone(),
-            assignment: self.members.get(id).map(|member| member.assignment.clone()).unwrap_or_default(),
+            assignment: self
+                .members
+                .get(id)
+                .map(|member| member.assignment.clone())
+                .unwrap_or_default(),
         })
     }
 

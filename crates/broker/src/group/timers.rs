@@ -25,8 +25,11 @@ impl Group {
 
     fn earliest_deadline_ms(&self, now: Now) -> i64 {
         // A member that waits for us is excused although its session is over: look again when the wait is.
-        let sessions =
-            self.members.values().map(|m| m.session_deadline_ms).filter(|deadline_ms| *deadline_ms > now.monotonic_ms);
+        let sessions = self
+            .members
+            .values()
+            .map(|m| m.session_deadline_ms)
+            .filter(|deadline_ms| *deadline_ms > now.monotonic_ms);
         sessions
             .chain(self.pending.values().copied())
             .chain(self.gathering.map(Gathering::deadline_ms))
@@ -44,8 +47,12 @@ impl Group {
     }
 
     fn expire_sessions(&mut self, now: Now, effects: &mut Effects) {
-        let expired: Vec<String> =
-            self.members.values().filter(|member| member.is_expired(now)).map(|member| member.id.clone()).collect();
+        let expired: Vec<String> = self
+            .members
+            .values()
+            .filter(|member| member.is_expired(now))
+            .map(|member| member.id.clone())
+            .collect();
         for id in expired {
             // An earlier one's end may have completed the join and so given this one a new session.
             if self.members.get(&id).is_some_and(|member| member.is_expired(now)) {
@@ -57,9 +64,11 @@ impl Group {
     fn expire_gathering(&mut self, now: Now, effects: &mut Effects) {
         match self.gathering {
             Some(gathering) if gathering.deadline_ms() > now.monotonic_ms => {}
-            Some(Gathering::Initial { remaining_ms, grew: true, .. })
-                if remaining_ms.min(self.limits.initial_rebalance_delay_ms) > 0 =>
-            {
+            Some(Gathering::Initial {
+                remaining_ms,
+                grew: true,
+                ..
+            }) if remaining_ms.min(self.limits.initial_rebalance_delay_ms) > 0 => {
                 let delay_ms = self.limits.initial_rebalance_delay_ms.min(remaining_ms);
                 self.gathering = Some(Gathering::Initial {
                     deadline_ms: now.monotonic_ms + delay_ms,
@@ -74,7 +83,10 @@ impl Group {
 
     /// Members that joined and never asked for their part hold everybody up: out they go.
     fn expire_unsynced(&mut self, now: Now, effects: &mut Effects) {
-        if self.sync_deadline_ms.is_none_or(|deadline_ms| deadline_ms > now.monotonic_ms) {
+        if self
+            .sync_deadline_ms
+            .is_none_or(|deadline_ms| deadline_ms > now.monotonic_ms)
+        {
             return;
         }
         self.sync_deadline_ms = None;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every [`NodeId`] of a schema points into that schema's arena; a named type has exactly one node.
 
+mod binary;
 mod canonical;
 mod compat;
 mod defaults;

@@ -118,6 +118,11 @@ impl Subjects {
         self.schemas.get(self.ids.get(&guid)?)
     }
 
+    /// The highest id given so far; 0 if none was.
+    pub fn id_max(&self) -> i32 {
+        self.id_max
+    }
+
     /// Subject and version of every use of an id.
     pub fn uses(&self, id: i32, deleted: bool) -> Vec<(&str, i32)> {
         let mut uses = Vec::new();
