@@ -54,12 +54,16 @@ impl Groups {
     fn deliver(&mut self, answers: Vec<(Waiter, Answer)>) {
         for (waiter, answer) in answers {
             // Whoever asked may have gone; then nobody needs the answer.
-            let _gone = self.waiting.remove(&waiter).map(|sender| sender.send(answer));
+            if let Some(sender) = self.waiting.remove(&waiter) {
+                let _gone = sender.send(answer).is_err();
+            }
         }
     }
 
     fn set_timer(&mut self, id: &str) -> bool {
-        let Some(slot) = self.by_id.get_mut(id) else { return false };
+        let Some(slot) = self.by_id.get_mut(id) else {
+            return false;
+        };
         let deadline_ms = slot.group.deadline_ms();
         if deadline_ms == slot.deadline_ms {
             return false;
@@ -88,8 +92,14 @@ impl Coordinator {
         random: Arc<dyn Random>,
         options: Arc<BrokerOptions>,
     ) -> Arc<Coordinator> {
-        let coordinator =
-            Coordinator { log, clock, random, options, groups: Mutex::default(), sooner: Notify::new() };
+        let coordinator = Coordinator {
+            log,
+            clock,
+            random,
+            options,
+            groups: Mutex::default(),
+            sooner: Notify::new(),
+        };
         let now = coordinator.now();
         let mut groups = coordinator.groups.lock();
         for (key, value) in coordinator.log.scan(tables::GROUPS, b"") {
@@ -104,7 +114,9 @@ impl Coordinator {
             if let Some((id, ..)) = tables::split_offset_key(&key)
                 && !groups.by_id.contains_key(id)
             {
-                groups.by_id.insert(id.to_owned(), kept(Group::new(coordinator.options.group.clone())));
+                groups
+                    .by_id
+                    .insert(id.to_owned(), kept(Group::new(coordinator.options.group.clone())));
             }
         }
         let ids: Vec<String> = groups.by_id.keys().cloned().collect();
@@ -116,7 +128,10 @@ impl Coordinator {
     }
 
     pub(crate) fn now(&self) -> Now {
-        Now { monotonic_ms: self.clock.monotonic().as_millis() as i64, wall_ms: self.clock.wall_ms() }
+        Now {
+            monotonic_ms: self.clock.monotonic().as_millis() as i64,
+            wall_ms: self.clock.wall_ms(),
+        }
     }
 
     /// A member id nobody has had.
@@ -137,17 +152,15 @@ impl Coordinator {
                 }
                 continue;
             }
-            let Some((_, id)) = self.groups.lock().timers.first().cloned() else { continue };
+            let Some((_, id)) = self.groups.lock().timers.first().cloned() else {
+                continue;
+            };
             self.with_group(&id, |group, now| ((), group.tick(now)));
         }
     }
 
     /// Runs `change` on a group, if there is one, and sees its effects through.
-    fn with_group<T>(
-        self: &Arc<Self>,
-        id: &str,
-        change: impl FnOnce(&mut Group, Now) -> (T, Effects),
-    ) -> Option<T> {
+    fn with_group<T>(self: &Arc<Self>, id: &str, change: impl FnOnce(&mut Group, Now) -> (T, Effects)) -> Option<T> {
         let mut groups = self.groups.lock();
         let now = self.now();
         let slot = groups.by_id.get_mut(id)?;
@@ -178,9 +191,18 @@ impl Coordinator {
     }
 
     fn store(&self, groups: &Groups, id: &str) -> Result<Option<log::Receipt>, CommitFailed> {
-        let Some(slot) = groups.by_id.get(id) else { return Ok(None) };
-        let value = slot.group.encode().map_err(|error| CommitFailed::Unwritable(error.to_string()))?;
-        let put = Op::Put { table: tables::GROUPS, key: id.to_owned().into(), value: Some(value) };
+        let Some(slot) = groups.by_id.get(id) else {
+            return Ok(None);
+        };
+        let value = slot
+            .group
+            .encode()
+            .map_err(|error| CommitFailed::Unwritable(error.to_string()))?;
+        let put = Op::Put {
+            table: tables::GROUPS,
+            key: id.to_owned().into(),
+            value: Some(value),
+        };
         Ok(Some(self.log.commit(vec![put])?))
     }
 
@@ -214,7 +236,14 @@ impl Coordinator {
             return false;
         }
         let group = Group::new(self.options.group.clone());
-        groups.by_id.insert(id.to_owned(), Slot { group, deadline_ms: i64::MAX, kept: is_kept });
+        groups.by_id.insert(
+            id.to_owned(),
+            Slot {
+                group,
+                deadline_ms: i64::MAX,
+                kept: is_kept,
+            },
+        );
         true
     }
 
@@ -256,12 +285,7 @@ impl Coordinator {
     }
 
     /// `None` if there is no such group.
-    pub(crate) fn leave(
-        self: &Arc<Self>,
-        id: &str,
-        member_id: &str,
-        instance_id: Option<&str>,
-    ) -> Option<ErrorCode> {
+    pub(crate) fn leave(self: &Arc<Self>, id: &str, member_id: &str, instance_id: Option<&str>) -> Option<ErrorCode> {
         self.with_group(id, |group, now| group.leave(now, member_id, instance_id))
     }
 
@@ -293,7 +317,9 @@ impl Coordinator {
         let groups = self.groups.lock();
         let mut ids: Vec<&String> = groups.by_id.keys().collect();
         ids.sort_unstable();
-        ids.into_iter().filter_map(|id| groups.by_id.get(id).map(|slot| look(id, &slot.group))).collect()
+        ids.into_iter()
+            .filter_map(|id| groups.by_id.get(id).map(|slot| look(id, &slot.group)))
+            .collect()
     }
 
     /// Deletes a group nobody is in, with its offsets.
@@ -304,9 +330,17 @@ impl Coordinator {
             if !slot.group.is_vacant() {
                 return Err(ErrorCode::NonEmptyGroup);
             }
-            let mut ops = vec![Op::Put { table: tables::GROUPS, key: id.to_owned().into(), value: None }];
+            let mut ops = vec![Op::Put {
+                table: tables::GROUPS,
+                key: id.to_owned().into(),
+                value: None,
+            }];
             let offsets = self.log.scan(tables::OFFSETS, &tables::prefix(id));
-            ops.extend(offsets.into_iter().map(|(key, _)| Op::Put { table: tables::OFFSETS, key, value: None }));
+            ops.extend(offsets.into_iter().map(|(key, _)| Op::Put {
+                table: tables::OFFSETS,
+                key,
+                value: None,
+            }));
             let receipt = self.log.commit(ops).map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
             groups.remove(id);
             receipt
@@ -324,14 +358,20 @@ impl Coordinator {
             else {
                 continue;
             };
-            let idle_since = self.look(id, |group| group.idle_since(topic, committed.committed_ms)).flatten();
+            let idle_since = self
+                .look(id, |group| group.idle_since(topic, committed.committed_ms))
+                .flatten();
             let retention_ms = self.options.offsets_retention_ms;
             let expired = idle_since.is_some_and(|since| match committed.expires_ms {
                 Some(expires_ms) => now_ms >= expires_ms,
                 None => now_ms - since >= retention_ms,
             });
             if expired {
-                gone.push(Op::Put { table: tables::OFFSETS, key: key.clone(), value: None });
+                gone.push(Op::Put {
+                    table: tables::OFFSETS,
+                    key: key.clone(),
+                    value: None,
+                });
             }
         }
         if let Err(error) = storage::commit(&self.log, gone).await {
@@ -349,8 +389,18 @@ impl Coordinator {
     /// Drops every group's offsets of a topic that is no more.
     pub(crate) async fn forget_topic(&self, topic: &str) {
         let of_topic = |key: &[u8]| tables::split_offset_key(key).is_some_and(|(_, name, _)| name == topic);
-        let offsets = self.log.scan(tables::OFFSETS, b"").into_iter().filter(|(key, _)| of_topic(key));
-        let ops = offsets.map(|(key, _)| Op::Put { table: tables::OFFSETS, key, value: None }).collect();
+        let offsets = self
+            .log
+            .scan(tables::OFFSETS, b"")
+            .into_iter()
+            .filter(|(key, _)| of_topic(key));
+        let ops = offsets
+            .map(|(key, _)| Op::Put {
+                table: tables::OFFSETS,
+                key,
+                value: None,
+            })
+            .collect();
         if let Err(error) = storage::commit(&self.log, ops).await {
             tracing::warn!(topic, "offsets of a deleted topic stay: {error}");
         }
@@ -358,7 +408,11 @@ impl Coordinator {
 }
 
 fn kept(group: Group) -> Slot {
-    Slot { group, deadline_ms: i64::MAX, kept: true }
+    Slot {
+        group,
+        deadline_ms: i64::MAX,
+        kept: true,
+    }
 }
 
 /// What a member is told instead when its group could not be stored.

@@ -51,7 +51,14 @@ struct Session {
 
 impl Session {
     fn new(by_id: bool, now: Duration) -> Session {
-        Session { epoch: 1, by_id, entries: BTreeMap::new(), places: HashMap::new(), next_place: 0, last_used: now }
+        Session {
+            epoch: 1,
+            by_id,
+            entries: BTreeMap::new(),
+            places: HashMap::new(),
+            next_place: 0,
+            last_used: now,
+        }
     }
 
     fn put(&mut self, want: Want) {
@@ -145,8 +152,15 @@ impl FetchSessions {
         if asked.epoch <= 0 {
             // A full request; one that names a session ends it.
             sessions.remove(asked.session_id);
-            let session = if asked.epoch == 0 { Relation::New } else { Relation::None };
-            return Ok(Plan { wants: asked.wants, session });
+            let session = if asked.epoch == 0 {
+                Relation::New
+            } else {
+                Relation::None
+            };
+            return Ok(Plan {
+                wants: asked.wants,
+                session,
+            });
         }
         let Some(session) = sessions.by_id.get_mut(&asked.session_id) else {
             return Err(ErrorCode::FetchSessionIdNotFound);
@@ -167,9 +181,15 @@ impl FetchSessions {
         if wants.is_empty() || sessions.partitions > self.partitions_max {
             // Emptied, or grown past what all may hold together: the reader goes on without a session.
             sessions.remove(asked.session_id);
-            return Ok(Plan { wants, session: Relation::None });
+            return Ok(Plan {
+                wants,
+                session: Relation::None,
+            });
         }
-        Ok(Plan { wants, session: Relation::Incremental(asked.session_id) })
+        Ok(Plan {
+            wants,
+            session: Relation::Incremental(asked.session_id),
+        })
     }
 
     /// Begins a session over what was just read; 0 if there is no room. `fresh_id` must be above 0.
@@ -180,7 +200,11 @@ impl FetchSessions {
         }
         if sessions.by_id.len() >= self.sessions_max {
             let stale = |session: &Session| now.saturating_sub(session.last_used) > EVICTABLE_AFTER;
-            let oldest = sessions.by_id.iter().filter(|(_, session)| stale(session)).min_by_key(|(_, s)| s.last_used);
+            let oldest = sessions
+                .by_id
+                .iter()
+                .filter(|(_, session)| stale(session))
+                .min_by_key(|(_, s)| s.last_used);
             let Some(id) = oldest.map(|(id, _)| *id) else { return 0 };
             sessions.remove(id);
         }
@@ -204,8 +228,12 @@ impl FetchSessions {
     /// reader knows has changed. Remembers what it is told.
     pub(crate) fn tell(&self, id: i32, key: &Key, told: Option<Told>, has_records: bool) -> bool {
         let mut sessions = self.sessions.lock();
-        let Some(session) = sessions.by_id.get_mut(&id) else { return true };
-        let Some(entry) = session.places.get(key).and_then(|place| session.entries.get_mut(place)) else { return true };
+        let Some(session) = sessions.by_id.get_mut(&id) else {
+            return true;
+        };
+        let Some(entry) = session.places.get(key).and_then(|place| session.entries.get_mut(place)) else {
+            return true;
+        };
         let must = has_records || told.is_none() || entry.told != told;
         entry.told = told;
         if has_records {
@@ -231,12 +259,24 @@ mod tests {
     }
 
     fn asked(session_id: i32, epoch: i32, wants: Vec<Want>, forgotten: &[i32]) -> Asked {
-        let forgotten = forgotten.iter().map(|partition| (TopicKey::Name("t".to_owned()), *partition)).collect();
-        Asked { session_id, epoch, by_id: false, wants, forgotten }
+        let forgotten = forgotten
+            .iter()
+            .map(|partition| (TopicKey::Name("t".to_owned()), *partition))
+            .collect();
+        Asked {
+            session_id,
+            epoch,
+            by_id: false,
+            wants,
+            forgotten,
+        }
     }
 
     fn sessions(sessions_max: usize) -> FetchSessions {
-        FetchSessions::new(&Limits { fetch_sessions_max: sessions_max, ..Limits::default() })
+        FetchSessions::new(&Limits {
+            fetch_sessions_max: sessions_max,
+            ..Limits::default()
+        })
     }
 
     const NOW: Duration = Duration::from_secs(1000);
@@ -244,35 +284,75 @@ mod tests {
     #[test]
     fn a_session_remembers_and_leaves_out_what_has_not_changed() {
         let sessions = sessions(10);
-        let plan = sessions.plan(asked(0, 0, vec![want(0, 5), want(1, 6)], &[]), NOW).unwrap();
+        let plan = sessions
+            .plan(asked(0, 0, vec![want(0, 5), want(1, 6)], &[]), NOW)
+            .unwrap();
         assert_eq!(plan.session, Relation::New);
-        let told = Told { high_watermark: 5, log_start: 0 };
-        let id = sessions.begin(7, false, plan.wants.into_iter().map(|want| (want, Some(told))).collect(), NOW);
+        let told = Told {
+            high_watermark: 5,
+            log_start: 0,
+        };
+        let id = sessions.begin(
+            7,
+            false,
+            plan.wants.into_iter().map(|want| (want, Some(told))).collect(),
+            NOW,
+        );
         assert_eq!(id, 7);
         let plan = sessions.plan(asked(7, 1, vec![want(1, 8)], &[]), NOW).unwrap();
-        assert_eq!((plan.wants, plan.session), (vec![want(0, 5), want(1, 8)], Relation::Incremental(7)));
+        assert_eq!(
+            (plan.wants, plan.session),
+            (vec![want(0, 5), want(1, 8)], Relation::Incremental(7))
+        );
         let key = |partition| (TopicKey::Name("t".to_owned()), partition);
         assert!(!sessions.tell(7, &key(0), Some(told), false), "nothing new");
         assert!(sessions.tell(7, &key(0), Some(told), true), "records are always told");
         assert!(sessions.tell(7, &key(1), None, false), "errors are always told");
         assert!(sessions.tell(7, &key(1), Some(told), false), "and that they are over");
         let plan = sessions.plan(asked(7, 2, vec![], &[]), NOW).unwrap();
-        assert_eq!(plan.wants, [want(1, 8), want(0, 5)], "who had data waits for the others");
+        assert_eq!(
+            plan.wants,
+            [want(1, 8), want(0, 5)],
+            "who had data waits for the others"
+        );
         let plan = sessions.plan(asked(7, 3, vec![], &[0, 1]), NOW).unwrap();
         assert_eq!(plan.session, Relation::None, "an emptied session is closed");
-        assert_eq!(sessions.plan(asked(7, 4, vec![], &[]), NOW).unwrap_err(), ErrorCode::FetchSessionIdNotFound);
+        assert_eq!(
+            sessions.plan(asked(7, 4, vec![], &[]), NOW).unwrap_err(),
+            ErrorCode::FetchSessionIdNotFound
+        );
     }
 
     #[test]
     fn wrong_epochs_and_kinds_are_refused_and_slots_are_bounded() {
         let sessions = sessions(1);
         assert_eq!(sessions.begin(7, false, vec![(want(0, 0), None)], NOW), 7);
-        assert_eq!(sessions.plan(asked(7, 9, vec![], &[]), NOW).unwrap_err(), ErrorCode::InvalidFetchSessionEpoch);
-        let mixed = Asked { by_id: true, ..asked(7, 1, vec![], &[]) };
-        assert_eq!(sessions.plan(mixed, NOW).unwrap_err(), ErrorCode::FetchSessionTopicIdError);
-        assert_eq!(sessions.begin(8, false, vec![(want(0, 0), None)], NOW), 0, "no slot is free");
-        assert_eq!(sessions.begin(8, false, vec![(want(0, 0), None)], NOW + EVICTABLE_AFTER * 2), 8, "a stale one goes");
-        assert_eq!(sessions.plan(asked(8, -1, vec![], &[]), NOW).unwrap().session, Relation::None);
+        assert_eq!(
+            sessions.plan(asked(7, 9, vec![], &[]), NOW).unwrap_err(),
+            ErrorCode::InvalidFetchSessionEpoch
+        );
+        let mixed = Asked {
+            by_id: true,
+            ..asked(7, 1, vec![], &[])
+        };
+        assert_eq!(
+            sessions.plan(mixed, NOW).unwrap_err(),
+            ErrorCode::FetchSessionTopicIdError
+        );
+        assert_eq!(
+            sessions.begin(8, false, vec![(want(0, 0), None)], NOW),
+            0,
+            "no slot is free"
+        );
+        assert_eq!(
+            sessions.begin(8, false, vec![(want(0, 0), None)], NOW + EVICTABLE_AFTER * 2),
+            8,
+            "a stale one goes"
+        );
+        assert_eq!(
+            sessions.plan(asked(8, -1, vec![], &[]), NOW).unwrap().session,
+            Relation::None
+        );
         assert_eq!(sessions.sessions.lock().partitions, 0, "closing gives the room back");
     }
 }

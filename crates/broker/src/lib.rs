@@ -72,8 +72,12 @@ impl Broker {
         let fetch_sessions = FetchSessions::new(limits);
         let advertised_port = AtomicU16::new(options.advertised_port);
         let options = Arc::new(options);
-        let coordinator =
-            Coordinator::open(log.clone(), Arc::clone(&clock), Arc::clone(&random), Arc::clone(&options));
+        let coordinator = Coordinator::open(
+            log.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+            Arc::clone(&options),
+        );
         let broker = Arc::new(Broker {
             options,
             log,
@@ -129,7 +133,9 @@ impl Broker {
 
     /// Takes a listener's port for the advertised one, unless one was named.
     fn advertise(&self, port: u16) {
-        let first = self.advertised_port.compare_exchange(0, port, Ordering::Relaxed, Ordering::Relaxed);
+        let first = self
+            .advertised_port
+            .compare_exchange(0, port, Ordering::Relaxed, Ordering::Relaxed);
         if first.is_ok() {
             tracing::debug!(port, "advertised port follows the listener");
         }

@@ -26,7 +26,9 @@ impl TopicKey {
     }
 
     pub(crate) fn find_partition(&self, catalog: &Catalog, index: i32) -> Result<PartitionId, ErrorCode> {
-        self.find(catalog)?.partition(index).ok_or(ErrorCode::UnknownTopicOrPartition)
+        self.find(catalog)?
+            .partition(index)
+            .ok_or(ErrorCode::UnknownTopicOrPartition)
     }
 
     /// The name, empty for a topic named by id.

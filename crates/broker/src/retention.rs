@@ -20,7 +20,9 @@ impl Broker {
                 retention_bytes: u64::try_from(settings.retention_bytes).ok(),
             };
             for partition in &topic.partitions {
-                let started = self.log.delete_segments_before(*partition, policy, self.clock.wall_ms());
+                let started = self
+                    .log
+                    .delete_segments_before(*partition, policy, self.clock.wall_ms());
                 let failed = match started {
                     Ok(None) => continue,
                     Ok(Some(receipt)) => receipt.await.err().map(|error| error.to_string()),

@@ -185,7 +185,10 @@ pub(crate) fn check(wanted: &BTreeMap<String, String>) -> Result<(), Refusal> {
             })?,
             None if ACCEPTED.contains(&name.as_str()) => {}
             None => {
-                return Err(Refusal::new(ErrorCode::InvalidConfig, format!("Unknown topic config name: {name}")));
+                return Err(Refusal::new(
+                    ErrorCode::InvalidConfig,
+                    format!("Unknown topic config name: {name}"),
+                ));
             }
         }
     }
@@ -213,7 +216,12 @@ pub(crate) fn describe(options: &BrokerOptions, set: &BTreeMap<String, String>) 
         }
         synonyms.push((setting.synonym, setting.default.to_owned(), SOURCE_DEFAULT));
         let (_, value, source) = synonyms[0].clone();
-        Shown { setting, value, source, synonyms }
+        Shown {
+            setting,
+            value,
+            source,
+            synonyms,
+        }
     };
     SETTINGS.iter().map(show).collect()
 }
@@ -235,7 +243,11 @@ impl TopicSettings {
     pub(crate) fn of(topic: &Topic, options: &BrokerOptions) -> TopicSettings {
         let set = &topic.settings;
         // What stands in the catalog was checked when it was set.
-        let long = |name: &str, default: i64| set.get(name).and_then(|value| value.trim().parse().ok()).unwrap_or(default);
+        let long = |name: &str, default: i64| {
+            set.get(name)
+                .and_then(|value| value.trim().parse().ok())
+                .unwrap_or(default)
+        };
         let policy = set.get(CLEANUP_POLICY).map_or("delete", String::as_str);
         TopicSettings {
             compacted: items(policy).any(|item| item == "compact"),
@@ -279,10 +291,18 @@ mod tests {
 
     #[test]
     fn the_strongest_value_holds() {
-        let options = BrokerOptions { retention_ms: 1000, ..BrokerOptions::default() };
+        let options = BrokerOptions {
+            retention_ms: 1000,
+            ..BrokerOptions::default()
+        };
         let value = |set: &[(&str, &str)]| {
-            let set = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            let shown = describe(&options, &set).into_iter().find(|shown| shown.setting.name == RETENTION_MS);
+            let set = set
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            let shown = describe(&options, &set)
+                .into_iter()
+                .find(|shown| shown.setting.name == RETENTION_MS);
             let shown = shown.unwrap();
             (shown.value, shown.source, shown.synonyms.len())
         };

@@ -15,7 +15,13 @@ pub(crate) enum CommitFailed {
 
 impl CommitFailed {
     pub(crate) fn is_busy(&self) -> bool {
-        matches!(self, CommitFailed::Refused(CommitError { cause: CommitCause::Busy, .. }))
+        matches!(
+            self,
+            CommitFailed::Refused(CommitError {
+                cause: CommitCause::Busy,
+                ..
+            })
+        )
     }
 }
 
@@ -27,7 +33,10 @@ pub(crate) async fn commit(log: &Log, ops: Vec<Op>) -> Result<Vec<Outcome>, Comm
     loop {
         match log.commit(ops.clone()) {
             Ok(receipt) => return Ok(receipt.await?),
-            Err(CommitError { cause: CommitCause::Busy, .. }) => log.wait_for_room().await,
+            Err(CommitError {
+                cause: CommitCause::Busy,
+                ..
+            }) => log.wait_for_room().await,
             Err(error) => return Err(CommitFailed::Refused(error)),
         }
     }

@@ -90,12 +90,20 @@ mod tests {
     #[test]
     fn offsets_and_their_keys_read_back() {
         for (metadata, expires_ms) in [("", None), ("how far I got", Some(7))] {
-            let committed =
-                Committed { offset: 5, leader_epoch: -1, metadata: metadata.to_owned(), committed_ms: 9, expires_ms };
+            let committed = Committed {
+                offset: 5,
+                leader_epoch: -1,
+                metadata: metadata.to_owned(),
+                committed_ms: 9,
+                expires_ms,
+            };
             assert_eq!(Committed::decode(&committed.encode()).unwrap(), committed);
         }
         assert_eq!(split_offset_key(&offset_key("g", "t.1", 12)), Some(("g", "t.1", 12)));
-        assert!(!offset_key("ab", "t", 0).starts_with(&prefix("a")), "no group is the beginning of another");
+        assert!(
+            !offset_key("ab", "t", 0).starts_with(&prefix("a")),
+            "no group is the beginning of another"
+        );
         assert!(Committed::decode(&Bytes::from_static(&[1, 0])).is_err());
     }
 }

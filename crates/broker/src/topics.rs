@@ -11,9 +11,7 @@ use async_trait::async_trait;
 use base::{ErrorKind, Offset, PartitionIndex, TimestampMs, partitioner};
 use bytes::Bytes;
 use catalog::Topic;
-use client::{
-    Bounds, Fetched, JobStart, NewTopic, Output, Position, ReadLimits, Record, Step, Topics, TopicsError,
-};
+use client::{Bounds, Fetched, JobStart, NewTopic, Output, Position, ReadLimits, Record, Step, Topics, TopicsError};
 use log::{CommitCause, CommitError, Op, PartitionId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -42,7 +40,10 @@ pub struct LocalTopics {
 
 impl LocalTopics {
     pub(crate) fn new(broker: Arc<Broker>) -> LocalTopics {
-        LocalTopics { broker, next_partition: AtomicU32::new(0) }
+        LocalTopics {
+            broker,
+            next_partition: AtomicU32::new(0),
+        }
     }
 
     fn topic(&self, name: &str) -> Result<Arc<Topic>, TopicsError> {
@@ -62,7 +63,9 @@ impl LocalTopics {
         let start = from.offset.max(bounds.log_start);
         let read = self.broker.log.read(partition, start, bytes_max, at_least_one);
         let read = read.map_err(|error| read_failed(from, &error))?;
-        let limits = RecordLimits { bytes_max: self.broker.options.limits.decompressed_bytes_max };
+        let limits = RecordLimits {
+            bytes_max: self.broker.options.limits.decompressed_bytes_max,
+        };
         let mut found = Vec::new();
         for batch in batches(&read.records) {
             let (header, batch) = batch.map_err(|error| damaged(from, &error))?;
@@ -118,7 +121,10 @@ impl LocalTopics {
             let settings = TopicSettings::of(&topic, &self.broker.options);
             let partition = self.place(&topic, output)?;
             if settings.compacted && output.key.is_none() {
-                let why = format!("topic `{}` is compacted: a record without a key cannot be written", topic.name);
+                let why = format!(
+                    "topic `{}` is compacted: a record without a key cannot be written",
+                    topic.name
+                );
                 return Err(TopicsError::new(ErrorKind::Invalid, why));
             }
             let place = *places.entry(partition).or_insert_with(|| {
@@ -162,7 +168,10 @@ impl LocalTopics {
             (None, None) => (self.next_partition.fetch_add(1, Ordering::Relaxed) % count as u32) as PartitionIndex,
         };
         let missing = || {
-            TopicsError::new(ErrorKind::NotFound, format!("topic `{}` has no partition {index}", topic.name))
+            TopicsError::new(
+                ErrorKind::NotFound,
+                format!("topic `{}` has no partition {index}", topic.name),
+            )
         };
         topic.partition(index).ok_or_else(missing)
     }
@@ -197,7 +206,9 @@ impl LocalTopics {
     fn latest_run(&self, runs: &HashMap<Arc<str>, u64>, job: &str) -> u64 {
         let stored = || {
             let value = self.broker.log.get(tables::JOB_RUNS, job.as_bytes());
-            value.and_then(|value| value[..].try_into().ok()).map_or(0, u64::from_be_bytes)
+            value
+                .and_then(|value| value[..].try_into().ok())
+                .map_or(0, u64::from_be_bytes)
         };
         runs.get(job).copied().unwrap_or_else(stored)
     }
@@ -205,22 +216,38 @@ impl LocalTopics {
 
 fn append(partition: PartitionId, builder: BatchBuilder) -> Result<Op, TopicsError> {
     let internal = |error: wire::BatchError| TopicsError::new(ErrorKind::Internal, error.to_string());
-    Ok(Op::Append { partition, batch: builder.build().map_err(internal)?, leader_epoch: LEADER_EPOCH })
+    Ok(Op::Append {
+        partition,
+        batch: builder.build().map_err(internal)?,
+        leader_epoch: LEADER_EPOCH,
+    })
 }
 
 fn size_of_output(output: &Output) -> usize {
-    let headers: usize =
-        output.headers.iter().map(|(name, value)| 10 + name.len() + value.as_ref().map_or(0, Bytes::len)).sum();
-    RECORD_OVERHEAD_BYTES + output.key.as_ref().map_or(0, Bytes::len) + output.value.as_ref().map_or(0, Bytes::len) + headers
+    let headers: usize = output
+        .headers
+        .iter()
+        .map(|(name, value)| 10 + name.len() + value.as_ref().map_or(0, Bytes::len))
+        .sum();
+    RECORD_OVERHEAD_BYTES
+        + output.key.as_ref().map_or(0, Bytes::len)
+        + output.value.as_ref().map_or(0, Bytes::len)
+        + headers
 }
 
 fn gone(from: &Position) -> TopicsError {
-    let why = format!("partition {} of topic `{}` is being deleted", from.partition, from.topic);
+    let why = format!(
+        "partition {} of topic `{}` is being deleted",
+        from.partition, from.topic
+    );
     TopicsError::new(ErrorKind::NotFound, why)
 }
 
 fn damaged(from: &Position, error: &wire::BatchError) -> TopicsError {
-    let why = format!("a batch in partition {} of topic `{}` cannot be read: {error}", from.partition, from.topic);
+    let why = format!(
+        "a batch in partition {} of topic `{}` cannot be read: {error}",
+        from.partition, from.topic
+    );
     TopicsError::new(ErrorKind::Data, why)
 }
 
@@ -231,7 +258,10 @@ fn read_failed(from: &Position, error: &log::ReadError) -> TopicsError {
         log::ReadError::Corrupt { .. } => ErrorKind::Data,
         log::ReadError::Io(_) => ErrorKind::Internal,
     };
-    let why = format!("partition {} of topic `{}` at offset {}: {error}", from.partition, from.topic, from.offset);
+    let why = format!(
+        "partition {} of topic `{}` at offset {}: {error}",
+        from.partition, from.topic, from.offset
+    );
     TopicsError::new(kind, why)
 }
 
@@ -251,7 +281,13 @@ fn of_commit(error: CommitFailed) -> TopicsError {
 #[async_trait]
 impl Topics for LocalTopics {
     async fn list(&self) -> Result<Vec<Arc<str>>, TopicsError> {
-        Ok(self.broker.catalog.topics().iter().map(|topic| Arc::clone(&topic.name)).collect())
+        Ok(self
+            .broker
+            .catalog
+            .topics()
+            .iter()
+            .map(|topic| Arc::clone(&topic.name))
+            .collect())
     }
 
     async fn partitions(&self, topic: &str) -> Result<PartitionIndex, TopicsError> {
@@ -261,15 +297,31 @@ impl Topics for LocalTopics {
     async fn create(&self, topic: NewTopic) -> Result<(), TopicsError> {
         let wanted = topic.settings.into_iter().collect();
         settings::check(&wanted).map_err(|refusal| TopicsError::new(ErrorKind::Invalid, refusal.message))?;
-        let new = catalog::NewTopic { name: topic.name, partitions: topic.partitions, settings: wanted };
-        self.broker.catalog.create_topic(new).await.map(drop).map_err(of_catalog)
+        let new = catalog::NewTopic {
+            name: topic.name,
+            partitions: topic.partitions,
+            settings: wanted,
+        };
+        self.broker
+            .catalog
+            .create_topic(new)
+            .await
+            .map(drop)
+            .map_err(of_catalog)
     }
 
     async fn bounds(&self, topic: &str, partition: PartitionIndex) -> Result<Bounds, TopicsError> {
         let id = self.partition(topic, partition)?;
-        let position = Position { topic: topic.into(), partition, offset: 0 };
+        let position = Position {
+            topic: topic.into(),
+            partition,
+            offset: 0,
+        };
         let bounds = self.broker.log.bounds(id).ok_or_else(|| gone(&position))?;
-        Ok(Bounds { start: bounds.log_start, end: bounds.high_watermark })
+        Ok(Bounds {
+            start: bounds.log_start,
+            end: bounds.high_watermark,
+        })
     }
 
     async fn offset_for_time(
@@ -279,8 +331,16 @@ impl Topics for LocalTopics {
         timestamp: TimestampMs,
     ) -> Result<Offset, TopicsError> {
         let id = self.partition(topic, partition)?;
-        let position = Position { topic: topic.into(), partition, offset: 0 };
-        let found = self.broker.log.find_by_time(id, timestamp).map_err(|error| read_failed(&position, &error))?;
+        let position = Position {
+            topic: topic.into(),
+            partition,
+            offset: 0,
+        };
+        let found = self
+            .broker
+            .log
+            .find_by_time(id, timestamp)
+            .map_err(|error| read_failed(&position, &error))?;
         match found {
             Some(found) => Ok(found.offset),
             None => Ok(self.bounds(topic, partition).await?.end),
@@ -292,7 +352,9 @@ impl Topics for LocalTopics {
         if any || limits.wait_max.is_zero() || from.is_empty() {
             return Ok(fetched);
         }
-        let ids = from.iter().map(|position| self.partition(&position.topic, position.partition));
+        let ids = from
+            .iter()
+            .map(|position| self.partition(&position.topic, position.partition));
         let ids = ids.collect::<Result<Vec<_>, _>>()?;
         let notify = Arc::new(Notify::new());
         // Registered first, looked again second: nothing is missed in between.
@@ -315,7 +377,11 @@ impl Topics for LocalTopics {
                 let mut runs = self.broker.runs.lock();
                 let run = self.latest_run(&runs, job) + 1;
                 let value = Some(Bytes::copy_from_slice(&run.to_be_bytes()));
-                let put = Op::Put { table: tables::JOB_RUNS, key: job.to_owned().into(), value };
+                let put = Op::Put {
+                    table: tables::JOB_RUNS,
+                    key: job.to_owned().into(),
+                    value,
+                };
                 let started = self.broker.log.commit(vec![put]);
                 if started.is_ok() {
                     // From here on no earlier run can commit, durable or not.
@@ -325,7 +391,10 @@ impl Topics for LocalTopics {
             };
             match started {
                 Ok(started) => break started,
-                Err(CommitError { cause: CommitCause::Busy, .. }) => self.broker.log.wait_for_room().await,
+                Err(CommitError {
+                    cause: CommitCause::Busy,
+                    ..
+                }) => self.broker.log.wait_for_room().await,
                 Err(error) => return Err(of_commit(error.into())),
             }
         };
@@ -333,16 +402,26 @@ impl Topics for LocalTopics {
         receipt.await.map_err(|error| of_commit(error.into()))?;
         self.broker.coordinator.keep(job);
         let prefix = tables::prefix(job);
-        let mut start = JobStart { run, ..JobStart::default() };
+        let mut start = JobStart {
+            run,
+            ..JobStart::default()
+        };
         for (key, value) in self.broker.log.scan(tables::OFFSETS, &prefix) {
             if let (Some((_, topic, partition)), Ok(committed)) =
                 (tables::split_offset_key(&key), Committed::decode(&value))
             {
-                start.offsets.push(Position { topic: topic.into(), partition, offset: committed.offset });
+                start.offsets.push(Position {
+                    topic: topic.into(),
+                    partition,
+                    offset: committed.offset,
+                });
             }
         }
         let state = self.broker.log.scan(tables::JOB_STATE, &prefix);
-        start.state = state.into_iter().map(|(key, value)| (key.slice(prefix.len()..), value)).collect();
+        start.state = state
+            .into_iter()
+            .map(|(key, value)| (key.slice(prefix.len()..), value))
+            .collect();
         Ok(start)
     }
 
@@ -365,7 +444,10 @@ impl Topics for LocalTopics {
             };
             match started {
                 Ok(receipt) => break receipt,
-                Err(CommitError { cause: CommitCause::Busy, .. }) => self.broker.log.wait_for_room().await,
+                Err(CommitError {
+                    cause: CommitCause::Busy,
+                    ..
+                }) => self.broker.log.wait_for_room().await,
                 Err(error) => return Err(of_commit(error.into())),
             }
         };
@@ -376,10 +458,17 @@ impl Topics for LocalTopics {
         let prefix = tables::prefix(job);
         let of = |table| {
             let found = self.broker.log.scan(table, &prefix);
-            found.into_iter().map(move |(key, _)| Op::Put { table, key, value: None })
+            found.into_iter().map(move |(key, _)| Op::Put {
+                table,
+                key,
+                value: None,
+            })
         };
         // The run number stays: a run that is still about must not come back to life.
         let ops = of(tables::OFFSETS).chain(of(tables::JOB_STATE)).collect();
-        storage::commit(&self.broker.log, ops).await.map(drop).map_err(of_commit)
+        storage::commit(&self.broker.log, ops)
+            .await
+            .map(drop)
+            .map_err(of_commit)
     }
 }

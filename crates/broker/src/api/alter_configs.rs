@@ -20,7 +20,10 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: AlterConfig
         let outcome = if seen.insert((kind, name.clone())) {
             replace(&broker, resource, request.validate_only).await
         } else {
-            Err(Refusal::new(ErrorCode::InvalidRequest, "the request names this resource twice".to_owned()))
+            Err(Refusal::new(
+                ErrorCode::InvalidRequest,
+                "the request names this resource twice".to_owned(),
+            ))
         };
         let (error, error_message) = match outcome {
             Ok(()) => (ErrorCode::None, None),
@@ -33,7 +36,10 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: AlterConfig
             resource_name: name,
         });
     }
-    AlterConfigsResponse { responses, ..AlterConfigsResponse::default() }
+    AlterConfigsResponse {
+        responses,
+        ..AlterConfigsResponse::default()
+    }
 }
 
 async fn replace(broker: &Broker, resource: AlterConfigsResource, dry: bool) -> Result<(), Refusal> {
@@ -41,10 +47,16 @@ async fn replace(broker: &Broker, resource: AlterConfigsResource, dry: bool) -> 
     let mut wanted = BTreeMap::new();
     for config in resource.configs {
         let Some(value) = config.value else {
-            return Err(Refusal::new(ErrorCode::InvalidRequest, format!("Null value not supported for : {}", config.name)));
+            return Err(Refusal::new(
+                ErrorCode::InvalidRequest,
+                format!("Null value not supported for : {}", config.name),
+            ));
         };
         if wanted.insert(config.name.clone(), value).is_some() {
-            return Err(Refusal::new(ErrorCode::InvalidRequest, format!("setting `{}` is named twice", config.name)));
+            return Err(Refusal::new(
+                ErrorCode::InvalidRequest,
+                format!("setting `{}` is named twice", config.name),
+            ));
         }
     }
     set(broker, &resource.resource_name, wanted, dry).await
@@ -87,5 +99,10 @@ pub(super) async fn set(
         return Ok(());
     }
     let refuse = |error: catalog::CatalogError| Refusal::new(errors::of_catalog(&error), error.to_string());
-    broker.catalog.set_settings(name, wanted).await.map(drop).map_err(refuse)
+    broker
+        .catalog
+        .set_settings(name, wanted)
+        .await
+        .map(drop)
+        .map_err(refuse)
 }

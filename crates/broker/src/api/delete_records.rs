@@ -33,26 +33,38 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: DeleteRecor
                 error_code: error.code(),
             });
         }
-        response.topics.push(DeleteRecordsTopicResult { name: topic.name, partitions });
+        response.topics.push(DeleteRecordsTopicResult {
+            name: topic.name,
+            partitions,
+        });
     }
     response
 }
 
 async fn delete(broker: &Broker, key: &TopicKey, asked: &DeleteRecordsPartition) -> Result<i64, ErrorCode> {
     let topic = key.find(&broker.catalog)?;
-    let partition = topic.partition(asked.partition_index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let partition = topic
+        .partition(asked.partition_index)
+        .ok_or(ErrorCode::UnknownTopicOrPartition)?;
     if !TopicSettings::of(&topic, &broker.options).deleted {
         // What compaction keeps is the latest of each key: cutting at an offset would lose keys.
         return Err(ErrorCode::PolicyViolation);
     }
     let bounds = broker.log.bounds(partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    let log_start = if asked.offset == TO_HIGH_WATERMARK { bounds.high_watermark } else { asked.offset };
+    let log_start = if asked.offset == TO_HIGH_WATERMARK {
+        bounds.high_watermark
+    } else {
+        asked.offset
+    };
     if log_start < 0 || log_start > bounds.high_watermark {
         return Err(ErrorCode::OffsetOutOfRange);
     }
     if log_start <= bounds.log_start {
         return Ok(bounds.log_start);
     }
-    broker.commit(vec![Op::AdvanceStart { partition, log_start }]).await.map_err(|error| errors::of_commit(&error))?;
+    broker
+        .commit(vec![Op::AdvanceStart { partition, log_start }])
+        .await
+        .map_err(|error| errors::of_commit(&error))?;
     Ok(log_start)
 }

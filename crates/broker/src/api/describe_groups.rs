@@ -35,7 +35,10 @@ pub(crate) async fn handle(
 }
 
 fn absent(group_id: &str, version: i16) -> DescribedGroup {
-    let mut described = DescribedGroup { group_state: "Dead".to_owned(), ..DescribedGroup::default() };
+    let mut described = DescribedGroup {
+        group_state: "Dead".to_owned(),
+        ..DescribedGroup::default()
+    };
     if version >= NOT_FOUND_FROM {
         described.error_code = ErrorCode::GroupIdNotFound.code();
         described.error_message = Some(format!("Group {group_id} not found."));
@@ -45,14 +48,25 @@ fn absent(group_id: &str, version: i16) -> DescribedGroup {
 
 fn describe(group: &Group) -> DescribedGroup {
     // While a rebalance is under way there is neither a protocol nor an assignment to show.
-    let protocol = if group.state() == State::Stable { group.protocol() } else { None };
+    let protocol = if group.state() == State::Stable {
+        group.protocol()
+    } else {
+        None
+    };
     let member = |member: &Member| DescribedGroupMember {
         member_id: member.id.clone(),
         group_instance_id: member.instance_id.clone(),
         client_id: member.client_id.clone(),
         client_host: member.client_host.clone(),
-        member_metadata: protocol.and_then(|protocol| member.metadata(protocol)).cloned().unwrap_or_default(),
-        member_assignment: if protocol.is_some() { member.assignment.clone() } else { bytes::Bytes::new() },
+        member_metadata: protocol
+            .and_then(|protocol| member.metadata(protocol))
+            .cloned()
+            .unwrap_or_default(),
+        member_assignment: if protocol.is_some() {
+            member.assignment.clone()
+        } else {
+            bytes::Bytes::new()
+        },
     };
     DescribedGroup {
         group_state: group.state().name().to_owned(),

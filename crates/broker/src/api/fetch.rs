@@ -54,8 +54,10 @@ impl Found {
 
     /// What a session remembers; nothing after an error.
     fn told(&self) -> Option<Told> {
-        (self.data.error_code == 0)
-            .then_some(Told { high_watermark: self.data.high_watermark, log_start: self.data.log_start_offset })
+        (self.data.error_code == 0).then_some(Told {
+            high_watermark: self.data.high_watermark,
+            log_start: self.data.log_start_offset,
+        })
     }
 }
 
@@ -66,13 +68,23 @@ pub(super) async fn handle(broker: Arc<Broker>, context: Context, request: Fetch
     let plan = match broker.fetch_sessions.plan(asked, broker.clock.monotonic()) {
         Ok(plan) => plan,
         Err(error) => {
-            return context.reply(&FetchResponse { error_code: error.code(), ..FetchResponse::default() });
+            return context.reply(&FetchResponse {
+                error_code: error.code(),
+                ..FetchResponse::default()
+            });
         }
     };
     let (found, permit) = read_or_wait(&broker, &plan.wants, &limits).await;
     let (session_id, found) = account(&broker, plan.session, by_id, found);
-    let response = FetchResponse { session_id, responses: by_topic(found), ..FetchResponse::default() };
-    Ok(Reply { chunks: frame::response(context.correlation_id, &response, context.version)?, permit })
+    let response = FetchResponse {
+        session_id,
+        responses: by_topic(found),
+        ..FetchResponse::default()
+    };
+    Ok(Reply {
+        chunks: frame::response(context.correlation_id, &response, context.version)?,
+        _permit: permit,
+    })
 }
 
 struct Limits {
@@ -126,7 +138,13 @@ fn asked(request: FetchRequest, by_id: bool) -> Asked {
         let key = TopicKey::new(by_id, topic.topic, topic.topic_id);
         forgotten.extend(topic.partitions.into_iter().map(|partition| (key.clone(), partition)));
     }
-    Asked { session_id: request.session_id, epoch: request.session_epoch, by_id, wants, forgotten }
+    Asked {
+        session_id: request.session_id,
+        epoch: request.session_epoch,
+        by_id,
+        wants,
+        forgotten,
+    }
 }
 
 /// Reads; if there is less than wanted, waits until the log says there is more, or until the reader's patience ends.
@@ -146,8 +164,10 @@ async fn read_or_wait(broker: &Broker, wants: &[Want], limits: &Limits) -> (Vec<
         }
         if guard.is_none() {
             // Register first, look again second: nothing is missed in between.
-            let partitions: Vec<PartitionId> =
-                wants.iter().filter_map(|want| want.topic.find_partition(&broker.catalog, want.partition).ok()).collect();
+            let partitions: Vec<PartitionId> = wants
+                .iter()
+                .filter_map(|want| want.topic.find_partition(&broker.catalog, want.partition).ok())
+                .collect();
             guard = Some(broker.log.watch(&partitions, Arc::clone(&notify)));
             continue;
         }
@@ -225,7 +245,10 @@ fn read_one(broker: &Broker, want: &Want, limits: &Limits, left: usize, at_least
         records: Some(read.records),
         ..PartitionData::default()
     };
-    Found { want: want.clone(), data }
+    Found {
+        want: want.clone(),
+        data,
+    }
 }
 
 /// Brings the session up to date with the answer, and takes out of an incremental answer what has not changed.
@@ -235,7 +258,12 @@ fn account(broker: &Broker, session: Relation, by_id: bool, found: Vec<Found>) -
         Relation::New => {
             let told = found.iter().map(|found| (found.want.clone(), found.told())).collect();
             let fresh_id = 1 + broker.random.below(i32::MAX as u64 - 1) as i32;
-            (broker.fetch_sessions.begin(fresh_id, by_id, told, broker.clock.monotonic()), found)
+            (
+                broker
+                    .fetch_sessions
+                    .begin(fresh_id, by_id, told, broker.clock.monotonic()),
+                found,
+            )
         }
         Relation::Incremental(id) => {
             let must_tell = |found: &Found| {
@@ -252,7 +280,11 @@ fn by_topic(found: Vec<Found>) -> Vec<FetchableTopicResponse> {
     let mut places: HashMap<TopicKey, usize> = HashMap::new();
     for Found { want, data } in found {
         let place = *places.entry(want.topic).or_insert_with_key(|key| {
-            topics.push(FetchableTopicResponse { topic: key.name(), topic_id: key.id(), partitions: Vec::new() });
+            topics.push(FetchableTopicResponse {
+                topic: key.name(),
+                topic_id: key.id(),
+                partitions: Vec::new(),
+            });
             topics.len() - 1
         });
         topics[place].partitions.push(data);

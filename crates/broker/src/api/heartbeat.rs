@@ -21,5 +21,8 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: HeartbeatRe
         };
         broker.coordinator.heartbeat(&request.group_id, &caller)
     };
-    HeartbeatResponse { error_code: error.code(), ..HeartbeatResponse::default() }
+    HeartbeatResponse {
+        error_code: error.code(),
+        ..HeartbeatResponse::default()
+    }
 }

@@ -34,7 +34,10 @@ pub(crate) async fn handle(
         let outcome = if seen.insert((kind, name.clone())) {
             alter(&broker, resource, request.validate_only).await
         } else {
-            Err(Refusal::new(ErrorCode::InvalidRequest, "the request names this resource twice".to_owned()))
+            Err(Refusal::new(
+                ErrorCode::InvalidRequest,
+                "the request names this resource twice".to_owned(),
+            ))
         };
         let (error, error_message) = match outcome {
             Ok(()) => (ErrorCode::None, None),
@@ -47,7 +50,10 @@ pub(crate) async fn handle(
             resource_name: name,
         });
     }
-    IncrementalAlterConfigsResponse { responses, ..IncrementalAlterConfigsResponse::default() }
+    IncrementalAlterConfigsResponse {
+        responses,
+        ..IncrementalAlterConfigsResponse::default()
+    }
 }
 
 async fn alter(broker: &Broker, resource: AlterConfigsResource, dry: bool) -> Result<(), Refusal> {
@@ -56,7 +62,10 @@ async fn alter(broker: &Broker, resource: AlterConfigsResource, dry: bool) -> Re
     for config in resource.configs {
         let name = config.name.clone();
         if !named.insert(name.clone()) {
-            return Err(Refusal::new(ErrorCode::InvalidRequest, format!("setting `{name}` is named twice")));
+            return Err(Refusal::new(
+                ErrorCode::InvalidRequest,
+                format!("setting `{name}` is named twice"),
+            ));
         }
         let now = wanted.remove(&name);
         if let Some(value) = changed(broker, config, now)? {
@@ -73,12 +82,19 @@ fn changed(broker: &Broker, config: AlterableConfig, now: Option<String>) -> Res
         return Ok(None);
     }
     let Some(value) = config.value else {
-        return Err(Refusal::new(ErrorCode::InvalidRequest, format!("Null value not supported for : {name}")));
+        return Err(Refusal::new(
+            ErrorCode::InvalidRequest,
+            format!("Null value not supported for : {name}"),
+        ));
     };
     match config.config_operation {
         SET => Ok(Some(value)),
         APPEND | SUBTRACT => {
-            let verb = if config.config_operation == APPEND { "APPEND" } else { "SUBTRACT" };
+            let verb = if config.config_operation == APPEND {
+                "APPEND"
+            } else {
+                "SUBTRACT"
+            };
             let setting = settings::find(&name).filter(|setting| matches!(setting.kind, Kind::ListOf(_)));
             let Some(setting) = setting else {
                 let why = format!("Can't {verb} to key {name} because its type is not LIST.");
@@ -86,17 +102,27 @@ fn changed(broker: &Broker, config: AlterableConfig, now: Option<String>) -> Res
             };
             // A list that is not set starts from what holds now.
             let holds = settings::describe(&broker.options, &Default::default());
-            let default = holds.into_iter().find(|shown| shown.setting.name == setting.name).map(|shown| shown.value);
+            let default = holds
+                .into_iter()
+                .find(|shown| shown.setting.name == setting.name)
+                .map(|shown| shown.value);
             let current = now.or(default).unwrap_or_default();
             let mut items: Vec<&str> = settings::items(&current).collect();
             let given: Vec<&str> = settings::items(&value).collect();
             if config.config_operation == APPEND {
-                items.extend(given.into_iter().filter(|item| !current.split(',').any(|had| had.trim() == *item)));
+                items.extend(
+                    given
+                        .into_iter()
+                        .filter(|item| !current.split(',').any(|had| had.trim() == *item)),
+                );
             } else {
                 items.retain(|item| !given.contains(item));
             }
             Ok(Some(items.join(",")))
         }
-        other => Err(Refusal::new(ErrorCode::InvalidRequest, format!("there is no alter operation {other}"))),
+        other => Err(Refusal::new(
+            ErrorCode::InvalidRequest,
+            format!("there is no alter operation {other}"),
+        )),
     }
 }

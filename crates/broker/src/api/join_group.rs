@@ -22,9 +22,16 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: JoinG
         return response(&context, Joined::refused(ErrorCode::InvalidGroupId, &request.member_id));
     }
     // Version 0 has one timeout for both.
-    let rebalance_timeout_ms =
-        if request.rebalance_timeout_ms < 0 { request.session_timeout_ms } else { request.rebalance_timeout_ms };
-    let protocols = request.protocols.into_iter().map(|protocol| (protocol.name, protocol.metadata)).collect();
+    let rebalance_timeout_ms = if request.rebalance_timeout_ms < 0 {
+        request.session_timeout_ms
+    } else {
+        request.rebalance_timeout_ms
+    };
+    let protocols = request
+        .protocols
+        .into_iter()
+        .map(|protocol| (protocol.name, protocol.metadata))
+        .collect();
     let join = JoinRequest {
         member_id: request.member_id,
         fresh_member_id: String::new(),

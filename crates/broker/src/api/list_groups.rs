@@ -24,5 +24,8 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: ListGroupsR
     let groups = listed.into_iter().filter(|group| {
         wanted(&request.states_filter, &group.group_state) && wanted(&request.types_filter, &group.group_type)
     });
-    ListGroupsResponse { groups: groups.collect(), ..ListGroupsResponse::default() }
+    ListGroupsResponse {
+        groups: groups.collect(),
+        ..ListGroupsResponse::default()
+    }
 }

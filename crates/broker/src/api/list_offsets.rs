@@ -60,7 +60,10 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ListO
             }
         };
         let partitions = topic.partitions.into_iter().map(answer).collect();
-        response.topics.push(ListOffsetsTopicResponse { name: topic.name.clone(), partitions });
+        response.topics.push(ListOffsetsTopicResponse {
+            name: topic.name.clone(),
+            partitions,
+        });
     }
     response
 }
@@ -79,12 +82,7 @@ fn known_from(timestamp: i64) -> Option<i16> {
 }
 
 /// Timestamp, offset and leader epoch; -1 where there is none.
-fn find(
-    broker: &Broker,
-    version: i16,
-    partition: PartitionId,
-    timestamp: i64,
-) -> Result<(i64, i64, i32), ErrorCode> {
+fn find(broker: &Broker, version: i16, partition: PartitionId, timestamp: i64) -> Result<(i64, i64, i32), ErrorCode> {
     if known_from(timestamp).is_none_or(|from| version < from) {
         return Err(ErrorCode::UnsupportedVersion);
     }
@@ -101,5 +99,7 @@ fn find(
         MAX_TIMESTAMP => broker.log.max_timestamp(partition).map_err(read)?,
         _ => broker.log.find_by_time(partition, timestamp).map_err(read)?,
     };
-    Ok(found.map_or((-1, -1, -1), |found| (found.timestamp, found.offset, found.leader_epoch)))
+    Ok(found.map_or((-1, -1, -1), |found| {
+        (found.timestamp, found.offset, found.leader_epoch)
+    }))
 }

@@ -71,7 +71,11 @@ async fn find(broker: &Broker, wanted: MetadataRequestTopic, create: bool) -> Me
         return absent(Some(name), NO_ID, ErrorCode::UnknownTopicOrPartition);
     }
     let partitions = broker.options.partitions_default;
-    let new = NewTopic { name: name.clone(), partitions, settings: Default::default() };
+    let new = NewTopic {
+        name: name.clone(),
+        partitions,
+        settings: Default::default(),
+    };
     match broker.catalog.create_topic(new).await {
         Ok(topic) => present(broker, &topic),
         // Somebody else was faster.
@@ -83,7 +87,12 @@ async fn find(broker: &Broker, wanted: MetadataRequestTopic, create: bool) -> Me
 }
 
 fn absent(name: Option<String>, topic_id: [u8; 16], error: ErrorCode) -> MetadataResponseTopic {
-    MetadataResponseTopic { error_code: error.code(), name, topic_id, ..MetadataResponseTopic::default() }
+    MetadataResponseTopic {
+        error_code: error.code(),
+        name,
+        topic_id,
+        ..MetadataResponseTopic::default()
+    }
 }
 
 fn present(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {

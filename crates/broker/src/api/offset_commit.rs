@@ -73,14 +73,24 @@ pub(crate) async fn handle(
                 error_code: error.code(),
             });
         }
-        topics.push(OffsetCommitResponseTopic { name: key.name(), topic_id: key.id(), partitions });
+        topics.push(OffsetCommitResponseTopic {
+            name: key.name(),
+            topic_id: key.id(),
+            partitions,
+        });
     }
     if let Err(error) = storage::commit(&broker.log, ops).await {
         tracing::error!(group = request.group_id, "offsets are not committed: {error}");
-        let succeeded = topics.iter_mut().flat_map(|topic| &mut topic.partitions).filter(|done| done.error_code == 0);
+        let succeeded = topics
+            .iter_mut()
+            .flat_map(|topic| &mut topic.partitions)
+            .filter(|done| done.error_code == 0);
         succeeded.for_each(|partition| partition.error_code = ErrorCode::CoordinatorNotAvailable.code());
     }
-    OffsetCommitResponse { topics, ..OffsetCommitResponse::default() }
+    OffsetCommitResponse {
+        topics,
+        ..OffsetCommitResponse::default()
+    }
 }
 
 fn too_large(broker: &Broker, partition: &OffsetCommitRequestPartition) -> bool {

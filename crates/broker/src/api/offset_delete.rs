@@ -16,8 +16,10 @@ use crate::group::{Group, State};
 use crate::{storage, tables};
 
 pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
-    let refused =
-        |error: ErrorCode| OffsetDeleteResponse { error_code: error.code(), ..OffsetDeleteResponse::default() };
+    let refused = |error: ErrorCode| OffsetDeleteResponse {
+        error_code: error.code(),
+        ..OffsetDeleteResponse::default()
+    };
     let subscribed = match broker.coordinator.look(&request.group_id, in_use) {
         None => return refused(ErrorCode::GroupIdNotFound),
         Some(Err(error)) => return refused(error),
@@ -36,15 +38,25 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: OffsetDelet
                         ErrorCode::GroupSubscribedToTopic
                     } else {
                         let key = tables::offset_key(&request.group_id, &topic.name, index);
-                        ops.push(Op::Put { table: tables::OFFSETS, key, value: None });
+                        ops.push(Op::Put {
+                            table: tables::OFFSETS,
+                            key,
+                            value: None,
+                        });
                         ErrorCode::None
                     }
                 }
                 _ => ErrorCode::UnknownTopicOrPartition,
             };
-            partitions.push(OffsetDeleteResponsePartition { partition_index: index, error_code: error.code() });
+            partitions.push(OffsetDeleteResponsePartition {
+                partition_index: index,
+                error_code: error.code(),
+            });
         }
-        response.topics.push(OffsetDeleteResponseTopic { name: topic.name, partitions });
+        response.topics.push(OffsetDeleteResponseTopic {
+            name: topic.name,
+            partitions,
+        });
     }
     match storage::commit(&broker.log, ops).await {
         Ok(_) => response,

@@ -23,8 +23,15 @@ const IDS_FROM: i16 = 10;
 pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: OffsetFetchRequest) -> OffsetFetchResponse {
     let by_id = context.version >= IDS_FROM;
     if context.version >= BATCHED_FROM {
-        let groups = request.groups.into_iter().map(|group| fetch(&broker, by_id, group)).collect();
-        return OffsetFetchResponse { groups, ..OffsetFetchResponse::default() };
+        let groups = request
+            .groups
+            .into_iter()
+            .map(|group| fetch(&broker, by_id, group))
+            .collect();
+        return OffsetFetchResponse {
+            groups,
+            ..OffsetFetchResponse::default()
+        };
     }
     // The same question in its old form.
     let topics = request.topics.map(|topics| {
@@ -35,12 +42,22 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: Offse
         });
         renamed.collect()
     });
-    let group = OffsetFetchRequestGroup { group_id: request.group_id, topics, ..OffsetFetchRequestGroup::default() };
-    let topics = fetch(&broker, by_id, group).topics.into_iter().map(|topic| OffsetFetchResponseTopic {
-        name: topic.name,
-        partitions: topic.partitions.into_iter().map(old_form).collect(),
-    });
-    OffsetFetchResponse { topics: topics.collect(), ..OffsetFetchResponse::default() }
+    let group = OffsetFetchRequestGroup {
+        group_id: request.group_id,
+        topics,
+        ..OffsetFetchRequestGroup::default()
+    };
+    let topics = fetch(&broker, by_id, group)
+        .topics
+        .into_iter()
+        .map(|topic| OffsetFetchResponseTopic {
+            name: topic.name,
+            partitions: topic.partitions.into_iter().map(old_form).collect(),
+        });
+    OffsetFetchResponse {
+        topics: topics.collect(),
+        ..OffsetFetchResponse::default()
+    }
 }
 
 fn old_form(partition: OffsetFetchResponsePartitions) -> OffsetFetchResponsePartition {
@@ -57,17 +74,19 @@ fn fetch(broker: &Broker, by_id: bool, asked: OffsetFetchRequestGroup) -> Offset
     let group = asked.group_id;
     let topics = match asked.topics {
         None => everything(broker, by_id, &group),
-        Some(topics) => topics.into_iter().map(|topic| of_topic(broker, by_id, &group, topic)).collect(),
+        Some(topics) => topics
+            .into_iter()
+            .map(|topic| of_topic(broker, by_id, &group, topic))
+            .collect(),
     };
-    OffsetFetchResponseGroup { group_id: group, topics, ..OffsetFetchResponseGroup::default() }
+    OffsetFetchResponseGroup {
+        group_id: group,
+        topics,
+        ..OffsetFetchResponseGroup::default()
+    }
 }
 
-fn of_topic(
-    broker: &Broker,
-    by_id: bool,
-    group: &str,
-    asked: OffsetFetchRequestTopics,
-) -> OffsetFetchResponseTopics {
+fn of_topic(broker: &Broker, by_id: bool, group: &str, asked: OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
     let key = TopicKey::new(by_id, asked.name, asked.topic_id);
     let name = match &key {
         TopicKey::Name(name) => Ok(name.clone()),
@@ -96,11 +115,19 @@ fn everything(broker: &Broker, by_id: bool, group: &str) -> Vec<OffsetFetchRespo
     }
     let named = topics.into_iter().filter_map(|(name, partitions)| {
         if !by_id {
-            return Some(OffsetFetchResponseTopics { name, topic_id: [0; 16], partitions });
+            return Some(OffsetFetchResponseTopics {
+                name,
+                topic_id: [0; 16],
+                partitions,
+            });
         }
         // Offsets of a topic that is gone have no id to be named by.
         let topic_id = broker.catalog.topic(&name)?.id;
-        Some(OffsetFetchResponseTopics { name: String::new(), topic_id, partitions })
+        Some(OffsetFetchResponseTopics {
+            name: String::new(),
+            topic_id,
+            partitions,
+        })
     });
     named.collect()
 }

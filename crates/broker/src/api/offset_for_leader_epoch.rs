@@ -20,14 +20,24 @@ pub(crate) async fn handle(
     let mut response = OffsetForLeaderEpochResponse::default();
     for topic in request.topics {
         let key = TopicKey::Name(topic.topic.clone());
-        let partitions = topic.partitions.into_iter().map(|partition| find(&broker, &key, &partition)).collect();
-        response.topics.push(OffsetForLeaderTopicResult { topic: topic.topic, partitions });
+        let partitions = topic
+            .partitions
+            .into_iter()
+            .map(|partition| find(&broker, &key, &partition))
+            .collect();
+        response.topics.push(OffsetForLeaderTopicResult {
+            topic: topic.topic,
+            partitions,
+        });
     }
     response
 }
 
 fn find(broker: &Broker, key: &TopicKey, asked: &OffsetForLeaderPartition) -> EpochEndOffset {
-    let mut answer = EpochEndOffset { partition: asked.partition, ..EpochEndOffset::default() };
+    let mut answer = EpochEndOffset {
+        partition: asked.partition,
+        ..EpochEndOffset::default()
+    };
     let partition = check_leader_epoch(asked.current_leader_epoch)
         .and_then(|()| key.find_partition(&broker.catalog, asked.partition));
     let partition = match partition {

@@ -34,7 +34,11 @@ struct Refused {
 
 impl Refused {
     fn new(code: ErrorCode, message: impl Into<String>) -> Refused {
-        Refused { code, message: message.into(), records: Vec::new() }
+        Refused {
+            code,
+            message: message.into(),
+            records: Vec::new(),
+        }
     }
 }
 
@@ -132,7 +136,10 @@ fn unacknowledged(topics: &[(TopicKey, Vec<Started>)]) -> Result<Reply, Close> {
             return Err(Close::UnacknowledgedFailure(refused.message.clone()));
         }
     }
-    Ok(Reply { chunks: Vec::new(), permit: None })
+    Ok(Reply {
+        chunks: Vec::new(),
+        _permit: None,
+    })
 }
 
 async fn append(
@@ -144,7 +151,10 @@ async fn append(
     let topic = key.find(&broker.catalog)?;
     let partition = topic.partition(data.index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let Some(records) = data.records.filter(|records| !records.is_empty()) else {
-        return Err(Refused::new(ErrorCode::InvalidRecord, "the request holds no records for this partition"));
+        return Err(Refused::new(
+            ErrorCode::InvalidRecord,
+            "the request holds no records for this partition",
+        ));
     };
     let settings = TopicSettings::of(&topic, &broker.options);
     let header = check_batch(broker, context, &settings, &records)?;
@@ -176,12 +186,19 @@ fn check_batch(
         return Err(Refused::new(ErrorCode::InvalidRecord, why));
     }
     if first.size_bytes() as i64 > settings.batch_bytes_max {
-        let why = format!("the batch has {} bytes, allowed are {}", first.size_bytes(), settings.batch_bytes_max);
+        let why = format!(
+            "the batch has {} bytes, allowed are {}",
+            first.size_bytes(),
+            settings.batch_bytes_max
+        );
         return Err(Refused::new(ErrorCode::MessageTooLarge, why));
     }
     let header = validate(records)?;
     if header.compression()? == Compression::Zstd && context.version < ZSTD_FROM {
-        return Err(Refused::new(ErrorCode::UnsupportedCompressionType, "zstd needs Produce version 7 or later"));
+        return Err(Refused::new(
+            ErrorCode::UnsupportedCompressionType,
+            "zstd needs Produce version 7 or later",
+        ));
     }
     if settings.compacted {
         check_keys(broker, records)?;
@@ -191,7 +208,9 @@ fn check_batch(
 
 /// A compacted topic keeps the last record of each key, so there must be keys.
 fn check_keys(broker: &Broker, batch: &Bytes) -> Result<(), Refused> {
-    let limits = RecordLimits { bytes_max: broker.options.limits.decompressed_bytes_max };
+    let limits = RecordLimits {
+        bytes_max: broker.options.limits.decompressed_bytes_max,
+    };
     let mut keyless = Vec::new();
     for (index, record) in records(batch, limits)?.enumerate() {
         if record?.key.is_none() && keyless.len() < RECORD_ERRORS_MAX {
@@ -202,12 +221,17 @@ fn check_keys(broker: &Broker, batch: &Bytes) -> Result<(), Refused> {
         return Ok(());
     }
     let message = "One or more records have been rejected: Compacted topic cannot accept message without key";
-    Err(Refused { code: ErrorCode::InvalidRecord, message: message.to_owned(), records: keyless })
+    Err(Refused {
+        code: ErrorCode::InvalidRecord,
+        message: message.to_owned(),
+        records: keyless,
+    })
 }
 
 fn check_timestamps(settings: &TopicSettings, header: &BatchHeader, now: TimestampMs) -> Result<(), Refused> {
     let late = header.max_timestamp.saturating_sub(now) > settings.timestamp_after_max_ms;
-    let early = header.base_timestamp >= 0 && now.saturating_sub(header.base_timestamp) > settings.timestamp_before_max_ms;
+    let early =
+        header.base_timestamp >= 0 && now.saturating_sub(header.base_timestamp) > settings.timestamp_before_max_ms;
     if late || early {
         let why = format!(
             "timestamps from {} to {} are out of range: the broker's clock says {now}",
@@ -221,10 +245,17 @@ fn check_timestamps(settings: &TopicSettings, header: &BatchHeader, now: Timesta
 /// Queues the append; while too much is queued already, lets the connection wait.
 async fn commit(broker: &Broker, partition: PartitionId, batch: Bytes) -> Result<Receipt, Refused> {
     loop {
-        let op = Op::Append { partition, batch: batch.clone(), leader_epoch: LEADER_EPOCH };
+        let op = Op::Append {
+            partition,
+            batch: batch.clone(),
+            leader_epoch: LEADER_EPOCH,
+        };
         match broker.log.commit(vec![op]) {
             Ok(receipt) => return Ok(receipt),
-            Err(CommitError { cause: CommitCause::Busy, .. }) => broker.log.wait_for_room().await,
+            Err(CommitError {
+                cause: CommitCause::Busy,
+                ..
+            }) => broker.log.wait_for_room().await,
             Err(error) => return Err(Refused::new(errors::of_append(&error.cause), error.cause.to_string())),
         }
     }

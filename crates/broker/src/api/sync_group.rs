@@ -25,7 +25,11 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: SyncG
             },
             protocol_type: request.protocol_type,
             protocol: request.protocol_name,
-            assignments: request.assignments.into_iter().map(|part| (part.member_id, part.assignment)).collect(),
+            assignments: request
+                .assignments
+                .into_iter()
+                .map(|part| (part.member_id, part.assignment))
+                .collect(),
         };
         broker.coordinator.sync(&request.group_id, sync).await
     };
