@@ -2,7 +2,10 @@
 
 use base::ErrorKind;
 use catalog::CatalogError;
+use log::{CommitCause, ReadError};
 use wire::{BatchError, ErrorCode};
+
+use crate::storage::CommitFailed;
 
 /// A code and the words that go with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,5 +48,41 @@ pub(crate) fn of_batch(error: BatchError) -> ErrorCode {
         BatchError::Codec(_) => ErrorCode::UnsupportedCompressionType,
         BatchError::TooLarge { .. } => ErrorCode::MessageTooLarge,
         BatchError::Count { .. } | BatchError::Empty => ErrorCode::InvalidRecord,
+    }
+}
+
+/// Why an append was refused.
+pub(crate) fn of_append(cause: &CommitCause) -> ErrorCode {
+    match cause {
+        CommitCause::UnknownPartition(_) => ErrorCode::UnknownTopicOrPartition,
+        CommitCause::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+        CommitCause::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+        CommitCause::InvalidBatch(error) => of_batch(*error),
+        CommitCause::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        CommitCause::Busy => ErrorCode::RequestTimedOut,
+        CommitCause::PartitionExists(_)
+        | CommitCause::OffsetTaken { .. }
+        | CommitCause::OffsetOutOfRange { .. }
+        | CommitCause::FencedLeaderEpoch { .. }
+        | CommitCause::DiskFull { .. }
+        | CommitCause::Log(_) => ErrorCode::KafkaStorageError,
+    }
+}
+
+/// Why a read gave nothing.
+pub(crate) fn of_read(error: &ReadError) -> ErrorCode {
+    match error {
+        ReadError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        ReadError::UnknownPartition => ErrorCode::UnknownTopicOrPartition,
+        ReadError::Corrupt { .. } => ErrorCode::CorruptMessage,
+        ReadError::Io(_) => ErrorCode::KafkaStorageError,
+    }
+}
+
+/// Why a change was not stored.
+pub(crate) fn of_commit(error: &CommitFailed) -> ErrorCode {
+    match error {
+        CommitFailed::Refused(refused) => of_append(&refused.cause),
+        CommitFailed::Lost(_) | CommitFailed::Unwritable(_) => ErrorCode::KafkaStorageError,
     }
 }

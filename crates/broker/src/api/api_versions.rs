@@ -20,7 +20,10 @@ const METADATA_VERSION_MAX: i16 = 30;
 pub(crate) async fn handle(_: Arc<Broker>, context: Context, request: ApiVersionsRequest) -> ApiVersionsResponse {
     let named = is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
     if context.version >= 3 && !named {
-        return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..ApiVersionsResponse::default() };
+        return ApiVersionsResponse {
+            error_code: ErrorCode::InvalidRequest.code(),
+            ..ApiVersionsResponse::default()
+        };
     }
     ApiVersionsResponse {
         api_keys: APIS.iter().map(entry).collect(),
@@ -47,11 +50,19 @@ pub(super) fn unsupported(context: &Context) -> Result<Reply, Close> {
         api_keys: own.map(entry).collect(),
         ..ApiVersionsResponse::default()
     };
-    Context { version: 0, ..context.clone() }.reply(&response)
+    Context {
+        version: 0,
+        ..context.clone()
+    }
+    .reply(&response)
 }
 
 fn entry(api: &Api) -> ApiVersion {
-    ApiVersion { api_key: api.key, min_version: api.advertised_min, max_version: api.max }
+    ApiVersion {
+        api_key: api.key,
+        min_version: api.advertised_min,
+        max_version: api.max,
+    }
 }
 
 /// Letters and digits, with `.` and `-` between them.

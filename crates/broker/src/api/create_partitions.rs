@@ -26,17 +26,25 @@ pub(crate) async fn handle(
         let outcome = match named.remove(&name) {
             None => continue,
             Some(1) => grow(&broker, topic, request.validate_only).await,
-            Some(_) => {
-                Err(Refusal::new(ErrorCode::InvalidRequest, "the request names this topic more than once".to_owned()))
-            }
+            Some(_) => Err(Refusal::new(
+                ErrorCode::InvalidRequest,
+                "the request names this topic more than once".to_owned(),
+            )),
         };
         let (error_code, error_message) = match outcome {
             Ok(()) => (ErrorCode::None, None),
             Err(refusal) => (refusal.code, Some(refusal.message)),
         };
-        results.push(CreatePartitionsTopicResult { name, error_code: error_code.code(), error_message });
+        results.push(CreatePartitionsTopicResult {
+            name,
+            error_code: error_code.code(),
+            error_message,
+        });
     }
-    CreatePartitionsResponse { results, ..CreatePartitionsResponse::default() }
+    CreatePartitionsResponse {
+        results,
+        ..CreatePartitionsResponse::default()
+    }
 }
 
 async fn grow(broker: &Broker, wanted: CreatePartitionsTopic, dry: bool) -> Result<(), Refusal> {
@@ -46,13 +54,31 @@ async fn grow(broker: &Broker, wanted: CreatePartitionsTopic, dry: bool) -> Resu
     };
     let now = topic.partitions.len() as i32;
     if wanted.count <= now {
-        let relation = if wanted.count == now { "already has" } else { "currently has" };
-        let than = if wanted.count == now { "" } else { ", which is higher than the requested" };
-        let why = format!("Topic {relation} {now} partition(s){than}{}.", if than.is_empty() { String::new() } else { format!(" {}", wanted.count) });
+        let relation = if wanted.count == now {
+            "already has"
+        } else {
+            "currently has"
+        };
+        let than = if wanted.count == now {
+            ""
+        } else {
+            ", which is higher than the requested"
+        };
+        let why = format!(
+            "Topic {relation} {now} partition(s){than}{}.",
+            if than.is_empty() {
+                String::new()
+            } else {
+                format!(" {}", wanted.count)
+            }
+        );
         return Err(Refusal::new(ErrorCode::InvalidPartitions, why));
     }
     if wanted.count > catalog::topics::TOPIC_PARTITIONS_MAX {
-        let why = format!("a topic has at most {} partitions", catalog::topics::TOPIC_PARTITIONS_MAX);
+        let why = format!(
+            "a topic has at most {} partitions",
+            catalog::topics::TOPIC_PARTITIONS_MAX
+        );
         return Err(Refusal::new(ErrorCode::InvalidPartitions, why));
     }
     if let Some(assignments) = &wanted.assignments {
@@ -68,5 +94,10 @@ async fn grow(broker: &Broker, wanted: CreatePartitionsTopic, dry: bool) -> Resu
         return Ok(());
     }
     let refuse = |error: catalog::CatalogError| Refusal::new(errors::of_catalog(&error), error.to_string());
-    broker.catalog.add_partitions(&wanted.name, wanted.count).await.map(|_| ()).map_err(refuse)
+    broker
+        .catalog
+        .add_partitions(&wanted.name, wanted.count)
+        .await
+        .map(|_| ())
+        .map_err(refuse)
 }

@@ -36,7 +36,10 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: CreateTopic
         let result = create(&broker, topic, request.validate_only).await;
         topics.push(result.unwrap_or_else(|refusal| refused(name, refusal)));
     }
-    CreateTopicsResponse { topics, ..CreateTopicsResponse::default() }
+    CreateTopicsResponse {
+        topics,
+        ..CreateTopicsResponse::default()
+    }
 }
 
 fn refused(name: String, refusal: Refusal) -> CreatableTopicResult {
@@ -62,7 +65,11 @@ async fn create(broker: &Broker, topic: CreatableTopic, dry: bool) -> Result<Cre
         wanted.insert(config.name, value);
     }
     settings::check(&wanted)?;
-    let new = NewTopic { name: topic.name.clone(), partitions, settings: wanted.clone() };
+    let new = NewTopic {
+        name: topic.name.clone(),
+        partitions,
+        settings: wanted.clone(),
+    };
     let refuse = |error: catalog::CatalogError| Refusal::new(errors::of_catalog(&error), error.to_string());
     let topic_id = if dry {
         broker.catalog.check_new_topic(&new).map_err(refuse)?;
@@ -96,10 +103,19 @@ fn partition_count(broker: &Broker, topic: &CreatableTopic) -> Result<i32, Refus
             let why = "with an explicit assignment, partitions and replication factor must both be -1".to_owned();
             return Err(Refusal::new(ErrorCode::InvalidRequest, why));
         }
-        let mut indexes: Vec<i32> = topic.assignments.iter().map(|assignment| assignment.partition_index).collect();
+        let mut indexes: Vec<i32> = topic
+            .assignments
+            .iter()
+            .map(|assignment| assignment.partition_index)
+            .collect();
         indexes.sort_unstable();
         let consecutive = indexes.iter().enumerate().all(|(place, index)| place as i32 == *index);
-        if !consecutive || topic.assignments.iter().any(|assignment| assignment.broker_ids != [node]) {
+        if !consecutive
+            || topic
+                .assignments
+                .iter()
+                .any(|assignment| assignment.broker_ids != [node])
+        {
             let why = format!("partitions must be numbered from 0 without gaps, each assigned to broker {node}");
             return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, why));
         }

@@ -9,17 +9,27 @@ use wire::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsR
 use super::Context;
 use crate::{Broker, errors};
 
-pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
+pub(crate) async fn handle(
+    broker: Arc<Broker>,
+    context: Context,
+    request: DeleteTopicsRequest,
+) -> DeleteTopicsResponse {
     let mut wanted = request.topics;
     if context.version < 6 {
-        let named = |name| DeleteTopicState { name: Some(name), ..DeleteTopicState::default() };
+        let named = |name| DeleteTopicState {
+            name: Some(name),
+            ..DeleteTopicState::default()
+        };
         wanted = request.topic_names.into_iter().map(named).collect();
     }
     let mut responses = Vec::with_capacity(wanted.len());
     for topic in wanted {
         responses.push(delete(&broker, topic).await);
     }
-    DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() }
+    DeleteTopicsResponse {
+        responses,
+        ..DeleteTopicsResponse::default()
+    }
 }
 
 async fn delete(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResult {
@@ -28,10 +38,17 @@ async fn delete(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResu
         Some(name) => broker.catalog.topic(name),
         None => broker.catalog.topic_by_id(wanted.topic_id),
     };
-    let mut result =
-        DeletableTopicResult { name: wanted.name, topic_id: wanted.topic_id, ..DeletableTopicResult::default() };
+    let mut result = DeletableTopicResult {
+        name: wanted.name,
+        topic_id: wanted.topic_id,
+        ..DeletableTopicResult::default()
+    };
     let Some(topic) = found else {
-        let code = if by_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
+        let code = if by_id {
+            ErrorCode::UnknownTopicId
+        } else {
+            ErrorCode::UnknownTopicOrPartition
+        };
         result.error_code = code.code();
         result.error_message = Some("This server does not host this topic.".to_owned());
         return result;

@@ -22,7 +22,12 @@ pub(crate) async fn handle(
 ) -> DescribeTopicPartitionsResponse {
     let mut names: Vec<String> = request.topics.into_iter().map(|topic| topic.name).collect();
     if names.is_empty() {
-        names = broker.catalog.topics().iter().map(|topic| topic.name.to_string()).collect();
+        names = broker
+            .catalog
+            .topics()
+            .iter()
+            .map(|topic| topic.name.to_string())
+            .collect();
     }
     names.sort_unstable();
     names.dedup();
@@ -38,7 +43,10 @@ pub(crate) async fn handle(
     for name in names {
         let from = std::mem::take(&mut first_partition);
         if left == 0 {
-            response.next_cursor = Some(Cursor { topic_name: name, partition_index: from as i32 });
+            response.next_cursor = Some(Cursor {
+                topic_name: name,
+                partition_index: from as i32,
+            });
             break;
         }
         let (topic, taken, more) = describe(&broker, name, from, left);
@@ -64,7 +72,7 @@ fn describe(
     limit: usize,
 ) -> (DescribeTopicPartitionsResponseTopic, usize, bool) {
     let Some(topic) = broker.catalog.topic(&name) else {
-        let error = match catalog::names::check(&name) {
+        let error = match base::topic_name::check(&name) {
             Ok(()) => ErrorCode::UnknownTopicOrPartition,
             Err(_) => ErrorCode::InvalidTopicException,
         };

@@ -23,18 +23,33 @@ pub(crate) async fn handle(
         GROUP => found(&broker, key),
         // A retriable code would let a transactional producer wait for its whole timeout; this one it reports at once,
         // with our words.
-        TRANSACTION => refused(key, ErrorCode::UnsupportedVersion, "transactions are not served by this broker"),
-        _ => refused(key, ErrorCode::InvalidRequest, "this type of coordinator is not served by this broker"),
+        TRANSACTION => refused(
+            key,
+            ErrorCode::UnsupportedVersion,
+            "transactions are not served by this broker",
+        ),
+        _ => refused(
+            key,
+            ErrorCode::InvalidRequest,
+            "this type of coordinator is not served by this broker",
+        ),
     };
     if context.version >= BATCHED_FROM {
         let coordinators = request.coordinator_keys.into_iter().map(find).collect();
-        return FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() };
+        return FindCoordinatorResponse {
+            coordinators,
+            ..FindCoordinatorResponse::default()
+        };
     }
     let one = find(request.key);
     FindCoordinatorResponse {
         error_code: one.error_code,
         // Kafka spells the absence of an error out here, and only here.
-        error_message: if one.error_code == 0 { Some("NONE".to_owned()) } else { one.error_message },
+        error_message: if one.error_code == 0 {
+            Some("NONE".to_owned())
+        } else {
+            one.error_message
+        },
         node_id: one.node_id,
         host: one.host,
         port: one.port,

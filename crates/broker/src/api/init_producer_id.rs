@@ -9,11 +9,7 @@ use wire::messages::init_producer_id_response::InitProducerIdResponse;
 use super::Context;
 use crate::Broker;
 
-pub(crate) async fn handle(
-    broker: Arc<Broker>,
-    _: Context,
-    request: InitProducerIdRequest,
-) -> InitProducerIdResponse {
+pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: InitProducerIdRequest) -> InitProducerIdResponse {
     let refused = |error: ErrorCode| InitProducerIdResponse {
         error_code: error.code(),
         producer_id: -1,
@@ -27,7 +23,11 @@ pub(crate) async fn handle(
     }
     // Without a transactional id there is nothing to resume: always a fresh id.
     match broker.producer_ids.next(&broker.catalog).await {
-        Ok(producer_id) => InitProducerIdResponse { producer_id, producer_epoch: 0, ..InitProducerIdResponse::default() },
+        Ok(producer_id) => InitProducerIdResponse {
+            producer_id,
+            producer_epoch: 0,
+            ..InitProducerIdResponse::default()
+        },
         Err(error) => {
             tracing::warn!("no producer id can be given: {error}");
             refused(ErrorCode::CoordinatorNotAvailable)

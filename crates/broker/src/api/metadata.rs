@@ -64,14 +64,18 @@ async fn find(broker: &Broker, wanted: MetadataRequestTopic, create: bool) -> Me
     if let Some(topic) = broker.catalog.topic(&name) {
         return present(broker, &topic);
     }
-    if catalog::names::check(&name).is_err() {
+    if base::topic_name::check(&name).is_err() {
         return absent(Some(name), NO_ID, ErrorCode::InvalidTopicException);
     }
     if !create {
         return absent(Some(name), NO_ID, ErrorCode::UnknownTopicOrPartition);
     }
     let partitions = broker.options.partitions_default;
-    let new = NewTopic { name: name.clone(), partitions, settings: Default::default() };
+    let new = NewTopic {
+        name: name.clone(),
+        partitions,
+        settings: Default::default(),
+    };
     match broker.catalog.create_topic(new).await {
         Ok(topic) => present(broker, &topic),
         // Somebody else was faster.
@@ -83,7 +87,12 @@ async fn find(broker: &Broker, wanted: MetadataRequestTopic, create: bool) -> Me
 }
 
 fn absent(name: Option<String>, topic_id: [u8; 16], error: ErrorCode) -> MetadataResponseTopic {
-    MetadataResponseTopic { error_code: error.code(), name, topic_id, ..MetadataResponseTopic::default() }
+    MetadataResponseTopic {
+        error_code: error.code(),
+        name,
+        topic_id,
+        ..MetadataResponseTopic::default()
+    }
 }
 
 fn present(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {

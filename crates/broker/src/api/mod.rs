@@ -87,13 +87,24 @@ pub(crate) struct Api {
 }
 
 const fn api<R: Request>(min: i16, max: i16) -> Api {
-    assert!(R::VERSION_MIN <= min && max <= R::VERSION_MAX, "the codec reads every version served");
-    Api { key: R::KEY, min, max, advertised_min: min }
+    assert!(
+        R::VERSION_MIN <= min && max <= R::VERSION_MAX,
+        "the codec reads every version served"
+    );
+    Api {
+        key: R::KEY,
+        min,
+        max,
+        advertised_min: min,
+    }
 }
 
 /// What is served, by key; the ranges are those of Kafka 4.3.
 pub(crate) const APIS: &[Api] = &[
-    Api { advertised_min: 0, ..api::<ProduceRequest>(3, 13) },
+    Api {
+        advertised_min: 0,
+        ..api::<ProduceRequest>(3, 13)
+    },
     api::<FetchRequest>(4, 18),
     api::<ListOffsetsRequest>(1, 11),
     api::<MetadataRequest>(0, 13),
@@ -133,16 +144,24 @@ pub(crate) struct Context {
 
 impl Context {
     fn reply<M: Message>(&self, response: &M) -> Result<Reply, Close> {
-        Ok(Reply { chunks: frame::response(self.correlation_id, response, self.version)?, permit: None })
+        Ok(Reply {
+            chunks: frame::response(self.correlation_id, response, self.version)?,
+            _permit: None,
+        })
     }
 }
 
 /// Reads a frame and begins to work it off: produce requests are appended at once, all else is done in its turn.
-pub(crate) fn start(broker: &Arc<Broker>, peer: SocketAddr, frame: Bytes) -> Result<Work, Close> {
+pub(crate) async fn start(broker: &Arc<Broker>, peer: SocketAddr, frame: Bytes) -> Result<Work, Close> {
     let mut reader = Reader::new(frame);
     let header = RequestHeader::decode(&mut reader)?;
     let (key, version) = (header.key, header.version);
-    let context = Context { version, correlation_id: header.correlation_id, client_id: header.client_id, peer };
+    let context = Context {
+        version,
+        correlation_id: header.correlation_id,
+        client_id: header.client_id,
+        peer,
+    };
     let Some(api) = APIS.iter().find(|api| api.key == key) else {
         return Err(Close::UnknownKey { key });
     };
@@ -150,13 +169,18 @@ pub(crate) fn start(broker: &Arc<Broker>, peer: SocketAddr, frame: Bytes) -> Res
         if key == ApiVersionsRequest::KEY {
             return Ok(Box::pin(async move { api_versions::unsupported(&context) }));
         }
-        return Err(Close::UnknownVersion { key, version, min: api.min, max: api.max });
+        return Err(Close::UnknownVersion {
+            key,
+            version,
+            min: api.min,
+            max: api.max,
+        });
     }
     let broker = Arc::clone(broker);
     match key {
         ProduceRequest::KEY => {
             let request = decode::<ProduceRequest>(reader, version)?;
-            Ok(produce::start(broker, context, request))
+            Ok(produce::start(broker, context, request).await)
         }
         FetchRequest::KEY => {
             let request = decode::<FetchRequest>(reader, version)?;

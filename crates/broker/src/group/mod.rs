@@ -21,7 +21,6 @@ use bytes::Bytes;
 use wire::ErrorCode;
 
 pub(crate) use member::Member;
-pub(crate) use stored::StoredError;
 
 /// A request that waits for its answer; unique for as long as it waits.
 pub(crate) type Waiter = u64;

@@ -19,7 +19,10 @@ pub(crate) struct Budget {
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Budget {
         let total_units = (bytes / UNIT_BYTES).clamp(1, u32::MAX as usize);
-        Budget { units: Arc::new(Semaphore::new(total_units)), total_units }
+        Budget {
+            units: Arc::new(Semaphore::new(total_units)),
+            total_units,
+        }
     }
 
     /// Sets `bytes` aside; more than the whole budget counts as the whole.

@@ -41,7 +41,11 @@ pub(crate) enum Close {
     #[error("{0}")]
     Io(#[from] std::io::Error),
     #[error("its first bytes, read as a size, say {size}: that is {looks_like}; hint: {hint}")]
-    Size { size: i32, looks_like: &'static str, hint: &'static str },
+    Size {
+        size: i32,
+        looks_like: &'static str,
+        hint: &'static str,
+    },
     #[error("a request of {size} bytes did not arrive within {max:?}")]
     Late { size: usize, max: Duration },
     #[error("the peer took no bytes for {0:?}")]
@@ -50,7 +54,9 @@ pub(crate) enum Close {
     Malformed(#[from] wire::DecodeError),
     #[error("API key {key} is not served; hint: ask ApiVersions first")]
     UnknownKey { key: i16 },
-    #[error("API key {key} is served in versions {min} to {max}, not in version {version}; hint: ask ApiVersions first")]
+    #[error(
+        "API key {key} is served in versions {min} to {max}, not in version {version}; hint: ask ApiVersions first"
+    )]
     UnknownVersion { key: i16, version: i16, min: i16, max: i16 },
     #[error("a produce request without acknowledgements failed: {0}")]
     UnacknowledgedFailure(String),
@@ -77,7 +83,7 @@ impl Close {
 pub(crate) struct Reply {
     /// Empty for requests that get no answer.
     pub(crate) chunks: Vec<Bytes>,
-    pub(crate) permit: Option<Permit>,
+    pub(crate) _permit: Option<Permit>,
 }
 
 /// A request as far as it was worked off when it was read.
@@ -96,6 +102,11 @@ impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// Resolves when `stop` turns true, or when nobody can turn it any more.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _gone = stop.wait_for(|stop| *stop).await.is_err();
 }
 
 /// Serves one connection to its end, and says once why it ended.
@@ -117,7 +128,14 @@ async fn run(broker: Arc<Broker>, stream: TcpStream, peer: SocketAddr, stop: wat
     let (queue, queued) = mpsc::channel(broker.options.limits.requests_in_flight_max);
     let stall_max = broker.options.limits.write_stall_max;
     let mut writer = AbortOnDrop(tokio::spawn(write(queued, to, stall_max, Arc::clone(&in_flight))));
-    let mut reader = Reader { broker, from, peer, buffer: BytesMut::new(), queue, in_flight };
+    let mut reader = Reader {
+        broker,
+        from,
+        peer,
+        buffer: BytesMut::new(),
+        queue,
+        in_flight,
+    };
     let close = tokio::select! {
         close = reader.read(stop) => close,
         ended = &mut writer.0 => return ended.unwrap_or(Close::Panic),
@@ -148,18 +166,26 @@ impl Reader {
         loop {
             let next = tokio::select! {
                 next = self.next_request() => next,
-                _ = stop.wait_for(|stop| *stop) => return Close::Shutdown,
+                () = stopped(&mut stop) => return Close::Shutdown,
             };
             let (frame, request) = match next {
                 Ok(next) => next,
                 Err(close) => return close,
             };
-            let work = match api::start(&self.broker, self.peer, frame) {
+            let work = match api::start(&self.broker, self.peer, frame).await {
                 Ok(work) => work,
                 Err(close) => return close,
             };
             self.in_flight.fetch_add(1, Ordering::Relaxed);
-            if self.queue.send(Queued { work, _request: request }).await.is_err() {
+            if self
+                .queue
+                .send(Queued {
+                    work,
+                    _request: request,
+                })
+                .await
+                .is_err()
+            {
                 // The writer is gone and its end says why.
                 std::future::pending::<()>().await;
             }
@@ -224,11 +250,11 @@ async fn write(
     in_flight: Arc<AtomicUsize>,
 ) -> Close {
     while let Some(Queued { work, _request }) = queued.recv().await {
-        let reply = match work.await {
+        let Reply { chunks, _permit } = match work.await {
             Ok(reply) => reply,
             Err(close) => return close,
         };
-        let mut rope = Rope::new(reply.chunks);
+        let mut rope = Rope::new(chunks);
         while rope.has_remaining() {
             match timeout(stall_max, to.write_buf(&mut rope)).await {
                 Ok(Ok(0)) => return Close::Eof,

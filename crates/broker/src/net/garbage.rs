@@ -19,13 +19,25 @@ pub(super) fn looks_like(first: [u8; 4]) -> (&'static str, &'static str) {
         | [b'P', b'A', b'T', b'C']
         | [b'O', b'P', b'T', b'I']
         | [b'C', b'O', b'N', b'N']
-        | [b'P', b'R', b'I', b' '] => ("an HTTP request", "this port speaks the Kafka protocol: use another for HTTP"),
+        | [b'P', b'R', b'I', b' '] => (
+            "an HTTP request",
+            "this port speaks the Kafka protocol: use another for HTTP",
+        ),
         [b'S', b'S', b'H', b'-'] => ("an SSH greeting", "this port speaks the Kafka protocol"),
-        [0x80..=0xff, ..] => ("a negative size", "the peer does not speak the Kafka protocol, or lost its place in it"),
-        _ if first.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => {
+        [0x80..=0xff, ..] => (
+            "a negative size",
+            "the peer does not speak the Kafka protocol, or lost its place in it",
+        ),
+        _ if first
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) =>
+        {
             ("text", "this port speaks the Kafka protocol")
         }
-        _ => ("a size", "raise `socket.request.max.bytes` if the peer is a Kafka client with larger requests"),
+        _ => (
+            "a size",
+            "raise `socket.request.max.bytes` if the peer is a Kafka client with larger requests",
+        ),
     }
 }
 

@@ -88,7 +88,7 @@ impl Broker {
                         }
                     },
                     Some(ended) = connections.join_next() => report(ended),
-                    _ = stop.wait_for(|stop| *stop) => break,
+                    () = connection::stopped(&mut stop) => break,
                 }
             }
             drop(listener);
@@ -113,14 +113,20 @@ impl Broker {
         let mut open = self.listeners.open.lock();
         if let Err(why) = open.take_seat(peer.ip(), &self.options.limits) {
             let now = self.clock.monotonic();
-            if open.refusal_logged.is_none_or(|logged| now > logged + REFUSAL_LOG_INTERVAL) {
+            if open
+                .refusal_logged
+                .is_none_or(|logged| now > logged + REFUSAL_LOG_INTERVAL)
+            {
                 open.refusal_logged = Some(now);
                 tracing::warn!(%peer, "connection refused: {why}");
             }
             return;
         }
         drop(open);
-        let seat = Seat { broker: Arc::clone(self), address: peer.ip() };
+        let seat = Seat {
+            broker: Arc::clone(self),
+            address: peer.ip(),
+        };
         let (broker, stop) = (Arc::clone(self), stop.clone());
         connections.spawn(async move {
             let _seat = seat;

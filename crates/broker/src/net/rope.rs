@@ -14,7 +14,10 @@ pub(super) struct Rope {
 impl Rope {
     pub(super) fn new(chunks: Vec<Bytes>) -> Rope {
         let remaining = chunks.iter().map(Bytes::len).sum();
-        Rope { chunks: chunks.into_iter().filter(|chunk| !chunk.is_empty()).collect(), remaining }
+        Rope {
+            chunks: chunks.into_iter().filter(|chunk| !chunk.is_empty()).collect(),
+            remaining,
+        }
     }
 }
 
@@ -54,7 +57,11 @@ mod tests {
 
     #[test]
     fn a_rope_reads_as_its_pieces_joined() {
-        let mut rope = Rope::new(vec![Bytes::from_static(b"ab"), Bytes::new(), Bytes::from_static(b"cdef")]);
+        let mut rope = Rope::new(vec![
+            Bytes::from_static(b"ab"),
+            Bytes::new(),
+            Bytes::from_static(b"cdef"),
+        ]);
         assert_eq!(rope.remaining(), 6);
         let mut slices = [IoSlice::new(&[]); 4];
         assert_eq!(rope.chunks_vectored(&mut slices), 2);
