@@ -3,19 +3,13 @@
 use std::io::Write;
 use std::process::Command;
 
-use bytes::Bytes;
 use rivulet_tests::{Server, raw};
-use wire::batch;
+use wire::{BatchBuilder, Compression, NewRecord, validate};
 
 /// A batch of one record, as the codec of this workspace writes it.
 fn good_batch() -> Vec<u8> {
-    let mut builder = wire::BatchBuilder::default();
-    builder.append(
-        1_700_000_000_000,
-        Some(&Bytes::from_static(b"k")),
-        Some(&Bytes::from_static(b"v")),
-        &[],
-    );
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.push(NewRecord { timestamp: 1_700_000_000_000, key: Some(b"k"), value: Some(b"v"), headers: &[] });
     builder.build().expect("a batch of one record").to_vec()
 }
 
@@ -92,7 +86,7 @@ fn batches_that_lie_are_refused_with_the_right_code() {
     }
     let kept = raw::fetch(&mut stream, "lies");
     assert_eq!(kept.len(), good_batch().len(), "only the good batch is kept");
-    assert!(batch::validate(&kept).is_ok());
+    assert!(validate(&kept).is_ok());
 }
 
 #[test]
