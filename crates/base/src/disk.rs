@@ -1,1 +1,62 @@
-//! The door to files.
+//! The door to files: what the storage needs of a disk, and nothing a simulated disk could not also do.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+mod memory;
+mod real;
+pub mod sim;
+
+pub use memory::MemoryDisk;
+pub use real::RealDisk;
+pub use sim::SimDisk;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// The file must exist; it is only read.
+    Read,
+    /// The file must exist; it is read and written.
+    Write,
+    /// The file is made if it does not exist; it is read and written.
+    Create,
+}
+
+/// A file system. Every call is synchronous; nothing survives a power cut before the sync that covers it: a file's
+/// bytes and length before [`DiskFile::sync_data`], a name (created, renamed, removed) before [`Disk::sync_dir`].
+pub trait Disk: Send + Sync + 'static {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>>;
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Names in a directory, sorted.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    fn file_bytes(&self, path: &Path) -> io::Result<u64>;
+    /// Replaces `to` if it exists.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty directory.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in `dir` durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// What can still be written to the file system that holds `path`.
+    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+    /// Takes the lock named by a file, until the guard drops; [`io::ErrorKind::WouldBlock`] if another holds it.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
+}
+
+/// Holds a lock until dropped.
+pub trait DiskLock: Send + Sync {}
+
+/// An open file. Positions are the caller's; any number of threads may read and write at once.
+pub trait DiskFile: Send + Sync + 'static {
+    /// Fills as much of `buffer` as the file holds from `at` on; fewer bytes than asked only at the end.
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize>;
+    fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+    fn set_len(&self, bytes: u64) -> io::Result<()>;
+    fn len(&self) -> io::Result<u64>;
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+    /// Makes bytes and length durable. After an error nothing is known about any write since the last success.
+    fn sync_data(&self) -> io::Result<()>;
+}

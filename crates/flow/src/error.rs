@@ -16,7 +16,10 @@ pub enum FlowError {
 
 impl FlowError {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> FlowError {
-        FlowError::Other { kind, message: message.into() }
+        FlowError::Other {
+            kind,
+            message: message.into(),
+        }
     }
 
     pub fn kind(&self) -> ErrorKind {
@@ -29,9 +32,11 @@ impl FlowError {
     /// The message for a person, with the source lines and carets where the SQL is wrong.
     pub fn render(&self, source: &str) -> String {
         match self {
-            FlowError::Sql(errors) => {
-                errors.iter().map(|error| error.render(source)).collect::<Vec<_>>().join("\n")
-            }
+            FlowError::Sql(errors) => errors
+                .iter()
+                .map(|error| error.render(source))
+                .collect::<Vec<_>>()
+                .join("\n"),
             FlowError::Other { message, .. } => message.clone(),
         }
     }
@@ -39,7 +44,10 @@ impl FlowError {
 
 impl From<TopicsError> for FlowError {
     fn from(error: TopicsError) -> FlowError {
-        FlowError::Other { kind: error.kind, message: error.message }
+        FlowError::Other {
+            kind: error.kind,
+            message: error.message,
+        }
     }
 }
 

@@ -45,9 +45,15 @@ impl Phase {
     }
 
     pub fn parse(text: &str) -> Option<Phase> {
-        [Phase::Pending, Phase::Running, Phase::Completed, Phase::Stopped, Phase::Failed]
-            .into_iter()
-            .find(|phase| phase.as_str() == text)
+        [
+            Phase::Pending,
+            Phase::Running,
+            Phase::Completed,
+            Phase::Stopped,
+            Phase::Failed,
+        ]
+        .into_iter()
+        .find(|phase| phase.as_str() == text)
     }
 
     /// Nothing more happens unless somebody asks.

@@ -1,6 +1,11 @@
 //! What the log offers: commits of several operations as one unit, reads by offset and by time, keyed tables.
 
-use base::{Offset, TimestampMs};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base::disk::Disk;
+use base::{Clock, ErrorKind, Offset, TimestampMs};
 use bytes::Bytes;
 
 /// Names one partition's log. Given out by the catalog, never used twice.
@@ -26,17 +31,35 @@ pub enum Durability {
 /// One change within a commit.
 #[derive(Clone, Debug)]
 pub enum Op {
-    CreatePartition { partition: PartitionId },
-    DeletePartition { partition: PartitionId },
+    CreatePartition {
+        partition: PartitionId,
+    },
+    DeletePartition {
+        partition: PartitionId,
+    },
     /// One validated magic-2 batch; the log gives it its base offset and patches `leader_epoch`. Idempotent producers
     /// are checked against the partition's producer state.
-    Append { partition: PartitionId, batch: Bytes, leader_epoch: i32 },
+    Append {
+        partition: PartitionId,
+        batch: Bytes,
+        leader_epoch: i32,
+    },
     /// Batches that carry their offsets already (cluster links): each base offset must be at or past the log end; gaps
     /// are kept as gaps.
-    AppendAsFollower { partition: PartitionId, batches: Bytes },
+    AppendAsFollower {
+        partition: PartitionId,
+        batches: Bytes,
+    },
     /// Records below `log_start` are no longer served.
-    AdvanceStart { partition: PartitionId, log_start: Offset },
-    Put { table: TableId, key: Bytes, value: Option<Bytes> },
+    AdvanceStart {
+        partition: PartitionId,
+        log_start: Offset,
+    },
+    Put {
+        table: TableId,
+        key: Bytes,
+        value: Option<Bytes>,
+    },
 }
 
 /// What became of one operation.
@@ -72,4 +95,246 @@ pub struct Bounds {
     pub high_watermark: Offset,
     /// One past the last record accepted, durable or not.
     pub log_end: Offset,
+}
+
+/// Limits and places; every limit names its unit last.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// The data directory; made if it does not exist.
+    pub dir: PathBuf,
+    pub durability: Durability,
+    /// A partition's segment is closed when it would grow past this.
+    pub segment_bytes_max: u64,
+    /// Size of a WAL file; also the most one commit may weigh.
+    pub wal_segment_bytes: u64,
+    /// A checkpoint is due when the WAL has grown by this since the last one.
+    pub checkpoint_wal_bytes: u64,
+    /// Commits that are not yet durable may hold this much; beyond it `commit` answers [`CommitCause::Busy`].
+    pub pending_bytes_max: u64,
+    pub pending_commits_max: usize,
+    /// One group (one sync) carries about this much at most.
+    pub group_bytes_max: u64,
+    /// Segment bytes that may wait for their sync; keeps the operating system's write-back from stalling the WAL.
+    pub unsynced_bytes_max: u64,
+    /// Segment and index files held open.
+    pub open_files_max: usize,
+    /// A producer that has not written to a partition for this long is forgotten there.
+    pub producer_expiration_ms: i64,
+    /// With less free space than this, appends are refused; deletions, trims and table changes still work.
+    pub free_bytes_min: u64,
+    /// No threads: whoever calls [`crate::Log::drive`] or [`crate::Receipt::wait`] does the work. For simulations that
+    /// must replay from a seed.
+    pub driven: bool,
+    #[cfg(test)]
+    pub(crate) planted: Planted,
+}
+
+/// Faults for the tests to catch.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Planted {
+    #[default]
+    Nothing,
+    /// Commits are acknowledged without a sync of the WAL.
+    NoSync,
+    /// Opening goes on without a checkpoint that fences off the old WAL.
+    NoFence,
+}
+
+impl Default for LogOptions {
+    fn default() -> LogOptions {
+        LogOptions {
+            dir: PathBuf::from("data"),
+            durability: Durability::Fsync,
+            segment_bytes_max: 256 << 20,
+            wal_segment_bytes: 64 << 20,
+            checkpoint_wal_bytes: 64 << 20,
+            pending_bytes_max: 64 << 20,
+            pending_commits_max: 16 << 10,
+            group_bytes_max: 4 << 20,
+            unsynced_bytes_max: 64 << 20,
+            open_files_max: 256,
+            producer_expiration_ms: 24 * 60 * 60 * 1000,
+            free_bytes_min: 128 << 20,
+            driven: false,
+            #[cfg(test)]
+            planted: Planted::Nothing,
+        }
+    }
+}
+
+/// The doors the log goes through.
+#[derive(Clone)]
+pub struct Env {
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Env {
+    /// The machine's own disk and clocks.
+    pub fn real() -> Env {
+        Env {
+            disk: Arc::new(base::disk::RealDisk),
+            clock: Arc::new(base::RealClock::new()),
+        }
+    }
+}
+
+/// Why the log as a whole cannot go on or cannot be opened.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("{what} `{path}` failed: {cause}")]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        cause: Arc<io::Error>,
+    },
+    #[error("data directory `{0}` is used by another process; stop that one, or name another directory")]
+    Locked(PathBuf),
+    #[error(
+        "data directory `{dir}` has format version {found}, this program knows versions up to {known}; run the newer program"
+    )]
+    Format { dir: PathBuf, found: u32, known: u32 },
+    #[error("{0}")]
+    Damaged(String),
+    #[error("the log stopped after an error: {0}")]
+    Failed(Arc<str>),
+    #[error("the log is closed")]
+    Closed,
+}
+
+impl LogError {
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            LogError::Locked(_) | LogError::Format { .. } => ErrorKind::Conflict,
+            LogError::Damaged(_) => ErrorKind::Data,
+            LogError::Io { .. } | LogError::Failed(_) => ErrorKind::Internal,
+            LogError::Closed => ErrorKind::Unavailable,
+        }
+    }
+}
+
+/// A commit that was refused as a whole: nothing of it is kept.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("operation {op}: {cause}")]
+pub struct CommitError {
+    /// Index of the operation at fault; 0 when it is none's in particular.
+    pub op: usize,
+    pub cause: CommitCause,
+}
+
+/// Why a commit was refused.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CommitCause {
+    #[error("partition {0:?} does not exist")]
+    UnknownPartition(PartitionId),
+    #[error("partition {0:?} exists already")]
+    PartitionExists(PartitionId),
+    /// A gap, or a repeat older than the batches remembered (Kafka answers both alike).
+    #[error("producer {producer_id} sent sequence {found}, expected {expected}")]
+    OutOfOrderSequence {
+        producer_id: i64,
+        expected: i32,
+        found: i32,
+    },
+    #[error("producer {producer_id} sent epoch {found}, the partition has seen {current}")]
+    InvalidProducerEpoch { producer_id: i64, current: i16, found: i16 },
+    #[error("{0}")]
+    InvalidBatch(#[from] wire::BatchError),
+    #[error("offset {found} lies before the log end {log_end}")]
+    OffsetTaken { log_end: Offset, found: Offset },
+    #[error("offset {found} lies past the log end {log_end}")]
+    OffsetOutOfRange { log_end: Offset, found: Offset },
+    #[error("leader epoch {found} is older than the partition's {current}")]
+    FencedLeaderEpoch { current: i32, found: i32 },
+    #[error("the commit has {bytes} bytes, the limit is {bytes_max}")]
+    TooLarge { bytes: u64, bytes_max: u64 },
+    #[error("the disk has only {free_bytes} bytes left")]
+    DiskFull { free_bytes: u64 },
+    #[error("too much is waiting to become durable")]
+    Busy,
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl CommitCause {
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            CommitCause::UnknownPartition(_) => ErrorKind::NotFound,
+            CommitCause::PartitionExists(_)
+            | CommitCause::OutOfOrderSequence { .. }
+            | CommitCause::InvalidProducerEpoch { .. }
+            | CommitCause::OffsetTaken { .. }
+            | CommitCause::FencedLeaderEpoch { .. } => ErrorKind::Conflict,
+            CommitCause::InvalidBatch(_) | CommitCause::OffsetOutOfRange { .. } | CommitCause::TooLarge { .. } => {
+                ErrorKind::Invalid
+            }
+            CommitCause::DiskFull { .. } | CommitCause::Busy => ErrorKind::Unavailable,
+            CommitCause::Log(error) => error.kind(),
+        }
+    }
+}
+
+/// Whole batches, the first of which contains the offset asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadResult {
+    /// Empty when there is nothing (yet) at the offset, or nothing that fits.
+    pub records: Bytes,
+    pub bounds: Bounds,
+    /// Where to read on.
+    pub next_offset: Offset,
+}
+
+/// Why a read gave nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("offset is outside {bounds:?}")]
+    OffsetOutOfRange { bounds: Bounds },
+    #[error("partition does not exist")]
+    UnknownPartition,
+    /// The offsets from `offset` up to `next_offset` are damaged on disk and not served; all others are.
+    #[error("offsets {offset} to {} are damaged: {cause}", next_offset - 1)]
+    Corrupt {
+        offset: Offset,
+        next_offset: Offset,
+        cause: String,
+    },
+    #[error("reading failed: {0}")]
+    Io(Arc<io::Error>),
+}
+
+/// How long and how much a partition keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Segments whose newest record is older go; `None` keeps all.
+    pub retention_ms: Option<i64>,
+    /// Oldest segments go while the rest still holds this much; `None` keeps all.
+    pub retention_bytes: Option<u64>,
+}
+
+/// One producer's standing in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerInfo {
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    pub last_sequence: i32,
+    pub last_offset: Offset,
+    pub last_timestamp: TimestampMs,
+}
+
+/// What opening found: lines for the log, and the figures in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// The last stop was an orderly one.
+    pub clean: bool,
+    pub partitions: usize,
+    pub frames_replayed: u64,
+    /// Frames that were acknowledged and cannot be read any more.
+    pub frames_damaged: u64,
+    /// Bytes of never acknowledged frames that were cut.
+    pub tail_bytes_cut: u64,
+    /// One sentence per finding, the routine ones included.
+    pub lines: Vec<String>,
+    /// Those of `lines` that tell of damage.
+    pub damage: Vec<String>,
 }

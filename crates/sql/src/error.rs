@@ -19,7 +19,10 @@ impl Span {
 
     /// From the beginning of this to the end of `other`.
     pub fn to(self, other: Span) -> Span {
-        Span { start: self.start.min(other.start), end: self.end.max(other.end) }
+        Span {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 }
 
@@ -47,7 +50,14 @@ impl SqlError {
         if token.len() < piece.len() {
             token.push('…');
         }
-        SqlError { message: message.into(), span, line, column, token, hint: None }
+        SqlError {
+            message: message.into(),
+            span,
+            line,
+            column,
+            token,
+            hint: None,
+        }
     }
 
     pub fn with_hint(mut self, hint: impl Into<String>) -> SqlError {
@@ -60,12 +70,28 @@ impl SqlError {
         let line = source.lines().nth(self.line as usize - 1).unwrap_or("");
         let number = self.line.to_string();
         let margin = " ".repeat(number.len());
-        let before: String = line.chars().take(self.column as usize - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        let start = line.char_indices().nth(self.column as usize - 1).map_or(line.len(), |(at, _)| at);
+        let before: String = line
+            .chars()
+            .take(self.column as usize - 1)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let start = line
+            .char_indices()
+            .nth(self.column as usize - 1)
+            .map_or(line.len(), |(at, _)| at);
         let length = self.span.end.saturating_sub(self.span.start).min(line.len() - start);
-        let width = line.get(start..start + length).map_or(1, |piece| piece.chars().count()).max(1);
-        let mut out = format!("error: {}\n{margin}--> line {}, column {}\n", self.message, self.line, self.column);
-        out.push_str(&format!("{margin} |\n{number} | {line}\n{margin} | {before}{}\n", "^".repeat(width)));
+        let width = line
+            .get(start..start + length)
+            .map_or(1, |piece| piece.chars().count())
+            .max(1);
+        let mut out = format!(
+            "error: {}\n{margin}--> line {}, column {}\n",
+            self.message, self.line, self.column
+        );
+        out.push_str(&format!(
+            "{margin} |\n{number} | {line}\n{margin} | {before}{}\n",
+            "^".repeat(width)
+        ));
         if let Some(hint) = &self.hint {
             out.push_str(&format!("{margin} = hint: {hint}\n"));
         }

@@ -81,7 +81,10 @@ impl TypeKind {
     pub const BYTES: TypeKind = TypeKind::VarBinary(LENGTH_MAX);
 
     pub fn is_integer(&self) -> bool {
-        matches!(self, TypeKind::TinyInt | TypeKind::SmallInt | TypeKind::Int | TypeKind::BigInt)
+        matches!(
+            self,
+            TypeKind::TinyInt | TypeKind::SmallInt | TypeKind::Int | TypeKind::BigInt
+        )
     }
 
     pub fn is_approximate(&self) -> bool {
@@ -106,7 +109,10 @@ impl TypeKind {
 
     /// A date, a time or a timestamp.
     pub fn is_temporal(&self) -> bool {
-        matches!(self, TypeKind::Date | TypeKind::Time(_) | TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_))
+        matches!(
+            self,
+            TypeKind::Date | TypeKind::Time(_) | TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_)
+        )
     }
 
     /// The decimal an integer type counts as: `INT` is `DECIMAL(10, 0)`.

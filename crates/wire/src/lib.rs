@@ -1,1 +1,23 @@
-//! wire
+//! Every Kafka shape that crosses the network: frames, messages, record batches, error codes.
+//!
+//! What this crate does not know: sockets, files, that a broker exists. It is pure: bytes in, values out.
+//!
+//! Invariants: nothing a peer says about a length is believed before it is compared with the bytes that remain; no
+//! input panics; record bytes stay slices of the frame they came in. Layer 1: only `base` is below.
+
+pub mod batch;
+pub mod builder;
+pub mod codec;
+pub mod compression;
+pub mod error_code;
+pub mod frame;
+pub mod messages;
+pub mod records;
+mod varint;
+
+pub use batch::{BatchError, BatchHeader, TimestampType, batches, patch_base_offset, patch_leader_epoch, validate};
+pub use builder::{BatchBuilder, NewRecord};
+pub use codec::{DecodeError, EncodeError, Message, Reader, Request, Source, Writer};
+pub use compression::Compression;
+pub use error_code::ErrorCode;
+pub use records::{Record, RecordLimits, Records, records};
