@@ -61,7 +61,7 @@ fn views_subqueries_and_unions_become_branches() {
           +- Calc(select=[id, u, u AS again], where=[(kind = 'paid') AND (id > 'a')])
              +- Extend(UUID())
                 +- Scan(table=[orders], columns=[id, kind, tags, part])
-          +- Calc(select=[t AS id, 'lit' AS u, ||(CAST(part AS STRING), '') AS again])
+          +- Calc(select=[t AS id, 'lit' AS u, (CAST(part AS STRING) || '') AS again])
              +- Unnest(tags)
                 +- Scan(table=[orders], columns=[id, kind, tags, part])
     Shared: orders is read once
@@ -225,7 +225,7 @@ fn mistakes_say_what_to_write_instead() {
         ("SELECT id FROM orders WHERE ts > 5", "1:29 `>` cannot compare TIMESTAMP_LTZ(3) with INT | for milliseconds since 1970 write TO_TIMESTAMP_LTZ(millis, 3)"),
         ("EXECUTE STATEMENT SET BEGIN INSERT INTO big (id) SELECT id FROM orders;", "1:23 the statement set begun here never ends | end it with `END;`"),
         ("SELECT 'a' FROM orders WHERE id = ‘x’", "1:35 `‘` has no place in SQL | write a plain single quote '"),
-        ("SELECT id /* open FROM orders", "1:11 the comment opened here is never closed"),
+        ("SELECT 1 /* open FROM orders", "1:10 the comment opened here is never closed"),
     ] {
         let got = first(sql);
         assert!(got.starts_with(wanted), "{sql}\n  wanted {wanted}\n     got {got}");

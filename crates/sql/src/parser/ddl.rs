@@ -165,7 +165,7 @@ impl Parser<'_> {
     }
 
     fn column(&mut self, table: &mut CreateTable) -> Parsed<ColumnDef> {
-        let name = self.ident("a column's name")?;
+        let name = self.column_name()?;
         let start = name.span;
         let kind = if self.take_word("AS") {
             ColumnKind::Computed(self.expr()?)
@@ -174,6 +174,19 @@ impl Parser<'_> {
         };
         let comment = if self.take_word("COMMENT") { Some(self.string_literal("a comment")?.0) } else { None };
         Ok(ColumnDef { name, kind, comment, span: start.to(self.previous_span()) })
+    }
+
+    /// A column's name; a word that begins a clause elsewhere is one too where a type follows.
+    fn column_name(&mut self) -> Parsed<Ident> {
+        let token = self.peek().clone();
+        match &token.kind {
+            TokenKind::Word(word) if matches!(self.peek_ahead(1).kind, TokenKind::Word(_)) => {
+                self.advance();
+                self.warn_reserved(word, token.span);
+                Ok(Ident { value: word.clone(), span: token.span })
+            }
+            _ => self.ident("a column's name"),
+        }
     }
 
     fn stored_column(&mut self, name: &Ident, table: &mut CreateTable) -> Parsed<ColumnKind> {

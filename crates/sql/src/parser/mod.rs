@@ -332,6 +332,7 @@ impl Parser<'_> {
         let error = match &token.kind {
             TokenKind::Word(word) => match nearest(word, what.split('`').filter(|piece| piece.len() > 2)) {
                 Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+                None if is_reserved(word) => error.with_hint(format!("if it is a name, put it in backquotes: `{word}`")),
                 None => error,
             },
             _ => error,
@@ -497,6 +498,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
     let lower = word.to_lowercase();
     let scored = candidates.map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate));
     let (distance, candidate) = scored.min_by_key(|(distance, _)| *distance)?;
-    let allowed = (word.chars().count() / 3).clamp(1, 3);
-    (distance <= allowed).then_some(candidate)
+    let length = word.chars().count();
+    let allowed = (length.max(candidate.chars().count()) / 3).clamp(1, 3);
+    (distance <= allowed && distance < length).then_some(candidate)
 }
