@@ -35,7 +35,9 @@ impl Default for RealClock {
 impl Clock for RealClock {
     #[allow(clippy::disallowed_methods, reason = "this is the door itself")]
     fn wall_ms(&self) -> TimestampMs {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as TimestampMs)
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as TimestampMs)
     }
 
     fn monotonic(&self) -> Duration {
@@ -52,7 +54,10 @@ pub struct ManualClock {
 
 impl ManualClock {
     pub fn at(wall_ms: TimestampMs) -> ManualClock {
-        ManualClock { wall_ms: AtomicI64::new(wall_ms), start_ms: wall_ms }
+        ManualClock {
+            wall_ms: AtomicI64::new(wall_ms),
+            start_ms: wall_ms,
+        }
     }
 
     pub fn advance(&self, by: Duration) {

@@ -47,7 +47,9 @@ pub struct SeededRandom {
 
 impl SeededRandom {
     pub fn new(seed: u64) -> SeededRandom {
-        SeededRandom { state: AtomicU64::new(seed) }
+        SeededRandom {
+            state: AtomicU64::new(seed),
+        }
     }
 }
 

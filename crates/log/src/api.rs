@@ -31,17 +31,35 @@ pub enum Durability {
 /// One change within a commit.
 #[derive(Clone, Debug)]
 pub enum Op {
-    CreatePartition { partition: PartitionId },
-    DeletePartition { partition: PartitionId },
+    CreatePartition {
+        partition: PartitionId,
+    },
+    DeletePartition {
+        partition: PartitionId,
+    },
     /// One validated magic-2 batch; the log gives it its base offset and patches `leader_epoch`. Idempotent producers
     /// are checked against the partition's producer state.
-    Append { partition: PartitionId, batch: Bytes, leader_epoch: i32 },
+    Append {
+        partition: PartitionId,
+        batch: Bytes,
+        leader_epoch: i32,
+    },
     /// Batches that carry their offsets already (cluster links): each base offset must be at or past the log end; gaps
     /// are kept as gaps.
-    AppendAsFollower { partition: PartitionId, batches: Bytes },
+    AppendAsFollower {
+        partition: PartitionId,
+        batches: Bytes,
+    },
     /// Records below `log_start` are no longer served.
-    AdvanceStart { partition: PartitionId, log_start: Offset },
-    Put { table: TableId, key: Bytes, value: Option<Bytes> },
+    AdvanceStart {
+        partition: PartitionId,
+        log_start: Offset,
+    },
+    Put {
+        table: TableId,
+        key: Bytes,
+        value: Option<Bytes>,
+    },
 }
 
 /// What became of one operation.
@@ -176,7 +194,11 @@ impl Env {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LogError {
     #[error("{what} `{path}` failed: {cause}")]
-    Io { what: &'static str, path: PathBuf, cause: Arc<io::Error> },
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        cause: Arc<io::Error>,
+    },
     #[error("data directory `{0}` is used by another process; stop that one, or name another directory")]
     Locked(PathBuf),
     #[error(
@@ -220,7 +242,11 @@ pub enum CommitCause {
     PartitionExists(PartitionId),
     /// A gap, or a repeat older than the batches remembered (Kafka answers both alike).
     #[error("producer {producer_id} sent sequence {found}, expected {expected}")]
-    OutOfOrderSequence { producer_id: i64, expected: i32, found: i32 },
+    OutOfOrderSequence {
+        producer_id: i64,
+        expected: i32,
+        found: i32,
+    },
     #[error("producer {producer_id} sent epoch {found}, the partition has seen {current}")]
     InvalidProducerEpoch { producer_id: i64, current: i16, found: i16 },
     #[error("{0}")]
@@ -250,9 +276,9 @@ impl CommitCause {
             | CommitCause::InvalidProducerEpoch { .. }
             | CommitCause::OffsetTaken { .. }
             | CommitCause::FencedLeaderEpoch { .. } => ErrorKind::Conflict,
-            CommitCause::InvalidBatch(_)
-            | CommitCause::OffsetOutOfRange { .. }
-            | CommitCause::TooLarge { .. } => ErrorKind::Invalid,
+            CommitCause::InvalidBatch(_) | CommitCause::OffsetOutOfRange { .. } | CommitCause::TooLarge { .. } => {
+                ErrorKind::Invalid
+            }
             CommitCause::DiskFull { .. } | CommitCause::Busy => ErrorKind::Unavailable,
             CommitCause::Log(error) => error.kind(),
         }
@@ -278,7 +304,11 @@ pub enum ReadError {
     UnknownPartition,
     /// The offsets from `offset` up to `next_offset` are damaged on disk and not served; all others are.
     #[error("offsets {offset} to {} are damaged: {cause}", next_offset - 1)]
-    Corrupt { offset: Offset, next_offset: Offset, cause: String },
+    Corrupt {
+        offset: Offset,
+        next_offset: Offset,
+        cause: String,
+    },
     #[error("reading failed: {0}")]
     Io(Arc<io::Error>),
 }

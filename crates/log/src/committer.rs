@@ -47,8 +47,15 @@ enum Effect {
     Create(Arc<Partition>),
     Delete(Arc<Partition>),
     Append(Written),
-    AdvanceStart { partition: Arc<Partition>, log_start: Offset },
-    Put { table: TableId, key: Bytes, value: Option<Bytes> },
+    AdvanceStart {
+        partition: Arc<Partition>,
+        log_start: Offset,
+    },
+    Put {
+        table: TableId,
+        key: Bytes,
+        value: Option<Bytes>,
+    },
 }
 
 struct Written {
@@ -61,7 +68,10 @@ struct Written {
 
 /// What the commit thread does next.
 enum Turn {
-    Group { pending: VecDeque<Pending>, heads: Option<Vec<u8>> },
+    Group {
+        pending: VecDeque<Pending>,
+        heads: Option<Vec<u8>>,
+    },
     Nothing,
     Close,
     Stop,
@@ -125,10 +135,16 @@ impl Committer {
                 // A checkpoint shows the state after all that is queued: take all of it, and the heads with it.
                 let pending = std::mem::take(&mut intake.queue);
                 let heads = self.encode_heads(shared, &mut intake);
-                return Turn::Group { pending, heads: Some(heads) };
+                return Turn::Group {
+                    pending,
+                    heads: Some(heads),
+                };
             }
             if !intake.queue.is_empty() {
-                return Turn::Group { pending: take_group(&mut intake.queue, shared), heads: None };
+                return Turn::Group {
+                    pending: take_group(&mut intake.queue, shared),
+                    heads: None,
+                };
             }
             if !wait {
                 return Turn::Nothing;
@@ -266,7 +282,11 @@ impl Committer {
             return Ok(());
         }
         let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
-        self.wal.current.file.sync_data().map_err(|error| shared.io_error("syncing", &path, error))?;
+        self.wal
+            .current
+            .file
+            .sync_data()
+            .map_err(|error| shared.io_error("syncing", &path, error))?;
         self.wal.durable_through = self.wal.sequence;
         Ok(())
     }
@@ -278,7 +298,9 @@ impl Committer {
         self.want_next(shared);
         self.wait_for(shared, |jobs| jobs.wal.prepared.is_some())?;
         let mut jobs = shared.jobs.lock();
-        let Some(next) = jobs.wal.prepared.take() else { return Err(LogError::Closed) };
+        let Some(next) = jobs.wal.prepared.take() else {
+            return Err(LogError::Closed);
+        };
         jobs.wal.used.push_back(current);
         drop(jobs);
         self.wal.switch(next);
@@ -298,11 +320,7 @@ impl Committer {
     }
 
     /// Blocks until the keeper has come so far; does the keeper's work itself when the log is driven.
-    fn wait_for(
-        &self,
-        shared: &Shared,
-        reached: impl Fn(&crate::shared::Jobs) -> bool,
-    ) -> Result<(), LogError> {
+    fn wait_for(&self, shared: &Shared, reached: impl Fn(&crate::shared::Jobs) -> bool) -> Result<(), LogError> {
         if shared.options.driven {
             while !reached(&shared.jobs.lock()) {
                 if !shared.keep_step() {
@@ -328,8 +346,9 @@ impl Committer {
             Effect::Append(written) => Some(written),
             _ => None,
         });
-        let mut sorted: Vec<(PartitionId, Place, Range<usize>)> =
-            appends.map(|written| (written.partition.id, written.place, written.range.clone())).collect();
+        let mut sorted: Vec<(PartitionId, Place, Range<usize>)> = appends
+            .map(|written| (written.partition.id, written.place, written.range.clone()))
+            .collect();
         sorted.sort_unstable_by_key(|(id, place, _)| (*id, *place));
         let mut rest = &sorted[..];
         while let Some((partition, place, first)) = rest.first() {
@@ -389,11 +408,14 @@ impl Committer {
                 }
                 Effect::AdvanceStart { partition, log_start } => {
                     let gone = advance_start(partition, *log_start);
-                    self.removals.extend(gone.iter().map(|segment| Removal::Segment(partition.id, segment.base)));
+                    self.removals
+                        .extend(gone.iter().map(|segment| Removal::Segment(partition.id, segment.base)));
                     touch(partition);
                 }
                 Effect::Put { table, key, value } => {
-                    tables.get_or_insert_with(|| shared.tables.write()).put(*table, key, value.as_deref());
+                    tables
+                        .get_or_insert_with(|| shared.tables.write())
+                        .put(*table, key, value.as_deref());
                 }
             }
         }
@@ -427,11 +449,19 @@ impl Committer {
             (view.segments.last().cloned(), expected)
         };
         let Some(active) = active else { return };
-        active.appended(&index_only(shared, partition), written.place.position, expected, headers(bytes));
+        active.appended(
+            &index_only(shared, partition),
+            written.place.position,
+            expected,
+            headers(bytes),
+        );
         let mut view = partition.view.write();
         for header in headers(bytes) {
             if header.leader_epoch > view.epochs.last().map_or(-1, |entry| entry.epoch) {
-                let entry = EpochStart { epoch: header.leader_epoch, start: header.base_offset };
+                let entry = EpochStart {
+                    epoch: header.leader_epoch,
+                    start: header.base_offset,
+                };
                 view.epochs = view.epochs.iter().copied().chain([entry]).collect();
             }
         }
@@ -468,7 +498,10 @@ impl Committer {
             self.unchecked_space_bytes = 0;
             let free_bytes = shared.disk.free_bytes(&shared.options.dir).unwrap_or(u64::MAX);
             if free_bytes < shared.options.free_bytes_min && !shared.low_space.swap(true, Ordering::Relaxed) {
-                tracing::error!(free_bytes, "the disk is nearly full: appends are refused until there is space");
+                tracing::error!(
+                    free_bytes,
+                    "the disk is nearly full: appends are refused until there is space"
+                );
             }
         }
         let unsynced_bytes_max = shared.options.unsynced_bytes_max;
@@ -488,7 +521,11 @@ impl Committer {
         let removals = std::mem::take(&mut self.removals);
         self.wal_bytes = 0;
         let mut jobs = shared.jobs.lock();
-        jobs.checkpoint = Some(CheckpointJob { bytes, generation, removals });
+        jobs.checkpoint = Some(CheckpointJob {
+            bytes,
+            generation,
+            removals,
+        });
         jobs.checkpoint_underway = true;
         drop(jobs);
         shared.job_arrived.notify_one();
@@ -529,7 +566,11 @@ fn take_group(queue: &mut VecDeque<Pending>, shared: &Shared) -> VecDeque<Pendin
         fits
     });
     let count = count.count();
-    if count == queue.len() { std::mem::take(queue) } else { queue.drain(..count).collect() }
+    if count == queue.len() {
+        std::mem::take(queue)
+    } else {
+        queue.drain(..count).collect()
+    }
 }
 
 fn encode_op(buffer: &mut Vec<u8>, op: &Prepared) -> Effect {
@@ -551,25 +592,46 @@ fn encode_op(buffer: &mut Vec<u8>, op: &Prepared) -> Effect {
                 wire::patch_leader_epoch(batch, leader_epoch);
             }
             let (partition, next_offset) = (Arc::clone(&append.partition), append.next_offset);
-            Effect::Append(Written { partition, place: append.place, next_offset, range })
+            Effect::Append(Written {
+                partition,
+                place: append.place,
+                next_offset,
+                range,
+            })
         }
         Prepared::AdvanceStart { partition, log_start } => {
             frame::put_advance_start(buffer, partition.id, *log_start);
-            Effect::AdvanceStart { partition: Arc::clone(partition), log_start: *log_start }
+            Effect::AdvanceStart {
+                partition: Arc::clone(partition),
+                log_start: *log_start,
+            }
         }
         Prepared::Put { table, key, value } => {
             frame::put_put(buffer, *table, key, value.as_deref());
-            Effect::Put { table: *table, key: key.clone(), value: value.clone() }
+            Effect::Put {
+                table: *table,
+                key: key.clone(),
+                value: value.clone(),
+            }
         }
     }
 }
 
 fn index_only<'a>(shared: &'a Shared, partition: &Partition) -> Reading<'a> {
-    Reading { files: &shared.files, partition: partition.id, end: Offset::MAX, epochs: &[] }
+    Reading {
+        files: &shared.files,
+        partition: partition.id,
+        end: Offset::MAX,
+        epochs: &[],
+    }
 }
 
 fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &[u8]) -> Result<(), LogError> {
-    let key = FileKey { partition, base: place.segment_base, kind: FileKind::Log };
+    let key = FileKey {
+        partition,
+        base: place.segment_base,
+        kind: FileKind::Log,
+    };
     let written = shared.files.create(key).and_then(|(file, created)| {
         file.write_all_at(bytes, place.position)?;
         Ok((file, created))
@@ -577,7 +639,11 @@ fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &
     let (file, created) = written.map_err(|error| shared.io_error("writing", &shared.files.path(key), error))?;
     if shared.keeps_files() {
         let mut jobs = shared.jobs.lock();
-        let fresh = Dirty { file, bytes: 0, created: false };
+        let fresh = Dirty {
+            file,
+            bytes: 0,
+            created: false,
+        };
         let dirty = jobs.dirty.entry((partition, place.segment_base)).or_insert(fresh);
         dirty.bytes += bytes.len() as u64;
         dirty.created |= created;
@@ -592,7 +658,12 @@ fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &
 fn advance_start(partition: &Partition, log_start: Offset) -> Vec<Arc<Segment>> {
     let mut view = partition.view.write();
     view.log_start = view.log_start.max(log_start);
-    let gone = trimmed(&view.segments, |segment| segment.base, view.log_start, view.high_watermark);
+    let gone = trimmed(
+        &view.segments,
+        |segment| segment.base,
+        view.log_start,
+        view.high_watermark,
+    );
     let mut epochs = view.epochs.to_vec();
     trim_epochs(&mut epochs, view.log_start);
     view.epochs = Arc::from(epochs);

@@ -116,10 +116,17 @@ impl Shared {
 
     fn sync_segments(&self, dirty: BTreeMap<(PartitionId, Offset), Dirty>) -> Result<(), LogError> {
         let bytes: u64 = dirty.values().map(|dirty| dirty.bytes).sum();
-        let created: BTreeSet<PartitionId> =
-            dirty.iter().filter(|(_, dirty)| dirty.created).map(|((partition, _), _)| *partition).collect();
+        let created: BTreeSet<PartitionId> = dirty
+            .iter()
+            .filter(|(_, dirty)| dirty.created)
+            .map(|((partition, _), _)| *partition)
+            .collect();
         for ((partition, base), dirty) in &dirty {
-            let key = FileKey { partition: *partition, base: *base, kind: FileKind::Log };
+            let key = FileKey {
+                partition: *partition,
+                base: *base,
+                kind: FileKind::Log,
+            };
             let synced = dirty.file.sync_data();
             synced.map_err(|error| self.io_error("syncing", &self.files.path(key), error))?;
         }
@@ -180,7 +187,8 @@ impl Shared {
         while let Some(oldest) = pool.used.pop_front_if(|(used, _)| *used < generation) {
             pool.free.push(oldest);
         }
-        pool.free.sort_unstable_by_key(|(generation, bytes)| (std::cmp::Reverse(*bytes), *generation));
+        pool.free
+            .sort_unstable_by_key(|(generation, bytes)| (std::cmp::Reverse(*bytes), *generation));
         let surplus = pool.free.split_off(pool.free.len().min(FREE_WAL_FILES_MAX));
         surplus.into_iter().map(|(generation, _)| generation).collect()
     }

@@ -1,8 +1,8 @@
 //! The handle everybody holds: commits, reads, tables, watches.
 
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
 
@@ -56,7 +56,11 @@ impl Drop for StopOnPanic {
     }
 }
 
-fn spawn(name: &str, shared: &Arc<Shared>, work: impl FnOnce(&Shared) + Send + 'static) -> Result<JoinHandle<()>, LogError> {
+fn spawn(
+    name: &str,
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Shared) + Send + 'static,
+) -> Result<JoinHandle<()>, LogError> {
     let shared = Arc::clone(shared);
     let dir = shared.options.dir.clone();
     let life = move || {
@@ -64,14 +68,21 @@ fn spawn(name: &str, shared: &Arc<Shared>, work: impl FnOnce(&Shared) + Send + '
         work(&guard.0);
     };
     let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(life);
-    spawned.map_err(|error| LogError::Io { what: "starting a thread for", path: dir, cause: Arc::new(error) })
+    spawned.map_err(|error| LogError::Io {
+        what: "starting a thread for",
+        path: dir,
+        cause: Arc::new(error),
+    })
 }
 
 impl Log {
     /// Opens the directory, recovers what the last process left, starts the threads.
     pub fn open(options: LogOptions, env: Env) -> Result<(Log, RecoveryReport), LogError> {
         let (shared, committer, report) = recover::open(options, env)?;
-        let inner = Inner { shared: Arc::clone(&shared), threads: Mutex::default() };
+        let inner = Inner {
+            shared: Arc::clone(&shared),
+            threads: Mutex::default(),
+        };
         if shared.options.driven {
             *shared.driven.lock() = Some(committer);
         } else {
@@ -181,12 +192,26 @@ impl Log {
             }
             (bounds, from_segment(&view, offset), Arc::clone(&view.epochs))
         };
-        let nothing = |next_offset| ReadResult { records: Bytes::new(), bounds, next_offset };
+        let nothing = |next_offset| ReadResult {
+            records: Bytes::new(),
+            bounds,
+            next_offset,
+        };
         for (segment, end) in segments {
-            let reading =
-                Reading { files: &self.shared().files, partition: partition.id, end, epochs: &epochs };
+            let reading = Reading {
+                files: &self.shared().files,
+                partition: partition.id,
+                end,
+                epochs: &epochs,
+            };
             match segment.read(&reading, offset, bytes_max, at_least_one)? {
-                Given::Batches { records, next_offset } => return Ok(ReadResult { records, bounds, next_offset }),
+                Given::Batches { records, next_offset } => {
+                    return Ok(ReadResult {
+                        records,
+                        bounds,
+                        next_offset,
+                    });
+                }
                 Given::TooLarge => return Ok(nothing(offset)),
                 Given::Nothing => {}
             }
@@ -208,14 +233,22 @@ impl Log {
         let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
         let (log_start, segments, epochs) = {
             let view = partition.view.read();
-            (view.log_start, from_segment(&view, view.log_start), Arc::clone(&view.epochs))
+            (
+                view.log_start,
+                from_segment(&view, view.log_start),
+                Arc::clone(&view.epochs),
+            )
         };
         for (segment, end) in segments {
             if segment.max_timestamp() < timestamp {
                 continue;
             }
-            let reading =
-                Reading { files: &self.shared().files, partition: partition.id, end, epochs: &epochs };
+            let reading = Reading {
+                files: &self.shared().files,
+                partition: partition.id,
+                end,
+                epochs: &epochs,
+            };
             if let Some(found) = segment.find_by_time(&reading, log_start, timestamp)? {
                 return Ok(Some(found));
             }
@@ -226,7 +259,13 @@ impl Log {
     /// The first of the records with the largest timestamp.
     pub fn max_timestamp(&self, partition: PartitionId) -> Result<Option<FoundByTime>, ReadError> {
         let shared = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        let largest = shared.view.read().segments.iter().map(|segment| segment.max_timestamp()).max();
+        let largest = shared
+            .view
+            .read()
+            .segments
+            .iter()
+            .map(|segment| segment.max_timestamp())
+            .max();
         match largest {
             Some(timestamp) => self.find_by_time(partition, timestamp),
             None => Ok(None),
@@ -259,13 +298,24 @@ impl Log {
     }
 
     pub fn size_bytes(&self, partition: PartitionId) -> Option<u64> {
-        Some(self.partition(partition)?.view.read().segments.iter().map(|segment| segment.bytes()).sum())
+        Some(
+            self.partition(partition)?
+                .view
+                .read()
+                .segments
+                .iter()
+                .map(|segment| segment.bytes())
+                .sum(),
+        )
     }
 
     /// Sorted by producer id.
     pub fn producer_state(&self, partition: PartitionId) -> Vec<ProducerInfo> {
         let intake = self.shared().intake.lock();
-        intake.heads.get(&partition).map_or_else(Vec::new, |head| head.producers.list())
+        intake
+            .heads
+            .get(&partition)
+            .map_or_else(Vec::new, |head| head.producers.list())
     }
 
     /// Every partition there is, sorted.
@@ -295,13 +345,18 @@ impl Log {
         now: TimestampMs,
     ) -> Result<Option<Receipt>, CommitError> {
         let Some(shared) = self.partition(partition) else {
-            return Err(CommitError { op: 0, cause: CommitCause::UnknownPartition(partition) });
+            return Err(CommitError {
+                op: 0,
+                cause: CommitCause::UnknownPartition(partition),
+            });
         };
         let log_start = {
             let view = shared.view.read();
             let end_of = |at: usize| view.segments.get(at + 1).map_or(view.high_watermark, |next| next.base);
             let expired = |segment: &Segment| {
-                policy.retention_ms.is_some_and(|ms| segment.max_timestamp() < now.saturating_sub(ms))
+                policy
+                    .retention_ms
+                    .is_some_and(|ms| segment.max_timestamp() < now.saturating_sub(ms))
             };
             let mut gone = view.segments.iter().take_while(|segment| expired(segment)).count();
             if let Some(bytes_max) = policy.retention_bytes {
@@ -331,8 +386,16 @@ impl Log {
 
 /// The segment that holds `offset` and those after it, each with the end of its offsets.
 fn from_segment(view: &View, offset: Offset) -> Vec<(Arc<Segment>, Offset)> {
-    let first = view.segments.partition_point(|segment| segment.base <= offset).saturating_sub(1);
-    let ends = view.segments.iter().skip(first + 1).map(|segment| segment.base).chain([view.high_watermark]);
+    let first = view
+        .segments
+        .partition_point(|segment| segment.base <= offset)
+        .saturating_sub(1);
+    let ends = view
+        .segments
+        .iter()
+        .skip(first + 1)
+        .map(|segment| segment.base)
+        .chain([view.high_watermark]);
     view.segments.iter().skip(first).cloned().zip(ends).collect()
 }
 
@@ -375,7 +438,10 @@ impl Receipt {
                 Err(_) => Err(LogError::Closed),
             };
         }
-        self.done.blocking_recv().unwrap_or(Err(LogError::Closed)).map(|()| self.outcomes)
+        self.done
+            .blocking_recv()
+            .unwrap_or(Err(LogError::Closed))
+            .map(|()| self.outcomes)
     }
 }
 
@@ -391,7 +457,10 @@ impl Future for Receipt {
 
 impl std::fmt::Debug for Receipt {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Receipt").field("outcomes", &self.outcomes).finish_non_exhaustive()
+        formatter
+            .debug_struct("Receipt")
+            .field("outcomes", &self.outcomes)
+            .finish_non_exhaustive()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::api::*;
 use crate::intake::headers;
 use crate::{Log, Receipt};
 
-const SEEDS: u64 = 1500;
+const SEEDS: u64 = 4000;
 const CYCLES: u64 = 5;
 const PARTITIONS_MAX: u64 = 5;
 
@@ -58,9 +58,20 @@ struct Model {
 enum Change {
     Create(u64),
     Delete(u64),
-    Append { partition: u64, batches: Bytes, next_offset: Offset },
-    Start { partition: u64, log_start: Offset },
-    Put { table: u16, key: Bytes, value: Option<Bytes> },
+    Append {
+        partition: u64,
+        batches: Bytes,
+        next_offset: Offset,
+    },
+    Start {
+        partition: u64,
+        log_start: Offset,
+    },
+    Put {
+        table: u16,
+        key: Bytes,
+        value: Option<Bytes>,
+    },
 }
 
 impl Model {
@@ -73,14 +84,24 @@ impl Model {
                 Change::Delete(id) => {
                     self.partitions.remove(id);
                 }
-                Change::Append { partition, batches, next_offset } => {
-                    let Some(partition) = self.partitions.get_mut(partition) else { continue };
+                Change::Append {
+                    partition,
+                    batches,
+                    next_offset,
+                } => {
+                    let Some(partition) = self.partitions.get_mut(partition) else {
+                        continue;
+                    };
                     let mut at = 0;
                     for header in headers(batches) {
                         let bytes = batches.slice(at..at + header.size_bytes());
                         at += header.size_bytes();
                         let (base_offset, last_offset) = (header.base_offset, header.last_offset());
-                        partition.batches.push(ModelBatch { base_offset, last_offset, bytes });
+                        partition.batches.push(ModelBatch {
+                            base_offset,
+                            last_offset,
+                            bytes,
+                        });
                     }
                     partition.log_end = *next_offset;
                 }
@@ -173,7 +194,10 @@ impl World {
     }
 
     fn env(&self) -> Env {
-        Env { disk: Arc::new(self.disk.clone()), clock: Arc::<ManualClock>::clone(&self.clock) }
+        Env {
+            disk: Arc::new(self.disk.clone()),
+            clock: Arc::<ManualClock>::clone(&self.clock),
+        }
     }
 
     fn open(&mut self) -> Result<(), LogError> {
@@ -211,11 +235,18 @@ impl World {
 
     /// Everything that the log shows must equal the model.
     fn compare(&self, model: &Model) -> Check<()> {
-        let Some(log) = &self.log else { return Err("no log".into()) };
+        let Some(log) = &self.log else {
+            return Err("no log".into());
+        };
         let ids: Vec<PartitionId> = model.partitions.keys().map(|id| PartitionId(*id)).collect();
-        ensure!(log.partitions() == ids, "partitions {:?}, expected {ids:?}", log.partitions());
+        ensure!(
+            log.partitions() == ids,
+            "partitions {:?}, expected {ids:?}",
+            log.partitions()
+        );
         for (id, partition) in &model.partitions {
-            compare_partition(log, PartitionId(*id), partition, &self.random).map_err(|error| format!("partition {id}: {error}"))?;
+            compare_partition(log, PartitionId(*id), partition, &self.random)
+                .map_err(|error| format!("partition {id}: {error}"))?;
         }
         let mut tables = BTreeMap::new();
         for table in 0..3 {
@@ -246,7 +277,11 @@ impl World {
                 }
             }
         }
-        ensure!(self.damage.is_empty(), "damage reported after a mere crash: {:?}", self.damage);
+        ensure!(
+            self.damage.is_empty(),
+            "damage reported after a mere crash: {:?}",
+            self.damage
+        );
         self.durable = model.clone();
         self.accepted = model;
         self.check_clients()
@@ -256,16 +291,27 @@ impl World {
     fn check_clients(&mut self) -> Check<()> {
         for index in 0..self.clients.len() {
             let client = self.clients[index].clone();
-            let Some((batch, base_offset, last_offset)) = client.last.clone() else { continue };
-            let Some(partition) = self.durable.partitions.get(&client.partition) else { continue };
-            let kept = partition.batches.iter().any(|known| known.base_offset == base_offset && known.bytes[21..] == batch[21..]);
+            let Some((batch, base_offset, last_offset)) = client.last.clone() else {
+                continue;
+            };
+            let Some(partition) = self.durable.partitions.get(&client.partition) else {
+                continue;
+            };
+            let kept = partition
+                .batches
+                .iter()
+                .any(|known| known.base_offset == base_offset && known.bytes[21..] == batch[21..]);
             if !kept {
                 self.clients[index].last = None;
                 self.clients[index].epoch += 1;
                 self.clients[index].next_sequence = 0;
                 continue;
             }
-            let op = Op::Append { partition: PartitionId(client.partition), batch, leader_epoch: self.leader_epoch };
+            let op = Op::Append {
+                partition: PartitionId(client.partition),
+                batch,
+                leader_epoch: self.leader_epoch,
+            };
             let Some(log) = &self.log else { continue };
             let receipt = match log.commit(vec![op]) {
                 Ok(receipt) => receipt,
@@ -275,8 +321,14 @@ impl World {
                 return Err("an append without offsets".into());
             };
             let found = (appended.duplicate, appended.base_offset, appended.last_offset);
-            ensure!(found == (true, base_offset, last_offset), "repeat of {client:?} answered {found:?}");
-            self.in_flight.push_back(InFlight { receipt, changes: Vec::new() });
+            ensure!(
+                found == (true, base_offset, last_offset),
+                "repeat of {client:?} answered {found:?}"
+            );
+            self.in_flight.push_back(InFlight {
+                receipt,
+                changes: Vec::new(),
+            });
         }
         Ok(())
     }
@@ -292,13 +344,21 @@ impl World {
             }
         }
         // Acknowledgements come in order: none behind one that is missing.
-        let out_of_order = self.in_flight.iter_mut().skip(1).any(|later| matches!(later.receipt.try_done(), Some(Ok(()))));
+        let out_of_order = self
+            .in_flight
+            .iter_mut()
+            .skip(1)
+            .any(|later| matches!(later.receipt.try_done(), Some(Ok(()))));
         ensure!(!out_of_order, "a commit was acknowledged before an earlier one");
         Ok(())
     }
 
     fn batch(&mut self, records: u64, client: Option<&Client>) -> Bytes {
-        let codec = if self.below(4) == 0 { Compression::Lz4 } else { Compression::None };
+        let codec = if self.below(4) == 0 {
+            Compression::Lz4
+        } else {
+            Compression::None
+        };
         let mut builder = BatchBuilder::new(codec);
         if let Some(client) = client {
             builder = builder.producer(client.id, client.epoch, client.next_sequence);
@@ -309,7 +369,12 @@ impl World {
             let mut value = self.next_value.to_be_bytes().to_vec();
             value.resize(size + 8, self.next_value as u8);
             let timestamp = 1000 + self.next_value as i64;
-            builder.push(NewRecord { timestamp, key: None, value: Some(&value), headers: &[] });
+            builder.push(NewRecord {
+                timestamp,
+                key: None,
+                value: Some(&value),
+                headers: &[],
+            });
         }
         builder.build().unwrap()
     }
@@ -325,26 +390,57 @@ impl World {
             0 | 1 if (model.partitions.len() as u64) < PARTITIONS_MAX => {
                 let id = self.next_partition;
                 self.next_partition += 1;
-                (Op::CreatePartition { partition: PartitionId(id) }, Change::Create(id))
+                (
+                    Op::CreatePartition {
+                        partition: PartitionId(id),
+                    },
+                    Change::Create(id),
+                )
             }
             2 if self.below(4) == 0 => {
                 let id = self.some_partition(model)?;
-                (Op::DeletePartition { partition: PartitionId(id) }, Change::Delete(id))
+                (
+                    Op::DeletePartition {
+                        partition: PartitionId(id),
+                    },
+                    Change::Delete(id),
+                )
             }
             3 => {
                 let id = self.some_partition(model)?;
                 let end = model.partitions[&id].log_end;
-                let log_start = if self.below(4) == 0 { end } else { self.below(end as u64 + 1) as i64 };
+                let log_start = if self.below(4) == 0 {
+                    end
+                } else {
+                    self.below(end as u64 + 1) as i64
+                };
                 let partition = PartitionId(id);
-                (Op::AdvanceStart { partition, log_start }, Change::Start { partition: id, log_start })
+                (
+                    Op::AdvanceStart { partition, log_start },
+                    Change::Start {
+                        partition: id,
+                        log_start,
+                    },
+                )
             }
             4..8 => {
                 let table = self.below(3) as u16;
                 let key = Bytes::from(format!("key{}", self.below(6)));
                 self.next_value += 1;
                 let value = (self.below(4) > 0).then(|| Bytes::from(format!("value{}", self.next_value)));
-                let change = Change::Put { table, key: key.clone(), value: value.clone() };
-                (Op::Put { table: TableId(table), key, value }, change)
+                let change = Change::Put {
+                    table,
+                    key: key.clone(),
+                    value: value.clone(),
+                };
+                (
+                    Op::Put {
+                        table: TableId(table),
+                        key,
+                        value,
+                    },
+                    change,
+                )
             }
             8 | 9 => {
                 let id = self.some_partition(model)?;
@@ -360,8 +456,18 @@ impl World {
                     joined.extend_from_slice(&batch);
                 }
                 let batches = Bytes::from(joined);
-                let op = Op::AppendAsFollower { partition: PartitionId(id), batches: batches.clone() };
-                (op, Change::Append { partition: id, batches, next_offset })
+                let op = Op::AppendAsFollower {
+                    partition: PartitionId(id),
+                    batches: batches.clone(),
+                };
+                (
+                    op,
+                    Change::Append {
+                        partition: id,
+                        batches,
+                        next_offset,
+                    },
+                )
             }
             _ => {
                 let id = self.some_partition(model)?;
@@ -380,8 +486,19 @@ impl World {
         wire::patch_base_offset(&mut patched, base_offset);
         wire::patch_leader_epoch(&mut patched, self.leader_epoch);
         let next_offset = base_offset + records as i64;
-        let change = Change::Append { partition: id, batches: Bytes::from(patched), next_offset };
-        (Op::Append { partition: PartitionId(id), batch, leader_epoch: self.leader_epoch }, change)
+        let change = Change::Append {
+            partition: id,
+            batches: Bytes::from(patched),
+            next_offset,
+        };
+        (
+            Op::Append {
+                partition: PartitionId(id),
+                batch,
+                leader_epoch: self.leader_epoch,
+            },
+            change,
+        )
     }
 
     fn commit(&mut self) -> Check<()> {
@@ -396,7 +513,10 @@ impl World {
         // Half of the refused commits are refused at their last operation: what came before must be taken back.
         let refused = self.below(10) == 0;
         if refused {
-            ops.push(Op::AdvanceStart { partition: PartitionId(u64::MAX), log_start: 0 });
+            ops.push(Op::AdvanceStart {
+                partition: PartitionId(u64::MAX),
+                log_start: 0,
+            });
         }
         let Some(log) = &self.log else { return Ok(()) };
         match log.commit(ops) {
@@ -416,12 +536,20 @@ impl World {
     fn commit_as_client(&mut self) -> Check<()> {
         if self.clients.len() < 3 {
             let id = self.clients.len() as i64 + 100;
-            self.clients.push(Client { id, epoch: 0, next_sequence: 0, partition: 0, last: None });
+            self.clients.push(Client {
+                id,
+                epoch: 0,
+                next_sequence: 0,
+                partition: 0,
+                last: None,
+            });
         }
         let index = self.below(self.clients.len() as u64) as usize;
         let mut client = self.clients[index].clone();
         if !self.accepted.partitions.contains_key(&client.partition) {
-            let Some(id) = self.some_partition(&self.accepted) else { return Ok(()) };
+            let Some(id) = self.some_partition(&self.accepted) else {
+                return Ok(());
+            };
             client.partition = id;
             client.epoch += 1;
             client.next_sequence = 0;
@@ -438,11 +566,17 @@ impl World {
         let Some(Outcome::Appended(appended)) = receipt.outcomes().first().copied() else {
             return Err("an append without offsets".into());
         };
-        ensure!(!appended.duplicate, "a new batch of {client:?} was taken for a repeated one");
+        ensure!(
+            !appended.duplicate,
+            "a new batch of {client:?} was taken for a repeated one"
+        );
         client.next_sequence += records as i32;
         client.last = Some((batch, appended.base_offset, appended.last_offset));
         self.accepted.apply(std::slice::from_ref(&change));
-        self.in_flight.push_back(InFlight { receipt, changes: vec![change] });
+        self.in_flight.push_back(InFlight {
+            receipt,
+            changes: vec![change],
+        });
         self.clients[index] = client;
         Ok(())
     }
@@ -465,7 +599,8 @@ impl World {
                     }
                     self.collect_acks()?;
                     if self.below(6) == 0 && self.disk.powered() {
-                        self.compare(&self.durable).map_err(|error| format!("while running: {error}"))?;
+                        self.compare(&self.durable)
+                            .map_err(|error| format!("while running: {error}"))?;
                     }
                 }
             }
@@ -512,29 +647,49 @@ impl World {
 }
 
 fn compare_partition(log: &Log, id: PartitionId, model: &ModelPartition, random: &SeededRandom) -> Check<()> {
-    let Some(bounds) = log.bounds(id) else { return Err("missing".into()) };
+    let Some(bounds) = log.bounds(id) else {
+        return Err("missing".into());
+    };
     let expected = (model.log_start, model.log_end);
     let found = (bounds.log_start, bounds.high_watermark);
     ensure!(found == expected, "bounds {found:?}, expected {expected:?}");
-    let mut readable = model.batches.iter().filter(|batch| batch.last_offset >= model.log_start).peekable();
+    let mut readable = model
+        .batches
+        .iter()
+        .filter(|batch| batch.last_offset >= model.log_start)
+        .peekable();
     let mut offset = model.log_start;
     while offset < model.log_end {
         let bytes_max = [1, 200, 5000, 1 << 20][random.below(4) as usize];
-        let read = log.read(id, offset, bytes_max, true).map_err(|error| format!("reading {offset}: {error}"))?;
+        let read = log
+            .read(id, offset, bytes_max, true)
+            .map_err(|error| format!("reading {offset}: {error}"))?;
         ensure!(read.next_offset > offset, "a read at {offset} makes no progress");
         let mut records = read.records;
         while !records.is_empty() {
-            let Some(batch) = readable.next() else { return Err(format!("more than was written, at {offset}")) };
-            ensure!(records.starts_with(&batch.bytes), "batch at {} differs", batch.base_offset);
+            let Some(batch) = readable.next() else {
+                return Err(format!("more than was written, at {offset}"));
+            };
+            ensure!(
+                records.starts_with(&batch.bytes),
+                "batch at {} differs",
+                batch.base_offset
+            );
             records = records.slice(batch.bytes.len()..);
         }
         offset = read.next_offset;
     }
-    ensure!(readable.peek().is_none(), "batches from {:?} on are missing", readable.peek());
+    ensure!(
+        readable.peek().is_none(),
+        "batches from {:?} on are missing",
+        readable.peek()
+    );
     // From a random offset the same batches come.
     if model.log_end > model.log_start {
         let asked = model.log_start + random.below((model.log_end - model.log_start) as u64) as i64;
-        let read = log.read(id, asked, 1, true).map_err(|error| format!("reading {asked}: {error}"))?;
+        let read = log
+            .read(id, asked, 1, true)
+            .map_err(|error| format!("reading {asked}: {error}"))?;
         let first = model.batches.iter().find(|batch| batch.last_offset >= asked);
         let expected = first.map(|batch| batch.bytes.clone()).unwrap_or_default();
         ensure!(read.records == expected, "a read at {asked} gives another batch");
@@ -610,4 +765,3 @@ fn planted_faults_are_found() {
         assert!(found.is_some(), "no seed finds {planted:?}");
     }
 }
-

@@ -41,7 +41,11 @@ pub(crate) const FORMAT_VERSION: u32 = 1;
 const FORMAT_PREFIX: &str = "rivulet log format ";
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
-    move |error| LogError::Io { what, path: path.to_path_buf(), cause: Arc::new(error) }
+    move |error| LogError::Io {
+        what,
+        path: path.to_path_buf(),
+        cause: Arc::new(error),
+    }
 }
 
 /// Opens the log of a directory, without threads yet.
@@ -86,14 +90,23 @@ fn check_format(disk: &dyn Disk, dir: &Path, report: &mut RecoveryReport) -> Res
         Err(error) => return Err(failed("opening", &path)(error)),
     }
     let text = String::from_utf8_lossy(&content);
-    let version = text.strip_prefix(FORMAT_PREFIX).and_then(|rest| rest.trim_end().parse::<u32>().ok());
+    let version = text
+        .strip_prefix(FORMAT_PREFIX)
+        .and_then(|rest| rest.trim_end().parse::<u32>().ok());
     match version {
         Some(found) if found > FORMAT_VERSION => {
-            return Err(LogError::Format { dir: dir.to_path_buf(), found, known: FORMAT_VERSION });
+            return Err(LogError::Format {
+                dir: dir.to_path_buf(),
+                found,
+                known: FORMAT_VERSION,
+            });
         }
         Some(FORMAT_VERSION) => return Ok(()),
         _ if content.is_empty() => {}
-        _ => damage(report, format!("`{}` does not hold and was written anew", path.display())),
+        _ => damage(
+            report,
+            format!("`{}` does not hold and was written anew", path.display()),
+        ),
     }
     let write = || -> io::Result<()> {
         let temporary = dir.join(FORMAT_TEMPORARY);
@@ -148,7 +161,12 @@ impl Recovery {
             heads: HashMap::new(),
             deleting: BTreeSet::new(),
             tables: Tables::default(),
-            position: WalPosition { generation: 0, offset: 0, sequence: 0, chain: 0 },
+            position: WalPosition {
+                generation: 0,
+                offset: 0,
+                sequence: 0,
+                chain: 0,
+            },
             generations: Vec::new(),
             first_needed: 0,
             touched: BTreeSet::new(),
@@ -162,18 +180,22 @@ impl Recovery {
 
     fn load_checkpoint(&mut self) -> Result<(), LogError> {
         let dir = self.options.dir.clone();
-        self.generations =
-            wal::generations(self.disk(), &self.wal_dir).map_err(failed("listing", &self.wal_dir))?;
+        self.generations = wal::generations(self.disk(), &self.wal_dir).map_err(failed("listing", &self.wal_dir))?;
         let loaded = checkpoint::load(self.disk(), &dir).map_err(failed("reading the checkpoint in", &dir))?;
         let Some(found) = loaded.checkpoint else {
             return self.without_checkpoint(&loaded.damaged);
         };
         for path in &loaded.damaged {
-            let line = format!("`{}` does not hold; the other copy was used and nothing is lost", path.display());
+            let line = format!(
+                "`{}` does not hold; the other copy was used and nothing is lost",
+                path.display()
+            );
             damage(&mut self.report, line);
         }
         if loaded.missing > 0 {
-            self.report.lines.push("a copy of the checkpoint is missing; the other one was used".into());
+            self.report
+                .lines
+                .push("a copy of the checkpoint is missing; the other one was used".into());
         }
         self.report.clean = found.clean;
         self.position = found.position;
@@ -183,7 +205,10 @@ impl Recovery {
         self.tables = found.tables;
         if !self.generations.contains(&self.first_needed) {
             let path = wal::wal_path(&self.wal_dir, self.first_needed);
-            let line = format!("`{}`, which the checkpoint names, is missing: what followed is lost", path.display());
+            let line = format!(
+                "`{}`, which the checkpoint names, is missing: what followed is lost",
+                path.display()
+            );
             damage(&mut self.report, line);
         }
         Ok(())
@@ -192,7 +217,10 @@ impl Recovery {
     /// Right for a new directory only: a checkpoint stands before the first commit is taken.
     fn without_checkpoint(&mut self, damaged: &[PathBuf]) -> Result<(), LogError> {
         let partitions_dir = self.options.dir.join(PARTITIONS_DIR);
-        let partitions = self.disk().list(&partitions_dir).map_err(failed("listing", &partitions_dir))?;
+        let partitions = self
+            .disk()
+            .list(&partitions_dir)
+            .map_err(failed("listing", &partitions_dir))?;
         let mut reader = WalReader::new(Arc::clone(&self.env.disk), &self.wal_dir, &self.generations);
         let frames = reader.later(0, 0, 0).map_err(failed("reading", &self.wal_dir))?;
         if damaged.is_empty() && partitions.is_empty() && frames.is_empty() {
@@ -234,11 +262,18 @@ impl Recovery {
             if let Found::Whole(header, _) = reader.frame(at.generation + 1, 0).map_err(failed_reading())?
                 && follows(&header)
             {
-                self.position = WalPosition { generation: at.generation + 1, offset: 0, ..at };
+                self.position = WalPosition {
+                    generation: at.generation + 1,
+                    offset: 0,
+                    ..at
+                };
                 continue;
             }
             let later = reader.later(at.generation, at.offset, next).map_err(failed_reading())?;
-            let durable = later.iter().map(|frame| frame.header.durable_through).fold(known_durable, u64::max);
+            let durable = later
+                .iter()
+                .map(|frame| frame.header.durable_through)
+                .fold(known_durable, u64::max);
             if next > durable {
                 self.cut(&found, &later, next);
                 break;
@@ -253,7 +288,7 @@ impl Recovery {
                 resumes - 1
             );
             damage(&mut self.report, line);
-            self.salvage()?;
+            self.salvage_all()?;
             if let Found::Damaged(header, payload) = &found
                 && follows(header)
             {
@@ -272,7 +307,9 @@ impl Recovery {
             known_durable = durable;
         }
         let replayed = self.report.frames_replayed;
-        self.report.lines.push(format!("the last stop was not orderly: {replayed} commits were replayed from the WAL"));
+        self.report.lines.push(format!(
+            "the last stop was not orderly: {replayed} commits were replayed from the WAL"
+        ));
         Ok(())
     }
 
@@ -299,7 +336,10 @@ impl Recovery {
             count += 1;
         }
         if count != header.op_count {
-            let line = format!("frame {} holds operations that this program cannot read", header.sequence);
+            let line = format!(
+                "frame {} holds operations that this program cannot read",
+                header.sequence
+            );
             return Err(LogError::Damaged(line));
         }
         self.report.frames_replayed += u64::from(count > 0);
@@ -316,7 +356,12 @@ impl Recovery {
                 self.touched.retain(|(id, _)| *id != partition);
                 self.deleting.insert(partition);
             }
-            FrameOp::Append { partition, base, place, batches } => {
+            FrameOp::Append {
+                partition,
+                base,
+                place,
+                batches,
+            } => {
                 self.append(partition, base, place, batches, wall_ms)?;
             }
             FrameOp::AdvanceStart { partition, log_start } => {
@@ -334,7 +379,9 @@ impl Recovery {
     }
 
     fn head(&mut self, partition: PartitionId) -> &mut Head {
-        self.heads.entry(partition).or_insert_with(|| Head::new(Arc::new(Partition::empty(partition))))
+        self.heads
+            .entry(partition)
+            .or_insert_with(|| Head::new(Arc::new(Partition::empty(partition))))
     }
 
     fn append(
@@ -346,8 +393,15 @@ impl Recovery {
         wall_ms: i64,
     ) -> Result<(), LogError> {
         self.touch(partition, place)?;
-        let key = FileKey { partition, base: place.segment_base, kind: FileKind::Log };
-        let written = self.files.create(key).and_then(|(file, _)| file.write_all_at(batches, place.position));
+        let key = FileKey {
+            partition,
+            base: place.segment_base,
+            kind: FileKind::Log,
+        };
+        let written = self
+            .files
+            .create(key)
+            .and_then(|(file, _)| file.write_all_at(batches, place.position));
         written.map_err(failed("writing", &self.files.path(key)))?;
         let head = self.head(partition);
         if base < head.log_end {
@@ -357,7 +411,13 @@ impl Recovery {
         let lost = head.log_end..base;
         let known = head.segments.last().filter(|active| active.base == place.segment_base);
         let hole = place.position > known.map_or(0, |active| active.bytes);
-        adopt(head, place, batches.len() as u64, &headers(batches).collect::<Vec<_>>(), wall_ms);
+        adopt(
+            head,
+            place,
+            batches.len() as u64,
+            &headers(batches).collect::<Vec<_>>(),
+            wall_ms,
+        );
         if hole {
             let line = format!(
                 "partition {}: offsets {} to {} are lost with a damaged WAL frame and are not served",
@@ -376,8 +436,18 @@ impl Recovery {
             return Ok(());
         }
         let known = self.heads.get(&partition).and_then(|head| head.segments.last());
-        let known = known.filter(|active| active.base == place.segment_base).map_or(0, |active| active.bytes);
-        let path = self.files.path(FileKey { partition, base: place.segment_base, kind: FileKind::Index });
+        let known = known
+            .filter(|active| active.base == place.segment_base)
+            .map_or(0, |active| active.bytes);
+        if known > 0 {
+            // Replay writes behind what is missing, and would hide it.
+            self.check_segment(partition, place.segment_base, known)?;
+        }
+        let path = self.files.path(FileKey {
+            partition,
+            base: place.segment_base,
+            kind: FileKind::Index,
+        });
         let cut = match self.disk().open(&path, OpenMode::Write) {
             Ok(file) => index::cut(file.as_ref(), place.segment_base, known),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -386,23 +456,29 @@ impl Recovery {
         cut.map_err(failed("cutting", &path))
     }
 
-    /// Part of the WAL is lost: batches it held may stand in their segments already, behind what is known of them.
-    fn salvage(&mut self) -> Result<(), LogError> {
+    fn salvage_all(&mut self) -> Result<(), LogError> {
         let mut partitions: Vec<PartitionId> = self.heads.keys().copied().collect();
         partitions.sort_unstable();
-        for partition in partitions {
-            while let Some((place, header)) = self.salvage_batch(partition)? {
-                self.touch(partition, place)?;
-                let now = self.env.clock.wall_ms();
-                let line = format!(
-                    "partition {}: offsets {} to {} were lost from the WAL and found whole in their segment",
-                    partition.0,
-                    header.base_offset,
-                    header.last_offset()
-                );
-                self.report.lines.push(line);
-                adopt(self.head(partition), place, header.size_bytes() as u64, &[header], now);
+        partitions.into_iter().try_for_each(|partition| self.salvage(partition))
+    }
+
+    /// Batches get to their segment only when they are durable: those that stand there whole, behind what the WAL
+    /// tells, were acknowledged, and the WAL has lost them.
+    fn salvage(&mut self, partition: PartitionId) -> Result<(), LogError> {
+        while let Some((place, header)) = self.salvage_batch(partition)? {
+            self.touch(partition, place)?;
+            let now = self.env.clock.wall_ms();
+            let line = format!(
+                "partition {}: offsets {} to {} were missing from the WAL and found whole in their segment",
+                partition.0,
+                header.base_offset,
+                header.last_offset()
+            );
+            match self.options.durability {
+                Durability::Fsync => damage(&mut self.report, line),
+                Durability::Os | Durability::Memory => self.report.lines.push(line),
             }
+            adopt(self.head(partition), place, header.size_bytes() as u64, &[header], now);
         }
         Ok(())
     }
@@ -410,20 +486,32 @@ impl Recovery {
     fn salvage_batch(&mut self, partition: PartitionId) -> Result<Option<(Place, BatchHeader)>, LogError> {
         let head = self.head(partition);
         let expected = head.log_end;
-        let behind_active =
-            head.segments.last().map(|active| Place { segment_base: active.base, position: active.bytes });
-        let next_segment = Place { segment_base: expected, position: 0 };
+        let behind_active = head.segments.last().map(|active| Place {
+            segment_base: active.base,
+            position: active.bytes,
+        });
+        let next_segment = Place {
+            segment_base: expected,
+            position: 0,
+        };
         for place in behind_active.into_iter().chain([next_segment]) {
-            let key = FileKey { partition, base: place.segment_base, kind: FileKind::Log };
-            let path = self.files.path(key);
-            let file = match self.files.existing(key) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(failed("opening", &path)(error)),
+            let key = FileKey {
+                partition,
+                base: place.segment_base,
+                kind: FileKind::Log,
             };
-            let until = file.len().map_err(failed("reading", &path))?;
+            let path = self.files.path(key);
+            let until = match self.disk().file_bytes(&path) {
+                Ok(bytes) if bytes > place.position => bytes,
+                Ok(_) => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(failed("reading", &path)(error)),
+            };
+            let file = self.files.existing(key).map_err(failed("opening", &path))?;
             let mut scanner = Scanner::new(file, until, Offset::MAX);
-            let found = scanner.batch(place.position, expected).map_err(failed("reading", &path))?;
+            let found = scanner
+                .batch(place.position, expected)
+                .map_err(failed("reading", &path))?;
             if let Some(header) = found.filter(|header| header.base_offset == expected) {
                 return Ok(Some((place, header)));
             }
@@ -435,8 +523,18 @@ impl Recovery {
     /// batch had are not given out again.
     fn apply_what_holds(&mut self, header: &FrameHeader, payload: &[u8]) -> Result<(), LogError> {
         for op in frame::ops(payload, header.op_count) {
-            let FrameOp::Append { partition, base, place, batches } = op else { continue };
-            let Some(head) = self.heads.get_mut(&partition) else { continue };
+            let FrameOp::Append {
+                partition,
+                base,
+                place,
+                batches,
+            } = op
+            else {
+                continue;
+            };
+            let Some(head) = self.heads.get_mut(&partition) else {
+                continue;
+            };
             let batch_headers: Vec<BatchHeader> = headers(batches).collect();
             let bytes: usize = batch_headers.iter().map(BatchHeader::size_bytes).sum();
             let fits = base == head.log_end
@@ -464,48 +562,69 @@ impl Recovery {
         Ok(())
     }
 
-    /// Syncs what replay wrote, compares files with what should be there, moves strangers aside.
+    /// Compares files with what should be there, moves strangers aside, syncs what replay wrote.
     fn settle_files(&mut self) -> Result<(), LogError> {
+        if !self.report.clean {
+            self.look_for_strangers()?;
+        }
+        self.check_segments()?;
         #[cfg(test)]
         if self.options.planted == crate::api::Planted::NoReplaySync {
             self.touched.clear();
         }
         for (partition, base) in &self.touched {
-            let key = FileKey { partition: *partition, base: *base, kind: FileKind::Log };
+            let key = FileKey {
+                partition: *partition,
+                base: *base,
+                kind: FileKind::Log,
+            };
             let synced = self.files.existing(key).and_then(|file| file.sync_data());
             synced.map_err(failed("syncing", &self.files.path(key)))?;
         }
-        let dirs: BTreeSet<PathBuf> = self.touched.iter().map(|(partition, _)| self.files.dir(*partition)).collect();
+        let dirs: BTreeSet<PathBuf> = self
+            .touched
+            .iter()
+            .map(|(partition, _)| self.files.dir(*partition))
+            .collect();
         let partitions_dir = self.options.dir.join(PARTITIONS_DIR);
         for dir in dirs.iter().chain([&partitions_dir]) {
             self.disk().sync_dir(dir).map_err(failed("syncing", dir))?;
         }
-        self.check_segments()?;
-        if !self.report.clean {
-            self.look_for_strangers()?;
-        }
-        self.removals.extend(self.deleting.iter().map(|partition| Removal::Partition(*partition)));
+        self.removals
+            .extend(self.deleting.iter().map(|partition| Removal::Partition(*partition)));
         Ok(())
     }
 
     fn check_segments(&mut self) -> Result<(), LogError> {
-        let mut lines = Vec::new();
-        for (partition, head) in &self.heads {
-            for segment in &head.segments {
-                let path = self.files.path(FileKey { partition: *partition, base: segment.base, kind: FileKind::Log });
-                let found = match self.disk().file_bytes(&path) {
-                    Ok(bytes) => bytes,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-                    Err(error) => return Err(failed("reading", &path)(error)),
-                };
-                if found < segment.bytes {
-                    let (path, bytes) = (path.display(), segment.bytes);
-                    lines.push(format!("`{path}` has {found} of {bytes} bytes: what is missing is not served"));
-                }
-            }
-        }
-        lines.sort_unstable();
-        for line in lines {
+        let untouched = |partition: PartitionId, base| !self.touched.contains(&(partition, base));
+        let segments = self.heads.iter().flat_map(|(partition, head)| {
+            head.segments
+                .iter()
+                .map(|segment| (*partition, segment.base, segment.bytes))
+        });
+        let mut segments: Vec<(PartitionId, Offset, u64)> = segments
+            .filter(|(partition, base, _)| untouched(*partition, *base))
+            .collect();
+        segments.sort_unstable();
+        segments
+            .into_iter()
+            .try_for_each(|(partition, base, bytes)| self.check_segment(partition, base, bytes))
+    }
+
+    fn check_segment(&mut self, partition: PartitionId, base: Offset, bytes: u64) -> Result<(), LogError> {
+        let path = self.files.path(FileKey {
+            partition,
+            base,
+            kind: FileKind::Log,
+        });
+        let found = match self.disk().file_bytes(&path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(failed("reading", &path)(error)),
+        };
+        if found < bytes {
+            let path = path.display();
+            let line = format!("`{path}` has {found} of {bytes} bytes: what is missing is not served");
             damage(&mut self.report, line);
         }
         Ok(())
@@ -513,10 +632,17 @@ impl Recovery {
 
     fn look_for_strangers(&mut self) -> Result<(), LogError> {
         let partitions_dir = self.options.dir.join(PARTITIONS_DIR);
-        let names = self.disk().list(&partitions_dir).map_err(failed("listing", &partitions_dir))?;
+        let names = self
+            .disk()
+            .list(&partitions_dir)
+            .map_err(failed("listing", &partitions_dir))?;
         for name in names {
             let path = partitions_dir.join(&name);
-            let id = name.parse().ok().map(PartitionId).filter(|id| self.files.dir(*id) == path);
+            let id = name
+                .parse()
+                .ok()
+                .map(PartitionId)
+                .filter(|id| self.files.dir(*id) == path);
             match id {
                 Some(id) if self.heads.contains_key(&id) => self.look_into_partition(id)?,
                 Some(id) if self.deleting.contains(&id) => {}
@@ -527,6 +653,8 @@ impl Recovery {
     }
 
     fn look_into_partition(&mut self, partition: PartitionId) -> Result<(), LogError> {
+        self.salvage(partition)?;
+        self.cut_segment(partition)?;
         let dir = self.files.dir(partition);
         let head = &self.heads[&partition];
         let live: BTreeSet<Offset> = head.segments.iter().map(|segment| segment.base).collect();
@@ -537,6 +665,30 @@ impl Recovery {
                 Some((base, _)) if base < first_live => self.removals.push(Removal::Segment(partition, base)),
                 _ => self.move_aside(&dir.join(&name), &format!("{:020}-{name}", partition.0))?,
             }
+        }
+        Ok(())
+    }
+
+    /// Cuts what stands behind the last batch of the active segment, so that it can never be taken for data later.
+    fn cut_segment(&mut self, partition: PartitionId) -> Result<(), LogError> {
+        let Some(active) = self.heads[&partition].segments.last().copied() else {
+            return Ok(());
+        };
+        let key = FileKey {
+            partition,
+            base: active.base,
+            kind: FileKind::Log,
+        };
+        let path = self.files.path(key);
+        let surplus = match self.disk().file_bytes(&path) {
+            Ok(bytes) => bytes > active.bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(failed("reading", &path)(error)),
+        };
+        if surplus {
+            let cut = self.files.existing(key).and_then(|file| file.set_len(active.bytes));
+            cut.map_err(failed("cutting", &path))?;
+            self.touched.insert((partition, active.base));
         }
         Ok(())
     }
@@ -560,7 +712,11 @@ impl Recovery {
             Ok(target)
         };
         let target = moved().map_err(moving)?;
-        let line = format!("`{}` belongs to nothing known; it was moved to `{}`", path.display(), target.display());
+        let line = format!(
+            "`{}` belongs to nothing known; it was moved to `{}`",
+            path.display(),
+            target.display()
+        );
         tracing::warn!("{line}");
         self.report.lines.push(line);
         Ok(())
@@ -574,7 +730,11 @@ impl Recovery {
         lock: Box<dyn DiskLock>,
     ) -> Result<(Arc<Shared>, Committer, RecoveryReport), LogError> {
         let (current, free) = self.next_wal_file()?;
-        let fence = WalPosition { generation: current.generation, offset: 0, ..self.position };
+        let fence = WalPosition {
+            generation: current.generation,
+            offset: 0,
+            ..self.position
+        };
         if options.durability != Durability::Memory && !self.unfenced() {
             let heads = checkpoint::encode_heads(self.deleting.iter(), self.heads.iter());
             let bytes = checkpoint::encode(fence, false, &heads, &self.tables);
@@ -583,7 +743,11 @@ impl Recovery {
         }
         let partitions: HashMap<PartitionId, Arc<Partition>> = self.heads.iter_mut().map(share).collect();
         self.report.partitions = partitions.len();
-        self.report.lines.push(format!("{} partitions, WAL goes on in file {}", partitions.len(), fence.generation));
+        self.report.lines.push(format!(
+            "{} partitions, WAL goes on in file {}",
+            partitions.len(),
+            fence.generation
+        ));
         let wal = Wal {
             current,
             offset: 0,
@@ -635,7 +799,12 @@ impl Recovery {
 
     /// A file of a generation never used before, and those that are free once the new checkpoint stands.
     fn next_wal_file(&self) -> Result<(WalFile, Vec<(u64, u64)>), LogError> {
-        let newest = self.generations.last().copied().unwrap_or(0).max(self.position.generation);
+        let newest = self
+            .generations
+            .last()
+            .copied()
+            .unwrap_or(0)
+            .max(self.position.generation);
         let generation = newest + 1;
         let path = wal::wal_path(&self.wal_dir, generation);
         let bytes = match self.options.durability {
@@ -648,7 +817,9 @@ impl Recovery {
             free.insert(old, self.disk().file_bytes(&path).map_err(failed("reading", &path))?);
         }
         // Only a file that was in no use before this start may be renamed before the new checkpoint stands.
-        let unused = free.iter().find(|(old, size)| **old < self.first_needed && **size >= bytes);
+        let unused = free
+            .iter()
+            .find(|(old, size)| **old < self.first_needed && **size >= bytes);
         let unused = unused.map(|(old, _)| *old);
         let file = match unused {
             Some(old) => {
@@ -663,7 +834,11 @@ impl Recovery {
 
 /// Changes a head by an append that stands in its segment.
 fn adopt(head: &mut Head, place: Place, bytes: u64, batch_headers: &[BatchHeader], wall_ms: i64) {
-    let mut addition = Addition { bytes, next_offset: head.log_end, max_timestamp: i64::MIN };
+    let mut addition = Addition {
+        bytes,
+        next_offset: head.log_end,
+        max_timestamp: i64::MIN,
+    };
     for header in batch_headers {
         head.producers.record(header, wall_ms);
         head.note_epoch(header.leader_epoch, header.base_offset);
@@ -675,7 +850,10 @@ fn adopt(head: &mut Head, place: Place, bytes: u64, batch_headers: &[BatchHeader
 
 /// A size limit under which [`Head::place`] gives the active segment if `place` names it, and a new one if not.
 fn place_limit(head: &Head, place: Place) -> u64 {
-    let active = head.segments.last().is_some_and(|active| active.base == place.segment_base);
+    let active = head
+        .segments
+        .last()
+        .is_some_and(|active| active.base == place.segment_base);
     if active { u64::MAX } else { 0 }
 }
 

@@ -22,7 +22,13 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     pub(crate) fn new(file: Arc<dyn DiskFile>, until: u64, end: Offset) -> Scanner {
-        Scanner { file, until, end, window: Vec::new(), window_at: 0 }
+        Scanner {
+            file,
+            until,
+            end,
+            window: Vec::new(),
+            window_at: 0,
+        }
     }
 
     /// Bytes from `position` on: `count` of them, fewer at the end.
@@ -30,7 +36,9 @@ impl Scanner {
         let count = count.min(self.until.saturating_sub(position) as usize);
         let window_end = self.window_at + self.window.len() as u64;
         if position < self.window_at || position + count as u64 > window_end {
-            let wanted = count.max(WINDOW_BYTES).min(self.until.saturating_sub(position) as usize);
+            let wanted = count
+                .max(WINDOW_BYTES)
+                .min(self.until.saturating_sub(position) as usize);
             self.window.resize(wanted, 0);
             let read = self.file.read_at(&mut self.window, position)?;
             self.window.truncate(read);
@@ -44,7 +52,9 @@ impl Scanner {
     /// The header at `position` if one can stand there: its offsets and length fit. The checksum is not looked at.
     pub(crate) fn header(&mut self, position: u64, expected: Offset) -> io::Result<Option<BatchHeader>> {
         let (until, end) = (self.until, self.end);
-        let Ok(header) = BatchHeader::parse(self.bytes(position, HEADER_BYTES)?) else { return Ok(None) };
+        let Ok(header) = BatchHeader::parse(self.bytes(position, HEADER_BYTES)?) else {
+            return Ok(None);
+        };
         let fits = header.base_offset >= expected
             && header.last_offset_delta >= 0
             && header.next_offset() <= end
@@ -54,7 +64,9 @@ impl Scanner {
 
     /// The header at `position` if a whole, undamaged batch stands there.
     pub(crate) fn batch(&mut self, position: u64, expected: Offset) -> io::Result<Option<BatchHeader>> {
-        let Some(header) = self.header(position, expected)? else { return Ok(None) };
+        let Some(header) = self.header(position, expected)? else {
+            return Ok(None);
+        };
         let size = header.size_bytes();
         if check_crc(self.bytes(position, size)?).is_err() {
             return Ok(None);
@@ -83,7 +95,9 @@ impl Scanner {
         let mut at = position + 1;
         while at + HEADER_BYTES as u64 <= self.until {
             let candidates = self.bytes(at, WINDOW_BYTES)?;
-            let Some(usable) = candidates.len().checked_sub(MAGIC_AT) else { break };
+            let Some(usable) = candidates.len().checked_sub(MAGIC_AT) else {
+                break;
+            };
             if usable == 0 {
                 break;
             }

@@ -83,8 +83,15 @@ pub(crate) enum Prepared {
     Create(Arc<Partition>),
     Delete(Arc<Partition>),
     Append(PreparedAppend),
-    AdvanceStart { partition: Arc<Partition>, log_start: Offset },
-    Put { table: TableId, key: Bytes, value: Option<Bytes> },
+    AdvanceStart {
+        partition: Arc<Partition>,
+        log_start: Offset,
+    },
+    Put {
+        table: TableId,
+        key: Bytes,
+        value: Option<Bytes>,
+    },
 }
 
 pub(crate) struct PreparedAppend {
@@ -149,7 +156,11 @@ pub(crate) struct WalPool {
 
 impl Shared {
     pub(crate) fn io_error(&self, what: &'static str, path: &Path, error: io::Error) -> LogError {
-        LogError::Io { what, path: path.to_path_buf(), cause: Arc::new(error) }
+        LogError::Io {
+            what,
+            path: path.to_path_buf(),
+            cause: Arc::new(error),
+        }
     }
 
     pub(crate) fn keeps_files(&self) -> bool {

@@ -80,11 +80,19 @@ impl Disk for MemoryDisk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.names().files.remove(path).map(|_| ()).ok_or_else(|| not_found(path))
+        self.names()
+            .files
+            .remove(path)
+            .map(|_| ())
+            .ok_or_else(|| not_found(path))
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        if self.names().dirs.remove(path) { Ok(()) } else { Err(not_found(path)) }
+        if self.names().dirs.remove(path) {
+            Ok(())
+        } else {
+            Err(not_found(path))
+        }
     }
 
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {

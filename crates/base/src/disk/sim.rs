@@ -55,10 +55,17 @@ enum Entry {
 
 #[derive(Clone, Debug)]
 enum NameChange {
-    Link { path: PathBuf, entry: Entry },
-    Unlink { path: PathBuf },
+    Link {
+        path: PathBuf,
+        entry: Entry,
+    },
+    Unlink {
+        path: PathBuf,
+    },
     /// A name and, if it is a directory's, all that stands below it.
-    Rename { moved: Vec<(PathBuf, PathBuf, Entry)> },
+    Rename {
+        moved: Vec<(PathBuf, PathBuf, Entry)>,
+    },
 }
 
 #[derive(Default)]
@@ -170,7 +177,11 @@ impl SimDisk {
         let copy = SimDisk::new(seed);
         let from = self.inner();
         let mut to = copy.inner();
-        to.nodes = from.nodes.iter().map(|node| Node::durable(node.current.clone())).collect();
+        to.nodes = from
+            .nodes
+            .iter()
+            .map(|node| Node::durable(node.current.clone()))
+            .collect();
         to.names = from.names.clone();
         to.durable_names = from.names.clone();
         drop(to);
@@ -362,7 +373,11 @@ impl Node {
                 }
                 lens.push(len);
             }
-            let kept = if fate.keep_per_mille == 1000 { len } else { lens[random.below(lens.len() as u64) as usize] };
+            let kept = if fate.keep_per_mille == 1000 {
+                len
+            } else {
+                lens[random.below(lens.len() as u64) as usize]
+            };
             grow(&mut image, kept, fate, random);
             image.truncate(kept);
             self.durable = image;
@@ -457,7 +472,9 @@ impl Disk for SimDisk {
             return Err(not_found(dir));
         }
         let children = inner.names.keys().filter(|path| path.parent() == Some(dir));
-        Ok(children.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
+        Ok(children
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .collect())
     }
 
     fn file_bytes(&self, path: &Path) -> io::Result<u64> {
@@ -477,7 +494,11 @@ impl Disk for SimDisk {
         let moved: Vec<(PathBuf, PathBuf, Entry)> = below
             .map(|(path, entry)| {
                 let rest = path.strip_prefix(from).unwrap_or(Path::new(""));
-                let target = if rest.as_os_str().is_empty() { to.to_path_buf() } else { to.join(rest) };
+                let target = if rest.as_os_str().is_empty() {
+                    to.to_path_buf()
+                } else {
+                    to.join(rest)
+                };
                 (path.clone(), target, *entry)
             })
             .collect();
@@ -568,7 +589,10 @@ impl SimFile {
         if inner.life == self.life {
             Ok(inner)
         } else {
-            Err(io::Error::new(io::ErrorKind::BrokenPipe, "this handle is from before the crash"))
+            Err(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "this handle is from before the crash",
+            ))
         }
     }
 }
@@ -591,7 +615,11 @@ impl DiskFile for SimFile {
         let powered = inner.change();
         let failed = powered.is_err() || inner.chance(inner.faults.write_errors_per_mille);
         // A write that fails may still have reached the disk in part.
-        let reached = if failed { inner.random.below(bytes.len() as u64 + 1) as usize } else { bytes.len() };
+        let reached = if failed {
+            inner.random.below(bytes.len() as u64 + 1) as usize
+        } else {
+            bytes.len()
+        };
         if reached > 0 {
             inner.nodes[self.node].write(&bytes[..reached], at as usize);
         }
@@ -651,7 +679,11 @@ mod tests {
             file.write_all_at(&[8; 1000], 2000).unwrap();
             disk.crash();
             assert!(file.read_at(&mut [0], 0).is_err(), "handles die with the power");
-            assert_eq!(disk.content(Path::new("/d/f")).unwrap()[..2000], [7; 2000], "seed {seed}");
+            assert_eq!(
+                disk.content(Path::new("/d/f")).unwrap()[..2000],
+                [7; 2000],
+                "seed {seed}"
+            );
         }
     }
 
@@ -668,7 +700,10 @@ mod tests {
                 Ok(_) => mixed += 1,
             }
         }
-        assert!(gone > 20 && whole > 20 && empty > 20 && mixed > 20, "{gone} {whole} {empty} {mixed}");
+        assert!(
+            gone > 20 && whole > 20 && empty > 20 && mixed > 20,
+            "{gone} {whole} {empty} {mixed}"
+        );
     }
 
     #[test]
