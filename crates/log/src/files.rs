@@ -120,9 +120,4 @@ impl Files {
         let now = open.uses;
         open.by_key.insert(key, (Arc::clone(file), now));
     }
-
-    #[cfg(test)]
-    pub(crate) fn open_count(&self) -> usize {
-        self.open.lock().by_key.len()
-    }
 }

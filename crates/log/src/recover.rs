@@ -35,6 +35,8 @@ const WAL_DIR: &str = "wal";
 const ASIDE_DIR: &str = "aside";
 const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_TEMPORARY: &str = "FORMAT.tmp";
+/// Stands while replay writes to segments: what they hold may then never have been acknowledged.
+const RECOVERING_FILE: &str = "RECOVERING";
 const LOCK_FILE: &str = "LOCK";
 /// The version of the directory's layout and of every file in it.
 pub(crate) const FORMAT_VERSION: u32 = 1;
@@ -147,6 +149,8 @@ struct Recovery {
     /// Segments that replay wrote to.
     touched: BTreeSet<(PartitionId, Offset)>,
     removals: Vec<Removal>,
+    /// The process before this one stopped while it was recovering.
+    interrupted: bool,
 }
 
 impl Recovery {
@@ -171,6 +175,7 @@ impl Recovery {
             first_needed: 0,
             touched: BTreeSet::new(),
             removals: Vec::new(),
+            interrupted: false,
         }
     }
 
@@ -237,6 +242,12 @@ impl Recovery {
         if self.report.clean {
             return Ok(());
         }
+        let marker = self.options.dir.join(RECOVERING_FILE);
+        self.interrupted = match self.disk().file_bytes(&marker) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(failed("reading", &marker)(error)),
+        };
         let wal_dir = self.wal_dir.clone();
         let failed_reading = || failed("reading", &wal_dir);
         let mut reader = WalReader::new(Arc::clone(&self.env.disk), &wal_dir, &self.generations);
@@ -432,6 +443,9 @@ impl Recovery {
 
     /// Before the first write to a segment: what its index says of bytes behind the checkpoint may be stale.
     fn touch(&mut self, partition: PartitionId, place: Place) -> Result<(), LogError> {
+        if self.touched.is_empty() {
+            self.mark_recovering()?;
+        }
         if !self.touched.insert((partition, place.segment_base)) {
             return Ok(());
         }
@@ -460,6 +474,15 @@ impl Recovery {
         let mut partitions: Vec<PartitionId> = self.heads.keys().copied().collect();
         partitions.sort_unstable();
         partitions.into_iter().try_for_each(|partition| self.salvage(partition))
+    }
+
+    /// Says, before replay writes the first batch to a segment, that it will.
+    fn mark_recovering(&self) -> Result<(), LogError> {
+        let (disk, path) = (self.disk(), self.options.dir.join(RECOVERING_FILE));
+        let opened = disk
+            .open(&path, OpenMode::Create)
+            .and_then(|_| disk.sync_dir(&self.options.dir));
+        opened.map_err(failed("creating", &path))
     }
 
     /// Batches get to their segment only when they are durable: those that stand there whole, behind what the WAL
@@ -653,7 +676,9 @@ impl Recovery {
     }
 
     fn look_into_partition(&mut self, partition: PartitionId) -> Result<(), LogError> {
-        self.salvage(partition)?;
+        if !self.interrupted {
+            self.salvage(partition)?;
+        }
         self.cut_segment(partition)?;
         let dir = self.files.dir(partition);
         let head = &self.heads[&partition];
@@ -740,6 +765,13 @@ impl Recovery {
             let bytes = checkpoint::encode(fence, false, &heads, &self.tables);
             let written = checkpoint::write(self.disk(), &options.dir, &bytes);
             written.map_err(failed("writing the checkpoint in", &options.dir))?;
+            let marker = options.dir.join(RECOVERING_FILE);
+            match self.disk().remove_file(&marker) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed("removing", &marker)(error));
+                }
+                _ => {}
+            }
         }
         let partitions: HashMap<PartitionId, Arc<Partition>> = self.heads.iter_mut().map(share).collect();
         self.report.partitions = partitions.len();

@@ -1,4 +1,5 @@
 //! Damage to every kind of file: right bytes or an error that names the range, the rest served, nothing forgotten.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! A disk that fails or fills up: nothing is acknowledged that is not there, and reads go on.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! The log on the machine's own disk, with its threads: what a server does with it.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 use std::time::Duration;
