@@ -49,7 +49,7 @@ pub(crate) fn one(asked: Option<Output>, thing: &Json) -> Result<(), CliError> {
 pub(crate) fn plain_table() -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
     table
 }

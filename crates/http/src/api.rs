@@ -216,10 +216,10 @@ async fn results(
 ) -> Result<Json<Value>, Failure> {
     let page = state.engine.results(&name, query.token.as_deref()).await?;
     let text = |value: &sql::Value| {
-        if value.is_null() {
+        if matches!(value, sql::Value::Null) {
             Value::Null
         } else {
-            Value::from(value.to_string())
+            Value::from(format!("{value:?}"))
         }
     };
     let rows: Vec<Vec<Value>> = page.rows.iter().map(|row| row.iter().map(text).collect()).collect();

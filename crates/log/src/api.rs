@@ -125,6 +125,20 @@ pub struct LogOptions {
     /// No threads: whoever calls [`crate::Log::drive`] or [`crate::Receipt::wait`] does the work. For simulations that
     /// must replay from a seed.
     pub driven: bool,
+    #[cfg(test)]
+    pub(crate) planted: Planted,
+}
+
+/// Faults for the tests to catch.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Planted {
+    #[default]
+    Nothing,
+    /// Commits are acknowledged without a sync of the WAL.
+    NoSync,
+    /// Opening goes on without a checkpoint that fences off the old WAL.
+    NoFence,
 }
 
 impl Default for LogOptions {
@@ -143,6 +157,8 @@ impl Default for LogOptions {
             producer_expiration_ms: 24 * 60 * 60 * 1000,
             free_bytes_min: 128 << 20,
             driven: false,
+            #[cfg(test)]
+            planted: Planted::Nothing,
         }
     }
 }

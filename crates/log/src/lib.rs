@@ -1,9 +1,39 @@
 //! The log: WAL and partitions on disk; append, flush, index, read, retain, recover.
 //!
-//! What this crate does not know: topics' names, clients, groups, the network.
+//! One write-ahead log serves the whole process. A commit is one frame of it, the unit of atomicity: it may append to
+//! any number of partitions and change tables. A commit thread turns all that arrived meanwhile into one write and one
+//! sync, copies the batches to their partitions' segments, lets readers see them, then acknowledges. A keeper thread
+//! syncs segments, writes checkpoints and frees the WAL behind them. Opening is the last checkpoint and a short replay.
+//!
+//! What this crate does not know: topics' names, clients, groups, the network, what a record means. Layer 2: `base` and
+//! `wire` are below; time and files come through the doors in `base` only.
+//!
+//! **Invariants.** In class `fsync` nothing is acknowledged, and nothing is readable, that a power cut could take back.
+//! After a failed write or sync nothing is acknowledged any more. A reader gets a batch as its producer wrote it, or an
+//! error that names the range. Offsets are never given out twice. Nothing is deleted because it is damaged.
+//!
+//! **Where to begin.** `api` is the contract, `log` the handle; a commit goes through `intake` (checks, offsets),
+//! `committer` (frame, sync, segments), a read through `partition` and `segment`; `recover` opens a directory.
 
 pub mod api;
+mod checkpoint;
+mod codec;
+mod committer;
+mod files;
+mod frame;
+mod index;
+mod intake;
+mod keeper;
 pub mod log;
+mod partition;
+mod producers;
+mod recover;
+mod scan;
+mod segment;
+mod shared;
+mod tables;
+mod wal;
+mod walk;
 
 pub use api::*;
 pub use log::{Log, Receipt, WatchGuard};

@@ -10,6 +10,7 @@ mod store;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{Clock, OsRandom, Random, RealClock};
 use broker::{Broker, BrokerOptions};
@@ -20,17 +21,21 @@ use http::Serving;
 use log::{Env, Log, LogOptions, RecoveryReport};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use options::{Addresses, Durability, ServerError, ServerOptions};
 use store::CatalogStore;
+
+/// How long a stop waits for Kafka requests under way.
+const KAFKA_DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// A running platform.
 pub struct Server {
     addresses: Addresses,
     log: Log,
     recovery: RecoveryReport,
-    broker: Arc<Broker>,
+    kafka_stop: watch::Sender<bool>,
     kafka: JoinHandle<()>,
     engine: Engine,
     http: Vec<Serving>,
@@ -70,7 +75,8 @@ impl Server {
         let engine = Engine::new(topics, Arc::clone(&schemas) as _, Arc::clone(&clock), random, store);
         engine.recover().await.map_err(start)?;
 
-        let kafka = broker.serve(kafka);
+        let (kafka_stop, stopped) = watch::channel(false);
+        let kafka = broker.serve(kafka, stopped);
         let state = http::api::ApiState {
             engine: engine.clone(),
             status: status(addresses, &options, Arc::clone(&catalog), clock, &recovery),
@@ -83,7 +89,7 @@ impl Server {
             addresses,
             log,
             recovery,
-            broker,
+            kafka_stop,
             kafka,
             engine,
             http,
@@ -114,8 +120,10 @@ impl Server {
         for face in self.http {
             face.stop().await;
         }
-        self.broker.stop().await;
-        self.kafka.abort();
+        self.kafka_stop.send_replace(true);
+        if tokio::time::timeout(KAFKA_DRAIN_MAX, self.kafka).await.is_err() {
+            tracing::warn!("some Kafka connections did not end in time");
+        }
         let log = self.log;
         let closed = tokio::task::spawn_blocking(move || log.close()).await;
         closed.map_err(start)?.map_err(start)

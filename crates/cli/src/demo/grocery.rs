@@ -107,15 +107,12 @@ pub(super) async fn run(args: GroceryArgs) -> Result<(), CliError> {
     }
     let shared = Arc::new(shared()?);
     let connection = Connection::new(endpoints.kafka.clone());
-    let order_id = Rest::registry(&endpoints.registry).register(
-        &format!("{ORDERS}-value"),
-        client::SchemaType::Avro,
-        PROJECT[1].1,
-    );
+    let registry = Rest::registry(&endpoints.registry);
+    let order_id = registry.register(&format!("{ORDERS}-value"), client::SchemaType::Avro, PROJECT[1].1).await?;
     let producing = tokio::spawn(produce(
         Arc::clone(&shared),
         connection.clone(),
-        order_id.await?,
+        order_id,
         args.rate,
         limit,
     ));

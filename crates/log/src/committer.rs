@@ -1,0 +1,589 @@
+//! The commit thread: everything that arrived meanwhile becomes one write and one sync, then visible, then acknowledged.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use base::Offset;
+use bytes::Bytes;
+
+use crate::api::{Durability, LogError, PartitionId, TableId};
+use crate::checkpoint;
+use crate::files::{FileKey, FileKind};
+use crate::frame::{self, FRAME_ALIGN, FRAME_HEADER_BYTES, Place};
+use crate::intake::headers;
+use crate::partition::{EpochStart, Partition, trim_epochs, trimmed};
+use crate::segment::{Reading, Segment};
+use crate::shared::{CheckpointJob, Dirty, Pending, Prepared, Removal, Shared, State};
+use crate::wal::{self, Wal};
+
+/// The buffer for a group shrinks to this when it was needed larger for once.
+const BUFFER_KEPT_BYTES: usize = 1 << 20;
+/// Small appends to one partition are gathered into one write up to this size.
+const GATHER_BYTES_MAX: usize = 1 << 20;
+/// Segment files that may wait for their sync.
+const DIRTY_FILES_MAX: usize = 256;
+/// The WAL may grow to this many times the checkpoint distance before commits wait for the checkpoint.
+const WAL_BACKLOG_FACTOR: u64 = 4;
+/// How much is appended between two looks at the free space.
+const SPACE_CHECK_BYTES: u64 = 8 << 20;
+
+/// The state of the commit thread.
+pub(crate) struct Committer {
+    wal: Wal,
+    buffer: Vec<u8>,
+    effects: Vec<Effect>,
+    /// WAL bytes since the last checkpoint was taken.
+    wal_bytes: u64,
+    /// Of partitions and segments deleted since the last checkpoint was taken.
+    removals: Vec<Removal>,
+    unchecked_space_bytes: u64,
+    scratch: Vec<u8>,
+}
+
+/// What a durable frame changes for readers.
+enum Effect {
+    Create(Arc<Partition>),
+    Delete(Arc<Partition>),
+    Append(Written),
+    AdvanceStart { partition: Arc<Partition>, log_start: Offset },
+    Put { table: TableId, key: Bytes, value: Option<Bytes> },
+}
+
+struct Written {
+    partition: Arc<Partition>,
+    place: Place,
+    next_offset: Offset,
+    /// Of the batches in the group's buffer.
+    range: Range<usize>,
+}
+
+/// What the commit thread does next.
+enum Turn {
+    Group { pending: VecDeque<Pending>, heads: Option<Vec<u8>> },
+    Nothing,
+    Close,
+    Stop,
+}
+
+impl Committer {
+    pub(crate) fn new(wal: Wal, removals: Vec<Removal>) -> Committer {
+        Committer {
+            wal,
+            buffer: Vec::new(),
+            effects: Vec::new(),
+            wal_bytes: 0,
+            removals,
+            unchecked_space_bytes: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The thread's life.
+    pub(crate) fn run(mut self, shared: &Shared) {
+        loop {
+            match self.turn(shared, true) {
+                Turn::Group { pending, heads } => self.group(shared, pending, heads),
+                Turn::Nothing => {}
+                Turn::Close => return self.close(shared),
+                Turn::Stop => return,
+            }
+        }
+    }
+
+    /// One turn without waiting; whether there was anything to do. For a driven log.
+    pub(crate) fn step(&mut self, shared: &Shared) -> bool {
+        match self.turn(shared, false) {
+            Turn::Group { pending, heads } => {
+                self.group(shared, pending, heads);
+                true
+            }
+            Turn::Close => {
+                self.close(shared);
+                true
+            }
+            Turn::Nothing | Turn::Stop => false,
+        }
+    }
+
+    fn checkpoint_due(&self, shared: &Shared) -> bool {
+        let wanted = self.wal_bytes >= shared.options.checkpoint_wal_bytes || !self.removals.is_empty();
+        wanted && shared.keeps_files() && !shared.jobs.lock().checkpoint_underway
+    }
+
+    fn turn(&self, shared: &Shared, wait: bool) -> Turn {
+        let due = self.checkpoint_due(shared);
+        let mut intake = shared.intake.lock();
+        loop {
+            match intake.state {
+                State::Stopped(_) => return Turn::Stop,
+                State::Closing if intake.queue.is_empty() => return Turn::Close,
+                State::Open | State::Closing => {}
+            }
+            if due {
+                // A checkpoint shows the state after all that is queued: take all of it, and the heads with it.
+                let pending = std::mem::take(&mut intake.queue);
+                let heads = self.encode_heads(shared, &mut intake);
+                return Turn::Group { pending, heads: Some(heads) };
+            }
+            if !intake.queue.is_empty() {
+                return Turn::Group { pending: take_group(&mut intake.queue, shared), heads: None };
+            }
+            if !wait {
+                return Turn::Nothing;
+            }
+            shared.arrived.wait(&mut intake);
+        }
+    }
+
+    fn encode_heads(&self, shared: &Shared, intake: &mut crate::shared::Intake) -> Vec<u8> {
+        let now = shared.clock.wall_ms();
+        for head in intake.heads.values_mut() {
+            head.producers.expire(now, shared.options.producer_expiration_ms);
+        }
+        checkpoint::encode_heads(intake.deleting.iter(), intake.heads.iter())
+    }
+
+    fn group(&mut self, shared: &Shared, mut pending: VecDeque<Pending>, heads: Option<Vec<u8>>) {
+        while !pending.is_empty() {
+            let group = take_group(&mut pending, shared);
+            let result = self.commit(shared, &group).map_err(|error| shared.fail(error));
+            self.answer(shared, group, &result);
+            if let Err(error) = result {
+                for stranded in pending {
+                    stranded.done.send(Err(error.clone())).ok();
+                }
+                return;
+            }
+        }
+        if let Some(heads) = heads {
+            self.take_checkpoint(shared, &heads, false);
+        }
+    }
+
+    fn answer(&self, shared: &Shared, group: VecDeque<Pending>, result: &Result<(), LogError>) {
+        {
+            let mut intake = shared.intake.lock();
+            for pending in &group {
+                intake.held_bytes = intake.held_bytes.saturating_sub(pending.bytes);
+                intake.held_commits = intake.held_commits.saturating_sub(1);
+            }
+        }
+        shared.room.notify_waiters();
+        for pending in group {
+            // A receiver that is gone does not want to know.
+            pending.done.send(result.clone()).ok();
+        }
+    }
+
+    /// Makes a group durable and visible.
+    fn commit(&mut self, shared: &Shared, group: &VecDeque<Pending>) -> Result<(), LogError> {
+        self.buffer.clear();
+        self.effects.clear();
+        let mut written = 0;
+        for pending in group {
+            if !pending.ops.is_empty() {
+                self.encode(shared, pending, &mut written)?;
+            }
+        }
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        if shared.keeps_files() {
+            self.write_wal(shared, written..self.buffer.len())?;
+            self.sync_wal(shared)?;
+        }
+        self.write_segments(shared)?;
+        self.apply(shared);
+        if shared.keeps_files() {
+            self.mark(shared)?;
+            self.keep_budgets(shared)?;
+        }
+        if self.buffer.capacity() > 2 * BUFFER_KEPT_BYTES {
+            self.buffer = Vec::with_capacity(BUFFER_KEPT_BYTES);
+        }
+        Ok(())
+    }
+
+    /// Appends the frame of one commit to the buffer; `written` is how far the buffer stands in the WAL already.
+    fn encode(&mut self, shared: &Shared, pending: &Pending, written: &mut usize) -> Result<(), LogError> {
+        let start = frame::begin(&mut self.buffer);
+        for op in &pending.ops {
+            let effect = encode_op(&mut self.buffer, op);
+            self.effects.push(effect);
+        }
+        let payload_bytes = (self.buffer.len() - start - FRAME_HEADER_BYTES) as u32;
+        let payload_crc = frame::payload_crc(&self.buffer, start);
+        frame::pad(&mut self.buffer);
+        let frame_bytes = (self.buffer.len() - start) as u64;
+        if shared.keeps_files() && !self.wal.fits((start - *written) as u64, frame_bytes) {
+            self.write_wal(shared, *written..start)?;
+            *written = start;
+            self.roll(shared)?;
+        }
+        self.seal_frame(start, payload_bytes, payload_crc, pending);
+        Ok(())
+    }
+
+    fn seal_frame(&mut self, start: usize, payload_bytes: u32, payload_crc: u32, pending: &Pending) {
+        let meta = self.wal.next_meta(pending.ops.len() as u32, pending.wall_ms);
+        self.wal.chain = frame::seal(&mut self.buffer[start..], payload_bytes, payload_crc, meta);
+        self.wal.sequence = meta.sequence;
+    }
+
+    fn write_wal(&mut self, shared: &Shared, range: Range<usize>) -> Result<(), LogError> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let bytes = range.len() as u64;
+        let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
+        let result = self.wal.current.file.write_all_at(&self.buffer[range], self.wal.offset);
+        result.map_err(|error| shared.io_error("writing", &path, error))?;
+        self.wal.offset += bytes;
+        self.wal_bytes += bytes;
+        Ok(())
+    }
+
+    fn sync_wal(&mut self, shared: &Shared) -> Result<(), LogError> {
+        if shared.options.durability != Durability::Fsync {
+            return Ok(());
+        }
+        #[cfg(test)]
+        if shared.options.planted == crate::api::Planted::NoSync {
+            self.wal.durable_through = self.wal.sequence;
+            return Ok(());
+        }
+        let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
+        self.wal.current.file.sync_data().map_err(|error| shared.io_error("syncing", &path, error))?;
+        self.wal.durable_through = self.wal.sequence;
+        Ok(())
+    }
+
+    /// Goes on in the next WAL file.
+    fn roll(&mut self, shared: &Shared) -> Result<(), LogError> {
+        self.sync_wal(shared)?;
+        let current = (self.wal.current.generation, self.wal.current.bytes);
+        self.want_next(shared);
+        self.wait_for(shared, |jobs| jobs.wal.prepared.is_some())?;
+        let mut jobs = shared.jobs.lock();
+        let Some(next) = jobs.wal.prepared.take() else { return Err(LogError::Closed) };
+        jobs.wal.used.push_back(current);
+        drop(jobs);
+        self.wal.switch(next);
+        Ok(())
+    }
+
+    /// Asks the keeper for the file after this one.
+    fn want_next(&self, shared: &Shared) {
+        let current = &self.wal.current;
+        let mut jobs = shared.jobs.lock();
+        let pool = &mut jobs.wal;
+        if pool.prepared.is_none() && !pool.preparing && pool.wanted.is_none() {
+            let bytes = wal::next_bytes(current.bytes, shared.options.wal_segment_bytes);
+            pool.wanted = Some((current.generation + 1, bytes));
+            shared.job_arrived.notify_one();
+        }
+    }
+
+    /// Blocks until the keeper has come so far; does the keeper's work itself when the log is driven.
+    fn wait_for(
+        &self,
+        shared: &Shared,
+        reached: impl Fn(&crate::shared::Jobs) -> bool,
+    ) -> Result<(), LogError> {
+        if shared.options.driven {
+            while !reached(&shared.jobs.lock()) {
+                if !shared.keep_step() {
+                    return Err(shared.stopped().unwrap_or(LogError::Closed));
+                }
+            }
+            return Ok(());
+        }
+        let mut jobs = shared.jobs.lock();
+        while !reached(&jobs) {
+            if jobs.stop {
+                drop(jobs);
+                return Err(shared.stopped().unwrap_or(LogError::Closed));
+            }
+            shared.job_done.wait(&mut jobs);
+        }
+        Ok(())
+    }
+
+    /// Copies the batches to their segments; readers do not see them yet.
+    fn write_segments(&mut self, shared: &Shared) -> Result<(), LogError> {
+        let appends = self.effects.iter().filter_map(|effect| match effect {
+            Effect::Append(written) => Some(written),
+            _ => None,
+        });
+        let mut sorted: Vec<(PartitionId, Place, Range<usize>)> =
+            appends.map(|written| (written.partition.id, written.place, written.range.clone())).collect();
+        sorted.sort_unstable_by_key(|(id, place, _)| (*id, *place));
+        let mut rest = &sorted[..];
+        while let Some((partition, place, first)) = rest.first() {
+            let mut bytes = first.len();
+            let mut count = 1;
+            for (id, next, range) in &rest[1..] {
+                let follows = id == partition
+                    && next.segment_base == place.segment_base
+                    && next.position == place.position + bytes as u64
+                    && bytes + range.len() <= GATHER_BYTES_MAX;
+                if !follows {
+                    break;
+                }
+                bytes += range.len();
+                count += 1;
+            }
+            let content = if count == 1 {
+                &self.buffer[first.clone()]
+            } else {
+                self.scratch.clear();
+                for (_, _, range) in &rest[..count] {
+                    self.scratch.extend_from_slice(&self.buffer[range.clone()]);
+                }
+                &self.scratch[..]
+            };
+            write_segment(shared, *partition, *place, content)?;
+            rest = &rest[count..];
+        }
+        self.unchecked_space_bytes += sorted.iter().map(|(_, _, range)| range.len() as u64).sum::<u64>();
+        Ok(())
+    }
+
+    /// Lets readers see what is durable.
+    fn apply(&mut self, shared: &Shared) {
+        let effects = std::mem::take(&mut self.effects);
+        let mut touched: Vec<&Arc<Partition>> = Vec::new();
+        let mut touch = |partition| {
+            if !touched.iter().any(|other| Arc::ptr_eq(other, partition)) {
+                touched.push(partition);
+            }
+        };
+        let mut tables = None;
+        for effect in &effects {
+            match effect {
+                Effect::Create(partition) => {
+                    shared.partitions.write().insert(partition.id, Arc::clone(partition));
+                }
+                Effect::Delete(partition) => {
+                    shared.partitions.write().remove(&partition.id);
+                    partition.view.write().deleted = true;
+                    self.removals.push(Removal::Partition(partition.id));
+                    touch(partition);
+                }
+                Effect::Append(written) => {
+                    self.show(shared, written);
+                    touch(&written.partition);
+                }
+                Effect::AdvanceStart { partition, log_start } => {
+                    let gone = advance_start(partition, *log_start);
+                    self.removals.extend(gone.iter().map(|segment| Removal::Segment(partition.id, segment.base)));
+                    touch(partition);
+                }
+                Effect::Put { table, key, value } => {
+                    tables.get_or_insert_with(|| shared.tables.write()).put(*table, key, value.as_deref());
+                }
+            }
+        }
+        drop(tables);
+        for partition in touched {
+            partition.notify();
+        }
+        self.effects = effects;
+        self.effects.clear();
+        if !shared.keeps_files() {
+            shared.remove(&std::mem::take(&mut self.removals));
+        }
+    }
+
+    fn show(&self, shared: &Shared, written: &Written) {
+        let partition = &written.partition;
+        let bytes = &self.buffer[written.range.clone()];
+        let (active, expected) = {
+            let mut view = partition.view.write();
+            let expected = view.high_watermark;
+            let rolled = match view.segments.last() {
+                Some(active) if active.base == written.place.segment_base => None,
+                last => Some(last.cloned()),
+            };
+            if let Some(sealed) = rolled {
+                if let Some(sealed) = sealed {
+                    sealed.seal(&index_only(shared, partition));
+                }
+                view.segments.push(Arc::new(Segment::fresh(written.place.segment_base)));
+            }
+            (view.segments.last().cloned(), expected)
+        };
+        let Some(active) = active else { return };
+        active.appended(&index_only(shared, partition), written.place.position, expected, headers(bytes));
+        let mut view = partition.view.write();
+        for header in headers(bytes) {
+            if header.leader_epoch > view.epochs.last().map_or(-1, |entry| entry.epoch) {
+                let entry = EpochStart { epoch: header.leader_epoch, start: header.base_offset };
+                view.epochs = view.epochs.iter().copied().chain([entry]).collect();
+            }
+        }
+        view.high_watermark = written.next_offset;
+    }
+
+    /// When nothing else waits, says in the WAL that the last frame was synced, so that damage to it later is not
+    /// taken for a torn write. Needs no sync of its own.
+    fn mark(&mut self, shared: &Shared) -> Result<(), LogError> {
+        if shared.options.durability != Durability::Fsync || !shared.intake.lock().queue.is_empty() {
+            return Ok(());
+        }
+        if !self.wal.fits(0, FRAME_HEADER_BYTES as u64) {
+            return Ok(());
+        }
+        let mut header = [0; FRAME_HEADER_BYTES];
+        let meta = self.wal.next_meta(0, shared.clock.wall_ms());
+        let chain = frame::seal(&mut header, 0, crc32c::crc32c(&[]), meta);
+        let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
+        let result = self.wal.current.file.write_all_at(&header, self.wal.offset);
+        result.map_err(|error| shared.io_error("writing", &path, error))?;
+        self.wal.chain = chain;
+        self.wal.sequence = meta.sequence;
+        self.wal.offset += FRAME_ALIGN as u64;
+        Ok(())
+    }
+
+    /// Bounds what is unsynced, what the WAL holds, and looks after free space.
+    fn keep_budgets(&mut self, shared: &Shared) -> Result<(), LogError> {
+        if self.wal.offset > self.wal.current.bytes / 2 {
+            self.want_next(shared);
+        }
+        if self.unchecked_space_bytes >= SPACE_CHECK_BYTES {
+            self.unchecked_space_bytes = 0;
+            let free_bytes = shared.disk.free_bytes(&shared.options.dir).unwrap_or(u64::MAX);
+            if free_bytes < shared.options.free_bytes_min && !shared.low_space.swap(true, Ordering::Relaxed) {
+                tracing::error!(free_bytes, "the disk is nearly full: appends are refused until there is space");
+            }
+        }
+        let unsynced_bytes_max = shared.options.unsynced_bytes_max;
+        self.wait_for(shared, |jobs| {
+            jobs.dirty_bytes <= unsynced_bytes_max && jobs.dirty.len() <= DIRTY_FILES_MAX
+        })?;
+        if self.wal_bytes > WAL_BACKLOG_FACTOR * shared.options.checkpoint_wal_bytes {
+            self.wait_for(shared, |jobs| !jobs.checkpoint_underway)?;
+        }
+        Ok(())
+    }
+
+    /// Hands the keeper a checkpoint of the state as it is after the last frame.
+    fn take_checkpoint(&mut self, shared: &Shared, heads: &[u8], clean: bool) {
+        let bytes = checkpoint::encode(self.wal.position(), clean, heads, &shared.tables.read());
+        let generation = self.wal.current.generation;
+        let removals = std::mem::take(&mut self.removals);
+        self.wal_bytes = 0;
+        let mut jobs = shared.jobs.lock();
+        jobs.checkpoint = Some(CheckpointJob { bytes, generation, removals });
+        jobs.checkpoint_underway = true;
+        drop(jobs);
+        shared.job_arrived.notify_one();
+    }
+
+    /// An orderly end: all that was committed is durable; a last checkpoint says so.
+    fn close(&mut self, shared: &Shared) {
+        if shared.keeps_files() {
+            let closed = self.close_files(shared);
+            if let Err(error) = closed {
+                shared.fail(error);
+                return;
+            }
+        }
+        shared.stop(&LogError::Closed);
+    }
+
+    fn close_files(&mut self, shared: &Shared) -> Result<(), LogError> {
+        self.sync_wal(shared)?;
+        self.wait_for(shared, |jobs| !jobs.checkpoint_underway)?;
+        for partition in shared.partitions.read().values() {
+            if let Some(active) = partition.view.read().segments.last() {
+                active.save_index(&index_only(shared, partition));
+            }
+        }
+        let heads = self.encode_heads(shared, &mut shared.intake.lock());
+        self.take_checkpoint(shared, &heads, true);
+        self.wait_for(shared, |jobs| !jobs.checkpoint_underway)
+    }
+}
+
+/// Takes from the front about as much as one group carries.
+fn take_group(queue: &mut VecDeque<Pending>, shared: &Shared) -> VecDeque<Pending> {
+    let mut bytes = 0;
+    let count = queue.iter().take_while(|pending| {
+        let fits = bytes == 0 || bytes + pending.bytes <= shared.options.group_bytes_max;
+        bytes += pending.bytes;
+        fits
+    });
+    let count = count.count();
+    if count == queue.len() { std::mem::take(queue) } else { queue.drain(..count).collect() }
+}
+
+fn encode_op(buffer: &mut Vec<u8>, op: &Prepared) -> Effect {
+    match op {
+        Prepared::Create(partition) => {
+            frame::put_create(buffer, partition.id);
+            Effect::Create(Arc::clone(partition))
+        }
+        Prepared::Delete(partition) => {
+            frame::put_delete(buffer, partition.id);
+            Effect::Delete(Arc::clone(partition))
+        }
+        Prepared::Append(append) => {
+            let id = append.partition.id;
+            let range = frame::put_append(buffer, id, append.base_offset, append.place, &append.batches);
+            if let Some(leader_epoch) = append.leader_epoch {
+                let batch = &mut buffer[range.clone()];
+                wire::patch_base_offset(batch, append.base_offset);
+                wire::patch_leader_epoch(batch, leader_epoch);
+            }
+            let (partition, next_offset) = (Arc::clone(&append.partition), append.next_offset);
+            Effect::Append(Written { partition, place: append.place, next_offset, range })
+        }
+        Prepared::AdvanceStart { partition, log_start } => {
+            frame::put_advance_start(buffer, partition.id, *log_start);
+            Effect::AdvanceStart { partition: Arc::clone(partition), log_start: *log_start }
+        }
+        Prepared::Put { table, key, value } => {
+            frame::put_put(buffer, *table, key, value.as_deref());
+            Effect::Put { table: *table, key: key.clone(), value: value.clone() }
+        }
+    }
+}
+
+fn index_only<'a>(shared: &'a Shared, partition: &Partition) -> Reading<'a> {
+    Reading { files: &shared.files, partition: partition.id, end: Offset::MAX, epochs: &[] }
+}
+
+fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &[u8]) -> Result<(), LogError> {
+    let key = FileKey { partition, base: place.segment_base, kind: FileKind::Log };
+    let written = shared.files.create(key).and_then(|(file, created)| {
+        file.write_all_at(bytes, place.position)?;
+        Ok((file, created))
+    });
+    let (file, created) = written.map_err(|error| shared.io_error("writing", &shared.files.path(key), error))?;
+    if shared.keeps_files() {
+        let mut jobs = shared.jobs.lock();
+        let fresh = Dirty { file, bytes: 0, created: false };
+        let dirty = jobs.dirty.entry((partition, place.segment_base)).or_insert(fresh);
+        dirty.bytes += bytes.len() as u64;
+        dirty.created |= created;
+        jobs.dirty_bytes += bytes.len() as u64;
+        if jobs.sync_due(&shared.options) {
+            shared.job_arrived.notify_one();
+        }
+    }
+    Ok(())
+}
+
+fn advance_start(partition: &Partition, log_start: Offset) -> Vec<Arc<Segment>> {
+    let mut view = partition.view.write();
+    view.log_start = view.log_start.max(log_start);
+    let gone = trimmed(&view.segments, |segment| segment.base, view.log_start, view.high_watermark);
+    let mut epochs = view.epochs.to_vec();
+    trim_epochs(&mut epochs, view.log_start);
+    view.epochs = Arc::from(epochs);
+    view.segments.drain(..gone).collect()
+}

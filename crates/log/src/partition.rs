@@ -1,0 +1,221 @@
+//! A partition in memory: what is accepted (the head, for commits) and what is durable (the view, for readers).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use base::{Offset, TimestampMs};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+
+use crate::api::{Bounds, PartitionId};
+use crate::frame::Place;
+use crate::producers::{Producer, Producers};
+use crate::segment::Segment;
+
+/// From `start` on batches carry `epoch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EpochStart {
+    pub(crate) epoch: i32,
+    pub(crate) start: Offset,
+}
+
+/// The epoch of the batch with this base offset; -1 before the first.
+pub(crate) fn epoch_of(epochs: &[EpochStart], base_offset: Offset) -> i32 {
+    let after = epochs.partition_point(|entry| entry.start <= base_offset);
+    after.checked_sub(1).map_or(-1, |at| epochs[at].epoch)
+}
+
+/// A segment as the head knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentMeta {
+    pub(crate) base: Offset,
+    pub(crate) bytes: u64,
+    pub(crate) max_timestamp: TimestampMs,
+}
+
+/// What has been accepted for a partition, durable or not. Commits are judged by it and change it.
+#[derive(Clone)]
+pub(crate) struct Head {
+    pub(crate) partition: Arc<Partition>,
+    pub(crate) log_start: Offset,
+    pub(crate) log_end: Offset,
+    pub(crate) segments: Vec<SegmentMeta>,
+    pub(crate) epochs: Vec<EpochStart>,
+    pub(crate) producers: Producers,
+}
+
+/// How a head was before an append, for taking the append back.
+pub(crate) struct HeadMark {
+    log_end: Offset,
+    segment_count: usize,
+    last_segment: Option<SegmentMeta>,
+    epoch_count: usize,
+}
+
+/// What an append adds to a head.
+pub(crate) struct Addition {
+    pub(crate) bytes: u64,
+    pub(crate) next_offset: Offset,
+    pub(crate) max_timestamp: TimestampMs,
+}
+
+impl Head {
+    pub(crate) fn new(partition: Arc<Partition>) -> Head {
+        Head {
+            partition,
+            log_start: 0,
+            log_end: 0,
+            segments: Vec::new(),
+            epochs: Vec::new(),
+            producers: Producers::default(),
+        }
+    }
+
+    pub(crate) fn latest_epoch(&self) -> i32 {
+        self.epochs.last().map_or(-1, |entry| entry.epoch)
+    }
+
+    /// Where an append of `bytes` goes: into the active segment, or into a new one that begins with it.
+    pub(crate) fn place(&self, base_offset: Offset, bytes: u64, segment_bytes_max: u64) -> Place {
+        match self.segments.last() {
+            Some(active) if active.bytes + bytes <= segment_bytes_max => {
+                Place { segment_base: active.base, position: active.bytes }
+            }
+            _ => Place { segment_base: base_offset, position: 0 },
+        }
+    }
+
+    pub(crate) fn append(&mut self, place: Place, addition: &Addition) {
+        if self.segments.last().is_none_or(|active| active.base != place.segment_base) {
+            let meta = SegmentMeta { base: place.segment_base, bytes: 0, max_timestamp: TimestampMs::MIN };
+            self.segments.push(meta);
+        }
+        if let Some(active) = self.segments.last_mut() {
+            active.bytes = place.position + addition.bytes;
+            active.max_timestamp = active.max_timestamp.max(addition.max_timestamp);
+        }
+        self.log_end = addition.next_offset;
+    }
+
+    pub(crate) fn note_epoch(&mut self, epoch: i32, start: Offset) {
+        if epoch > self.latest_epoch() {
+            self.epochs.push(EpochStart { epoch, start });
+        }
+    }
+
+    /// Moves the start; returns the bases of the segments that nobody can read any more.
+    pub(crate) fn advance_start(&mut self, log_start: Offset) -> Vec<Offset> {
+        self.log_start = self.log_start.max(log_start);
+        let gone = trimmed(&self.segments, |segment| segment.base, self.log_start, self.log_end);
+        let bases = self.segments.drain(..gone).map(|segment| segment.base).collect();
+        trim_epochs(&mut self.epochs, self.log_start);
+        bases
+    }
+
+    /// Takes note of how things stand before an append.
+    pub(crate) fn mark(&self) -> HeadMark {
+        HeadMark {
+            log_end: self.log_end,
+            segment_count: self.segments.len(),
+            last_segment: self.segments.last().copied(),
+            epoch_count: self.epochs.len(),
+        }
+    }
+
+    pub(crate) fn undo_append(&mut self, mark: &HeadMark, producers: Vec<(i64, Option<Producer>)>) {
+        self.log_end = mark.log_end;
+        self.segments.truncate(mark.segment_count);
+        if let (Some(active), Some(before)) = (self.segments.last_mut(), mark.last_segment) {
+            *active = before;
+        }
+        self.epochs.truncate(mark.epoch_count);
+        for (producer_id, before) in producers.into_iter().rev() {
+            self.producers.restore(producer_id, before);
+        }
+    }
+}
+
+/// How many of the first segments lie wholly before `log_start`.
+pub(crate) fn trimmed<T>(segments: &[T], base: impl Fn(&T) -> Offset, log_start: Offset, log_end: Offset) -> usize {
+    let ends = segments.iter().skip(1).map(base).chain([log_end]);
+    ends.take(segments.len()).take_while(|&end| end <= log_start).count()
+}
+
+/// Forgets epochs that ended before `log_start`; the one in force there begins there now.
+pub(crate) fn trim_epochs(epochs: &mut Vec<EpochStart>, log_start: Offset) {
+    let ended = epochs.iter().skip(1).take_while(|next| next.start <= log_start).count();
+    epochs.drain(..ended);
+}
+
+/// What readers see of a partition: only what is durable.
+pub(crate) struct View {
+    pub(crate) log_start: Offset,
+    pub(crate) high_watermark: Offset,
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) epochs: Arc<[EpochStart]>,
+    pub(crate) deleted: bool,
+}
+
+/// A partition, shared by readers and the commit thread.
+pub(crate) struct Partition {
+    pub(crate) id: PartitionId,
+    pub(crate) view: RwLock<View>,
+    /// The head's log end, for reading without the intake's lock.
+    log_end: AtomicI64,
+    watchers: Mutex<Vec<Watcher>>,
+}
+
+struct Watcher {
+    number: u64,
+    waiter: Arc<Notify>,
+}
+
+impl Partition {
+    pub(crate) fn empty(id: PartitionId) -> Partition {
+        let view = View {
+            log_start: 0,
+            high_watermark: 0,
+            segments: Vec::new(),
+            epochs: Arc::from([]),
+            deleted: false,
+        };
+        Partition::with_view(id, view)
+    }
+
+    pub(crate) fn with_view(id: PartitionId, view: View) -> Partition {
+        let log_end = AtomicI64::new(view.high_watermark);
+        Partition { id, view: RwLock::new(view), log_end, watchers: Mutex::default() }
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.bounds_of(&self.view.read())
+    }
+
+    pub(crate) fn bounds_of(&self, view: &View) -> Bounds {
+        let (log_start, high_watermark) = (view.log_start, view.high_watermark);
+        Bounds { log_start, high_watermark, log_end: self.log_end.load(Ordering::Acquire).max(high_watermark) }
+    }
+
+    pub(crate) fn set_log_end(&self, log_end: Offset) {
+        self.log_end.store(log_end, Ordering::Release);
+    }
+
+    pub(crate) fn watch(&self, number: u64, waiter: Arc<Notify>) {
+        self.watchers.lock().push(Watcher { number, waiter });
+    }
+
+    pub(crate) fn unwatch(&self, number: u64) {
+        let mut watchers = self.watchers.lock();
+        watchers.retain(|watcher| watcher.number != number);
+        if watchers.is_empty() {
+            // Ten thousand idle partitions keep no list.
+            *watchers = Vec::new();
+        }
+    }
+
+    pub(crate) fn notify(&self) {
+        for watcher in self.watchers.lock().iter() {
+            watcher.waiter.notify_one();
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! What a partition remembers of idempotent producers: enough to know a repeated batch from a new one.
+
+use std::collections::HashMap;
+
+use base::{Offset, TimestampMs};
+use bytes::BufMut;
+use wire::BatchHeader;
+
+use crate::api::{CommitCause, ProducerInfo};
+use crate::codec::Fields;
+
+/// Batches remembered per producer; as many as a client may have in flight.
+const BATCHES_REMEMBERED: usize = 5;
+
+/// The producers of one partition.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Producers {
+    by_id: HashMap<i64, Producer>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Producer {
+    epoch: i16,
+    /// When it last wrote, by the log's clock.
+    last_timestamp: TimestampMs,
+    /// Oldest first.
+    batches: [Remembered; BATCHES_REMEMBERED],
+    count: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Remembered {
+    base_sequence: i32,
+    last_sequence: i32,
+    base_offset: Offset,
+    last_offset: Offset,
+}
+
+/// What a batch is to its producer's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    New,
+    Duplicate { base_offset: Offset, last_offset: Offset },
+}
+
+impl Producer {
+    fn last(&self) -> Option<&Remembered> {
+        self.batches[..self.count].last()
+    }
+
+    fn push(&mut self, batch: Remembered) {
+        if self.count == BATCHES_REMEMBERED {
+            self.batches.rotate_left(1);
+            self.count -= 1;
+        }
+        self.batches[self.count] = batch;
+        self.count += 1;
+    }
+}
+
+fn is_numbered(header: &BatchHeader) -> bool {
+    header.is_idempotent() && !header.is_control() && header.base_sequence >= 0
+}
+
+fn following(sequence: i32) -> i32 {
+    if sequence == i32::MAX { 0 } else { sequence + 1 }
+}
+
+impl Producers {
+    /// Judges a batch before it gets its offsets.
+    pub(crate) fn check(
+        &self,
+        header: &BatchHeader,
+        now: TimestampMs,
+        expiration_ms: i64,
+    ) -> Result<Standing, CommitCause> {
+        if !is_numbered(header) {
+            return Ok(Standing::New);
+        }
+        let producer_id = header.producer_id;
+        let known = self.by_id.get(&producer_id);
+        let Some(known) = known.filter(|known| now.saturating_sub(known.last_timestamp) <= expiration_ms) else {
+            // Its history may have expired or been trimmed away: it may go on anywhere.
+            return Ok(Standing::New);
+        };
+        let found = header.producer_epoch;
+        if found < known.epoch {
+            return Err(CommitCause::InvalidProducerEpoch { producer_id, current: known.epoch, found });
+        }
+        let out_of_order =
+            |expected| CommitCause::OutOfOrderSequence { producer_id, expected, found: header.base_sequence };
+        if found > known.epoch {
+            return if header.base_sequence == 0 { Ok(Standing::New) } else { Err(out_of_order(0)) };
+        }
+        let last_sequence = header.last_sequence();
+        let repeated = known.batches[..known.count]
+            .iter()
+            .find(|batch| batch.base_sequence == header.base_sequence && batch.last_sequence == last_sequence);
+        if let Some(batch) = repeated {
+            return Ok(Standing::Duplicate { base_offset: batch.base_offset, last_offset: batch.last_offset });
+        }
+        match known.last() {
+            Some(last) if header.base_sequence != following(last.last_sequence) => {
+                Err(out_of_order(following(last.last_sequence)))
+            }
+            _ => Ok(Standing::New),
+        }
+    }
+
+    /// Remembers a batch that has its offsets.
+    pub(crate) fn record(&mut self, header: &BatchHeader, now: TimestampMs) {
+        if !is_numbered(header) {
+            return;
+        }
+        let fresh = Producer {
+            epoch: header.producer_epoch,
+            last_timestamp: now,
+            batches: Default::default(),
+            count: 0,
+        };
+        let producer = self.by_id.entry(header.producer_id).or_insert_with(|| fresh.clone());
+        if producer.epoch != header.producer_epoch {
+            *producer = fresh;
+        }
+        producer.last_timestamp = now;
+        producer.push(Remembered {
+            base_sequence: header.base_sequence,
+            last_sequence: header.last_sequence(),
+            base_offset: header.base_offset,
+            last_offset: header.last_offset(),
+        });
+    }
+
+    pub(crate) fn get(&self, producer_id: i64) -> Option<&Producer> {
+        self.by_id.get(&producer_id)
+    }
+
+    /// Puts back what [`Producers::get`] gave before a commit that was then refused.
+    pub(crate) fn restore(&mut self, producer_id: i64, before: Option<Producer>) {
+        match before {
+            Some(before) => self.by_id.insert(producer_id, before),
+            None => self.by_id.remove(&producer_id),
+        };
+    }
+
+    pub(crate) fn expire(&mut self, now: TimestampMs, expiration_ms: i64) {
+        self.by_id.retain(|_, producer| now.saturating_sub(producer.last_timestamp) <= expiration_ms);
+    }
+
+    /// Sorted by id.
+    pub(crate) fn list(&self) -> Vec<ProducerInfo> {
+        let infos = self.by_id.iter().filter_map(|(&producer_id, producer)| {
+            let last = producer.last()?;
+            Some(ProducerInfo {
+                producer_id,
+                producer_epoch: producer.epoch,
+                last_sequence: last.last_sequence,
+                last_offset: last.last_offset,
+                last_timestamp: producer.last_timestamp,
+            })
+        });
+        let mut infos: Vec<ProducerInfo> = infos.collect();
+        infos.sort_unstable_by_key(|info| info.producer_id);
+        infos
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let mut ids: Vec<i64> = self.by_id.keys().copied().collect();
+        ids.sort_unstable();
+        out.put_u32_le(ids.len() as u32);
+        for id in ids {
+            let producer = &self.by_id[&id];
+            out.put_i64_le(id);
+            out.put_i16_le(producer.epoch);
+            out.put_i64_le(producer.last_timestamp);
+            out.put_u8(producer.count as u8);
+            for batch in &producer.batches[..producer.count] {
+                out.put_i32_le(batch.base_sequence);
+                out.put_i32_le(batch.last_sequence);
+                out.put_i64_le(batch.base_offset);
+                out.put_i64_le(batch.last_offset);
+            }
+        }
+    }
+
+    pub(crate) fn decode(fields: &mut Fields<'_>) -> Option<Producers> {
+        let mut producers = Producers::default();
+        for _ in 0..fields.u32()? {
+            let id = fields.i64()?;
+            let mut producer = Producer {
+                epoch: fields.i16()?,
+                last_timestamp: fields.i64()?,
+                batches: Default::default(),
+                count: 0,
+            };
+            for _ in 0..fields.u8()? {
+                producer.push(Remembered {
+                    base_sequence: fields.i32()?,
+                    last_sequence: fields.i32()?,
+                    base_offset: fields.i64()?,
+                    last_offset: fields.i64()?,
+                });
+            }
+            producers.by_id.insert(id, producer);
+        }
+        Some(producers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXPIRATION_MS: i64 = 1000;
+
+    fn header(epoch: i16, base_sequence: i32, count: i32, base_offset: Offset) -> BatchHeader {
+        BatchHeader {
+            base_offset,
+            length: 100,
+            leader_epoch: 0,
+            magic: 2,
+            crc: 0,
+            attributes: 0,
+            last_offset_delta: count - 1,
+            base_timestamp: 0,
+            max_timestamp: 0,
+            producer_id: 9,
+            producer_epoch: epoch,
+            base_sequence,
+            count,
+        }
+    }
+
+    /// Feeds batches of three records with these sequences, then asks about one more.
+    fn check(history: &[(i16, i32)], asked: (i16, i32), now: i64) -> Result<Standing, &'static str> {
+        let mut producers = Producers::default();
+        for (index, &(epoch, sequence)) in history.iter().enumerate() {
+            producers.record(&header(epoch, sequence, 3, index as i64 * 3), 0);
+        }
+        let mut encoded = Vec::new();
+        producers.encode(&mut encoded);
+        let read = Producers::decode(&mut Fields::new(&encoded)).unwrap();
+        let judge = |producers: &Producers| {
+            producers.check(&header(asked.0, asked.1, 3, 0), now, EXPIRATION_MS).map_err(|cause| match cause {
+                CommitCause::OutOfOrderSequence { .. } => "order",
+                CommitCause::InvalidProducerEpoch { .. } => "epoch",
+                _ => "other",
+            })
+        };
+        assert_eq!(judge(&producers), judge(&read), "a snapshot remembers the same");
+        judge(&read)
+    }
+
+    #[test]
+    fn batches_are_judged_as_kafka_judges_them() {
+        let six: Vec<(i16, i32)> = (0..6).map(|index| (0, index * 3)).collect();
+        let duplicate = |base_offset| Ok(Standing::Duplicate { base_offset, last_offset: base_offset + 2 });
+        assert_eq!(check(&[], (0, 700), 0), Ok(Standing::New), "an unknown producer starts anywhere");
+        assert_eq!(check(&six, (0, 18), 0), Ok(Standing::New));
+        assert_eq!(check(&six, (0, 15), 0), duplicate(15));
+        assert_eq!(check(&six, (0, 3), 0), duplicate(3), "the fifth from last");
+        assert_eq!(check(&six, (0, 0), 0), Err("order"), "older than what is remembered");
+        assert_eq!(check(&six, (0, 21), 0), Err("order"), "a gap");
+        assert_eq!(check(&six, (0, 16), 0), Err("order"), "overlaps");
+        assert_eq!(check(&six, (1, 0), 0), Ok(Standing::New));
+        assert_eq!(check(&six, (1, 18), 0), Err("order"), "a new epoch starts at 0");
+        assert_eq!(check(&[(3, 0), (4, 0)], (3, 3), 0), Err("epoch"));
+        assert_eq!(check(&[(0, i32::MAX - 2)], (0, 0), 0), Ok(Standing::New), "sequences go on at 0");
+        assert_eq!(check(&[(0, i32::MAX - 1)], (0, 1), 0), Ok(Standing::New), "a batch may cross the end");
+        assert_eq!(check(&[(0, i32::MAX - 1)], (0, i32::MAX - 1), 0), duplicate(0));
+        assert_eq!(check(&six, (0, 500), EXPIRATION_MS + 1), Ok(Standing::New), "expired");
+    }
+}
