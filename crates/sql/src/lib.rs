@@ -25,7 +25,6 @@ mod temporal;
 mod token;
 mod types;
 mod value;
-<<<<<<< HEAD
 
 pub use bind::{Bound, bind, referenced_tables};
 pub use cast::{java_double, java_float, to_text};
@@ -56,7 +55,3 @@ pub fn time_zone(name: &str) -> Option<jiff::tz::TimeZone> {
     }
     TimeZone::get(name).ok()
 }
-=======
-pub use error::{Span, SqlError};
-pub use value::Value;
->>>>>>> main
