@@ -1,5 +1,7 @@
 //! What strangers send: their connection ends, nobody else's does.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::time::Duration;

@@ -25,17 +25,17 @@ use wire::{BatchBuilder, Compression, NewRecord, Record, RecordLimits, Request, 
 /// Long enough for anything that is to happen, short enough to see a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct Running {
-    pub broker: Arc<broker::Broker>,
-    pub catalog: Arc<Catalog>,
-    pub log: Log,
-    pub address: SocketAddr,
-    pub dir: TempDir,
+pub(crate) struct Running {
+    pub(crate) broker: Arc<broker::Broker>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) log: Log,
+    pub(crate) address: SocketAddr,
+    pub(crate) dir: TempDir,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
 }
 
-pub fn quick_options() -> broker::BrokerOptions {
+pub(crate) fn quick_options() -> broker::BrokerOptions {
     let group = broker::GroupLimits {
         initial_rebalance_delay_ms: 0,
         ..broker::GroupLimits::default()
@@ -46,15 +46,15 @@ pub fn quick_options() -> broker::BrokerOptions {
     }
 }
 
-pub async fn start() -> Running {
+pub(crate) async fn start() -> Running {
     start_with(quick_options()).await
 }
 
-pub async fn start_with(options: broker::BrokerOptions) -> Running {
+pub(crate) async fn start_with(options: broker::BrokerOptions) -> Running {
     start_in(TempDir::new().expect("a temporary folder"), options).await
 }
 
-pub async fn start_in(dir: TempDir, options: broker::BrokerOptions) -> Running {
+pub(crate) async fn start_in(dir: TempDir, options: broker::BrokerOptions) -> Running {
     let log_options = LogOptions {
         dir: dir.path().join("data"),
         durability: log::Durability::Os,
@@ -86,12 +86,12 @@ pub async fn start_in(dir: TempDir, options: broker::BrokerOptions) -> Running {
 
 impl Running {
     /// Stops and starts again over the same data.
-    pub async fn restart(self, options: broker::BrokerOptions) -> Running {
+    pub(crate) async fn restart(self, options: broker::BrokerOptions) -> Running {
         let dir = self.stop().await;
         start_in(dir, options).await
     }
 
-    pub async fn stop(self) -> TempDir {
+    pub(crate) async fn stop(self) -> TempDir {
         self.stop.send(true).expect("the broker listens to its stop");
         self.served.await.expect("the listener ends");
         drop((self.broker, self.catalog));
@@ -99,7 +99,7 @@ impl Running {
         self.dir
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client {
             stream: TcpStream::connect(self.address).await.expect("the broker accepts"),
             correlation_id: 0,
@@ -107,24 +107,24 @@ impl Running {
     }
 }
 
-pub struct Client {
-    pub stream: TcpStream,
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
     correlation_id: i32,
 }
 
 impl Client {
-    pub async fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+    pub(crate) async fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
         self.send(version, request).await;
         self.receive::<R>(version).await
     }
 
-    pub async fn send<R: Request>(&mut self, version: i16, request: &R) {
+    pub(crate) async fn send<R: Request>(&mut self, version: i16, request: &R) {
         self.correlation_id += 1;
         let chunks = frame::request(self.correlation_id, Some("test"), request, version).expect("the request encodes");
         self.stream.write_all(&chunks.concat()).await.expect("the broker reads");
     }
 
-    pub async fn receive<R: Request>(&mut self, version: i16) -> R::Response {
+    pub(crate) async fn receive<R: Request>(&mut self, version: i16) -> R::Response {
         let frame = self.receive_frame().await.expect("the broker answers");
         frame::read_response::<R::Response>(frame, version)
             .expect("the response decodes")
@@ -132,7 +132,7 @@ impl Client {
     }
 
     /// The next frame; `None` once the broker has closed the connection.
-    pub async fn receive_frame(&mut self) -> Option<Bytes> {
+    pub(crate) async fn receive_frame(&mut self) -> Option<Bytes> {
         let read = async {
             let size = self.stream.read_i32().await.ok()?;
             let mut frame = vec![0; size as usize];
@@ -145,11 +145,11 @@ impl Client {
     }
 
     /// Whether the broker closes the connection without a word.
-    pub async fn is_closed(&mut self) -> bool {
+    pub(crate) async fn is_closed(&mut self) -> bool {
         self.receive_frame().await.is_none()
     }
 
-    pub async fn create(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+    pub(crate) async fn create(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
         let configs = configs.iter().map(|(name, value)| CreatableTopicConfig {
             name: (*name).to_owned(),
             value: Some((*value).to_owned()),
@@ -173,19 +173,19 @@ impl Client {
         );
     }
 
-    pub async fn produce(&mut self, topic: &str, partition: i32, batch: Bytes) -> PartitionProduceResponse {
+    pub(crate) async fn produce(&mut self, topic: &str, partition: i32, batch: Bytes) -> PartitionProduceResponse {
         let response = self.call(9, &produce_request(topic, partition, Some(batch), -1)).await;
         response.responses[0].partition_responses[0].clone()
     }
 
-    pub async fn fetch(&mut self, topic: &str, partition: i32, offset: i64) -> PartitionData {
+    pub(crate) async fn fetch(&mut self, topic: &str, partition: i32, offset: i64) -> PartitionData {
         let response = self.call(12, &fetch_request(topic, partition, offset)).await;
         assert_eq!(response.error_code, 0);
         response.responses[0].partitions[0].clone()
     }
 }
 
-pub fn produce_request(topic: &str, partition: i32, records: Option<Bytes>, acks: i16) -> ProduceRequest {
+pub(crate) fn produce_request(topic: &str, partition: i32, records: Option<Bytes>, acks: i16) -> ProduceRequest {
     ProduceRequest {
         acks,
         timeout_ms: 1000,
@@ -201,7 +201,7 @@ pub fn produce_request(topic: &str, partition: i32, records: Option<Bytes>, acks
     }
 }
 
-pub fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRequest {
+pub(crate) fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRequest {
     FetchRequest {
         max_wait_ms: 0,
         min_bytes: 1,
@@ -220,12 +220,12 @@ pub fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRequest {
 }
 
 /// Milliseconds since the epoch, now.
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     RealClock::new().wall_ms()
 }
 
 /// A batch of records, each its key and value.
-pub fn batch_of(builder: BatchBuilder, records: &[(Option<&str>, &str)]) -> Bytes {
+pub(crate) fn batch_of(builder: BatchBuilder, records: &[(Option<&str>, &str)]) -> Bytes {
     let mut builder = builder;
     for (key, value) in records {
         builder.push(NewRecord {
@@ -238,12 +238,12 @@ pub fn batch_of(builder: BatchBuilder, records: &[(Option<&str>, &str)]) -> Byte
     builder.build().expect("the batch builds")
 }
 
-pub fn batch(values: &[&str]) -> Bytes {
+pub(crate) fn batch(values: &[&str]) -> Bytes {
     let records: Vec<_> = values.iter().map(|value| (Some("k"), *value)).collect();
     batch_of(BatchBuilder::new(Compression::None), &records)
 }
 
-pub fn records_of(data: &PartitionData) -> Vec<Record> {
+pub(crate) fn records_of(data: &PartitionData) -> Vec<Record> {
     let bytes = data.records.clone().expect("records are never null");
     let batches = wire::batches(&bytes).map(|batch| batch.expect("whole batches").1);
     let read = |batch: Bytes| wire::records(&batch, RecordLimits::default()).expect("the batch opens");
@@ -253,7 +253,7 @@ pub fn records_of(data: &PartitionData) -> Vec<Record> {
         .collect()
 }
 
-pub fn values_of(data: &PartitionData) -> Vec<String> {
+pub(crate) fn values_of(data: &PartitionData) -> Vec<String> {
     let value = |record: Record| String::from_utf8_lossy(&record.value.unwrap_or_default()).into_owned();
     records_of(data).into_iter().map(value).collect()
 }
