@@ -41,7 +41,10 @@ impl Connection {
     }
 
     fn failed(&self, doing: &str, error: &KafkaError) -> TopicsError {
-        let code = error.rdkafka_error_code();
+        let code = match error {
+            KafkaError::AdminOp(code) => Some(*code),
+            other => other.rdkafka_error_code(),
+        };
         let kind = code.map_or(ErrorKind::Internal, kind_of);
         if kind == ErrorKind::Unavailable {
             let message = format!("no Kafka cluster answers at `{}` ({doing}: {error})", self.bootstrap);

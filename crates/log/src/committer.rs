@@ -141,6 +141,10 @@ impl Committer {
         let now = shared.clock.wall_ms();
         for head in intake.heads.values_mut() {
             head.producers.expire(now, shared.options.producer_expiration_ms);
+            #[cfg(test)]
+            if shared.options.planted == crate::api::Planted::NoProducers {
+                head.producers = Default::default();
+            }
         }
         checkpoint::encode_heads(intake.deleting.iter(), intake.heads.iter())
     }
@@ -189,6 +193,13 @@ impl Committer {
         }
         if self.buffer.is_empty() {
             return Ok(());
+        }
+        #[cfg(test)]
+        if shared.options.planted == crate::api::Planted::ReadBeforeSync {
+            self.write_wal(shared, written..self.buffer.len())?;
+            self.write_segments(shared)?;
+            self.apply(shared);
+            return self.sync_wal(shared);
         }
         if shared.keeps_files() {
             self.write_wal(shared, written..self.buffer.len())?;

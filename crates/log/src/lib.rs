@@ -25,6 +25,8 @@ mod index;
 mod intake;
 mod keeper;
 pub mod log;
+#[cfg(test)]
+mod model_test;
 mod partition;
 mod producers;
 mod recover;

@@ -1,7 +1,7 @@
 //! The handle everybody holds: commits, reads, tables, watches.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
@@ -138,7 +138,7 @@ impl Log {
     /// whatever happens either all of them took place or none. Never blocks on the disk.
     pub fn commit(&self, ops: Vec<Op>) -> Result<Receipt, CommitError> {
         let (outcomes, done) = self.shared().commit(ops)?;
-        let driver = self.shared().options.driven.then(|| self.clone());
+        let driver = self.shared().options.driven.then(|| Arc::downgrade(&self.inner));
         Ok(Receipt { outcomes, done, driver })
     }
 
@@ -342,7 +342,8 @@ fn from_segment(view: &View, offset: Offset) -> Vec<(Arc<Segment>, Offset)> {
 pub struct Receipt {
     outcomes: Vec<Outcome>,
     done: oneshot::Receiver<Result<(), LogError>>,
-    driver: Option<Log>,
+    /// Of a driven log; a receipt does not keep it open.
+    driver: Option<Weak<Inner>>,
 }
 
 impl Receipt {
@@ -351,10 +352,26 @@ impl Receipt {
         &self.outcomes
     }
 
+    fn drive(&self) {
+        if let Some(inner) = self.driver.as_ref().and_then(Weak::upgrade) {
+            Log { inner }.drive();
+        }
+    }
+
+    /// Whether it is done, without doing any work for it.
+    #[cfg(test)]
+    pub(crate) fn try_done(&mut self) -> Option<Result<(), LogError>> {
+        match self.done.try_recv() {
+            Ok(result) => Some(result),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => Some(Err(LogError::Closed)),
+        }
+    }
+
     /// Blocks the thread until the commit is durable. Not from within an async task.
     pub fn wait(mut self) -> Result<Vec<Outcome>, LogError> {
-        if let Some(log) = &self.driver {
-            log.drive();
+        if self.driver.is_some() {
+            self.drive();
             return match self.done.try_recv() {
                 Ok(result) => result.map(|()| self.outcomes),
                 Err(_) => Err(LogError::Closed),
@@ -368,9 +385,7 @@ impl Future for Receipt {
     type Output = Result<Vec<Outcome>, LogError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(log) = &self.driver {
-            log.drive();
-        }
+        self.drive();
         let result = ready!(Pin::new(&mut self.done).poll(context)).unwrap_or(Err(LogError::Closed));
         Poll::Ready(result.map(|()| std::mem::take(&mut self.outcomes)))
     }

@@ -5,7 +5,7 @@ use std::fmt;
 /// The length `STRING` and `BYTES` stand for.
 pub const LENGTH_MAX: u32 = i32::MAX as u32;
 /// The most digits a `DECIMAL` has.
-pub const PRECISION_MAX: u8 = 38;
+pub(crate) const PRECISION_MAX: u8 = 38;
 
 /// A type and whether it takes NULL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
