@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, Random};
+use bytes::Bytes;
 use log::{Log, Op};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -12,7 +13,7 @@ use wire::ErrorCode;
 
 use crate::group::{Answer, Caller, Effects, Group, JoinRequest, Joined, Now, SyncRequest, Synced, Waiter};
 use crate::options::BrokerOptions;
-use crate::storage::{self, CommitFailed};
+use crate::storage::CommitFailed;
 use crate::tables;
 
 /// All groups of the broker.
@@ -22,6 +23,9 @@ pub(crate) struct Coordinator {
     random: Arc<dyn Random>,
     pub(crate) options: Arc<BrokerOptions>,
     groups: Mutex<Groups>,
+    /// Held while changes of committed offsets are checked and queued, so that an offset committed meanwhile does not
+    /// expire.
+    offsets: Mutex<()>,
     /// A timer earlier than all others was set.
     sooner: Notify,
 }
@@ -98,6 +102,7 @@ impl Coordinator {
             random,
             options,
             groups: Mutex::default(),
+            offsets: Mutex::default(),
             sooner: Notify::new(),
         };
         let now = coordinator.now();
@@ -291,6 +296,10 @@ impl Coordinator {
 
     /// Asks the group whether these offsets may be committed; a caller without a generation needs no group yet.
     pub(crate) fn may_commit(self: &Arc<Self>, id: &str, caller: &Caller) -> Option<ErrorCode> {
+        if tables::is_job(&self.log, id) {
+            // The offsets are one with the job's state; a running job counts as the group's member.
+            return Some(ErrorCode::UnknownMemberId);
+        }
         if caller.generation < 0 && !self.ensure(id, true) {
             return Some(ErrorCode::CoordinatorNotAvailable);
         }
@@ -300,6 +309,38 @@ impl Coordinator {
             self.ensure(id, true);
         }
         Some(answer)
+    }
+
+    /// Changes committed offsets; done when durable.
+    pub(crate) async fn change_offsets(&self, ops: Vec<Op>) -> Result<(), CommitFailed> {
+        self.change_offsets_if(ops, |_, _| true).await
+    }
+
+    /// Changes those committed offsets that `still` holds for: it sees the key and the value of now.
+    async fn change_offsets_if(
+        &self,
+        ops: Vec<Op>,
+        still: impl Fn(&[u8], Option<&Bytes>) -> bool,
+    ) -> Result<(), CommitFailed> {
+        let holds = |op: &Op| match op {
+            Op::Put { table, key, .. } => still(key, self.log.get(*table, key).as_ref()),
+            _ => true,
+        };
+        loop {
+            let queued = {
+                let _offsets = self.offsets.lock();
+                let ops: Vec<Op> = ops.iter().filter(|op| holds(op)).cloned().collect();
+                if ops.is_empty() {
+                    return Ok(());
+                }
+                self.log.commit(ops).map_err(CommitFailed::from)
+            };
+            match queued {
+                Ok(receipt) => return receipt.await.map(drop).map_err(CommitFailed::from),
+                Err(error) if error.is_busy() => self.log.wait_for_room().await,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Lets the group show, so that a job's offsets look like those of a consumer group.
@@ -322,9 +363,13 @@ impl Coordinator {
             .collect()
     }
 
-    /// Deletes a group nobody is in, with its offsets.
+    /// Deletes a group nobody is in, with its offsets. A job's group goes when the job is forgotten.
     pub(crate) async fn delete(&self, id: &str) -> Result<(), ErrorCode> {
+        if tables::is_job(&self.log, id) {
+            return Err(ErrorCode::NonEmptyGroup);
+        }
         let receipt = {
+            let _offsets = self.offsets.lock();
             let mut groups = self.groups.lock();
             let slot = groups.by_id.get(id).ok_or(ErrorCode::GroupIdNotFound)?;
             if !slot.group.is_vacant() {
@@ -351,36 +396,43 @@ impl Coordinator {
     /// Drops offsets that are of no use any more, and groups that are nothing without them.
     pub(crate) async fn expire(&self) {
         let now_ms = self.now().wall_ms;
-        let mut gone = Vec::new();
-        for (key, value) in self.log.scan(tables::OFFSETS, b"") {
-            let (Some((id, topic, _)), Ok(committed)) =
-                (tables::split_offset_key(&key), tables::Committed::decode(&value))
-            else {
-                continue;
+        let is_expired = |key: &[u8], value: Option<&Bytes>| {
+            let Some((id, topic, _)) = tables::split_offset_key(key) else {
+                return false;
             };
+            let Some(Ok(committed)) = value.map(tables::Committed::decode) else {
+                return false;
+            };
+            if tables::is_job(&self.log, id) {
+                return false;
+            }
             let idle_since = self
                 .look(id, |group| group.idle_since(topic, committed.committed_ms))
                 .flatten();
-            let retention_ms = self.options.offsets_retention_ms;
-            let expired = idle_since.is_some_and(|since| match committed.expires_ms {
+            idle_since.is_some_and(|since| match committed.expires_ms {
                 Some(expires_ms) => now_ms >= expires_ms,
-                None => now_ms - since >= retention_ms,
-            });
-            if expired {
-                gone.push(Op::Put {
-                    table: tables::OFFSETS,
-                    key: key.clone(),
-                    value: None,
-                });
-            }
-        }
-        if let Err(error) = storage::commit(&self.log, gone).await {
+                None => now_ms - since >= self.options.offsets_retention_ms,
+            })
+        };
+        let offsets = self.log.scan(tables::OFFSETS, b"").into_iter();
+        let gone = offsets.filter(|(key, value)| is_expired(key, Some(value)));
+        let gone = gone
+            .map(|(key, _)| Op::Put {
+                table: tables::OFFSETS,
+                key,
+                value: None,
+            })
+            .collect();
+        if let Err(error) = self.change_offsets_if(gone, is_expired).await {
             return tracing::warn!("expired offsets stay for now: {error}");
         }
         let vacant = self.look_at_all(|id, group| group.is_vacant().then(|| id.to_owned()));
         for id in vacant.into_iter().flatten() {
             let is_empty = self.log.scan(tables::OFFSETS, &tables::prefix(&id)).is_empty();
-            if is_empty && let Err(error) = self.delete(&id).await {
+            if is_empty
+                && !tables::is_job(&self.log, &id)
+                && let Err(error) = self.delete(&id).await
+            {
                 tracing::debug!(group = id, "empty group stays for now: {error:?}");
             }
         }
@@ -401,7 +453,7 @@ impl Coordinator {
                 value: None,
             })
             .collect();
-        if let Err(error) = storage::commit(&self.log, ops).await {
+        if let Err(error) = self.change_offsets(ops).await {
             tracing::warn!(topic, "offsets of a deleted topic stay: {error}");
         }
     }

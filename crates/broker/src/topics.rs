@@ -15,13 +15,13 @@ use client::{Bounds, Fetched, JobStart, NewTopic, Output, Position, ReadLimits, 
 use log::{CommitCause, CommitError, Op, PartitionId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use wire::{BatchBuilder, Compression, NewRecord, RecordLimits, batches, records};
+use wire::{BatchBuilder, Compression, ErrorCode, NewRecord, RecordLimits, batches, records};
 
 use crate::Broker;
 use crate::api::LEADER_EPOCH;
 use crate::settings::{self, TopicSettings};
-use crate::storage::{self, CommitFailed};
-use crate::tables::{self, Committed};
+use crate::storage::CommitFailed;
+use crate::tables::{self, Committed, Run};
 
 /// A batch of a step is closed when it has grown to this, or to the topic's own limit if that is less.
 const BATCH_BYTES: usize = 512 * 1024;
@@ -202,15 +202,45 @@ impl LocalTopics {
         offsets.chain(state).collect()
     }
 
+    /// Begins a new run, durably, together with what `more` gives; every earlier run can commit no more.
+    async fn next_run(
+        &self,
+        job: &str,
+        forgotten: bool,
+        more: impl Fn() -> Vec<Op> + Send + Sync,
+    ) -> Result<u64, TopicsError> {
+        loop {
+            let started = {
+                let mut runs = self.broker.runs.lock();
+                let number = self.latest_run(&runs, job) + 1;
+                let mut ops = more();
+                ops.push(Run { number, forgotten }.put(job));
+                let started = self.broker.log.commit(ops);
+                if started.is_ok() {
+                    // From here on the earlier runs are over, durable or not.
+                    runs.insert(job.into(), number);
+                }
+                started.map(|receipt| (number, receipt))
+            };
+            match started {
+                Ok((number, receipt)) => {
+                    receipt.await.map_err(|error| of_commit(error.into()))?;
+                    return Ok(number);
+                }
+                Err(CommitError {
+                    cause: CommitCause::Busy,
+                    ..
+                }) => self.broker.log.wait_for_room().await,
+                Err(error) => return Err(of_commit(error.into())),
+            }
+        }
+    }
+
     /// The job's latest run, from memory or, the first time, from the log.
     fn latest_run(&self, runs: &HashMap<Arc<str>, u64>, job: &str) -> u64 {
-        let stored = || {
-            let value = self.broker.log.get(tables::JOB_RUNS, job.as_bytes());
-            value
-                .and_then(|value| value[..].try_into().ok())
-                .map_or(0, u64::from_be_bytes)
-        };
-        runs.get(job).copied().unwrap_or_else(stored)
+        runs.get(job)
+            .copied()
+            .unwrap_or_else(|| Run::of(&self.broker.log, job).number)
     }
 }
 
@@ -372,34 +402,8 @@ impl Topics for LocalTopics {
     }
 
     async fn start_job(&self, job: &str) -> Result<JobStart, TopicsError> {
-        let (run, receipt) = loop {
-            let started = {
-                let mut runs = self.broker.runs.lock();
-                let run = self.latest_run(&runs, job) + 1;
-                let value = Some(Bytes::copy_from_slice(&run.to_be_bytes()));
-                let put = Op::Put {
-                    table: tables::JOB_RUNS,
-                    key: job.to_owned().into(),
-                    value,
-                };
-                let started = self.broker.log.commit(vec![put]);
-                if started.is_ok() {
-                    // From here on no earlier run can commit, durable or not.
-                    runs.insert(job.into(), run);
-                }
-                started.map(|receipt| (run, receipt))
-            };
-            match started {
-                Ok(started) => break started,
-                Err(CommitError {
-                    cause: CommitCause::Busy,
-                    ..
-                }) => self.broker.log.wait_for_room().await,
-                Err(error) => return Err(of_commit(error.into())),
-            }
-        };
-        // Whatever the earlier run had begun to commit comes before this.
-        receipt.await.map_err(|error| of_commit(error.into()))?;
+        // Whatever an earlier run had begun to commit is durable when this is.
+        let run = self.next_run(job, false, Vec::new).await?;
         self.broker.coordinator.keep(job);
         let prefix = tables::prefix(job);
         let mut start = JobStart {
@@ -464,11 +468,15 @@ impl Topics for LocalTopics {
                 value: None,
             })
         };
-        // The run number stays: a run that is still about must not come back to life.
-        let ops = of(tables::OFFSETS).chain(of(tables::JOB_STATE)).collect();
-        storage::commit(&self.broker.log, ops)
-            .await
-            .map(drop)
-            .map_err(of_commit)
+        // A run that is still about is fenced, or it would write down again what is forgotten here.
+        self.next_run(job, true, || of(tables::OFFSETS).chain(of(tables::JOB_STATE)).collect())
+            .await?;
+        match self.broker.coordinator.delete(job).await {
+            Ok(()) | Err(ErrorCode::GroupIdNotFound | ErrorCode::NonEmptyGroup) => Ok(()),
+            Err(error) => Err(TopicsError::new(
+                ErrorKind::Unavailable,
+                format!("group `{job}` stays: {error:?}"),
+            )),
+        }
     }
 }

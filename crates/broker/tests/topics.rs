@@ -11,6 +11,12 @@ use base::ErrorKind;
 use bytes::Bytes;
 use client::{NewTopic, Output, Position, ReadLimits, Step, Topics};
 use support::{batch, quick_options, start, values_of};
+use wire::ErrorCode;
+use wire::messages::delete_groups_request::DeleteGroupsRequest;
+use wire::messages::list_groups_request::ListGroupsRequest;
+use wire::messages::offset_commit_request::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 
 const LIMITS: ReadLimits = ReadLimits {
     bytes_max: 1 << 20,
@@ -96,8 +102,14 @@ async fn a_step_is_one_whole_and_a_job_goes_on_where_it_stopped() {
         "the first run is over"
     );
     topics.forget_job("job").await.unwrap();
+    let late = Step { run: again.run, ..step };
+    assert_eq!(
+        topics.commit(late).await.unwrap_err().kind,
+        ErrorKind::Conflict,
+        "a forgotten job writes nothing"
+    );
     let fresh = topics.start_job("job").await.unwrap();
-    assert_eq!((fresh.run, fresh.offsets.len(), fresh.state.len()), (3, 0, 0));
+    assert_eq!((fresh.run, fresh.offsets.len(), fresh.state.len()), (4, 0, 0));
 }
 
 #[tokio::test]
@@ -124,12 +136,35 @@ async fn clients_and_jobs_see_each_others_records_and_offsets() {
     };
     topics.commit(step).await.unwrap();
     assert_eq!(values_of(&client.fetch("t", 0, 3).await), ["d"]);
-    let listed = client
-        .call(5, &wire::messages::list_groups_request::ListGroupsRequest::default())
-        .await;
+    let listed = client.call(5, &ListGroupsRequest::default()).await;
     assert_eq!(listed.groups[0].group_id, "job", "a job shows as a group of its name");
+    let delete = DeleteGroupsRequest {
+        groups_names: vec!["job".to_owned()],
+    };
+    let refused = client.call(2, &delete).await.results[0].error_code;
+    assert_eq!(
+        refused,
+        ErrorCode::NonEmptyGroup.code(),
+        "nobody deletes the offsets of a job"
+    );
+    let tool = OffsetCommitRequest {
+        group_id: "job".to_owned(),
+        generation_id_or_member_epoch: -1,
+        group_instance_id: None,
+        topics: vec![OffsetCommitRequestTopic {
+            name: "t".to_owned(),
+            partitions: vec![OffsetCommitRequestPartition::default()],
+            ..OffsetCommitRequestTopic::default()
+        }],
+        ..OffsetCommitRequest::default()
+    };
+    let refused = client.call(9, &tool).await.topics[0].partitions[0].error_code;
+    assert_eq!(refused, ErrorCode::UnknownMemberId.code(), "nor moves them");
     assert_eq!(topics.offset_for_time("t", 0, i64::MAX).await.unwrap(), 4);
     assert_eq!(topics.offset_for_time("t", 0, 0).await.unwrap(), 0);
+    topics.forget_job("job").await.unwrap();
+    let listed = client.call(5, &ListGroupsRequest::default()).await;
+    assert_eq!(listed.groups.len(), 0, "a forgotten job's group is gone");
 }
 
 #[tokio::test]
