@@ -37,6 +37,10 @@ fn what_is_no_request_ends_that_connection_only() {
         stream
             .write_all(&bytes)
             .unwrap_or_else(|error| panic!("{what}: {error}"));
+        if what == "noise" {
+            // Noise may begin like a size that is not reached: then its end ends the connection.
+            stream.shutdown(std::net::Shutdown::Write).expect("the end can be sent");
+        }
         assert_eq!(raw::answer(&mut stream), None, "{what}: the connection is closed");
         assert!(raw::is_served(&mut bystander), "{what}: another connection goes on");
     }

@@ -49,9 +49,9 @@ impl CliError {
 
 impl From<TopicsError> for CliError {
     fn from(error: TopicsError) -> CliError {
-        let unavailable = error.kind == ErrorKind::Unavailable;
+        let unreachable = error.kind == ErrorKind::Unavailable && error.message.contains(" answers at ");
         let error = CliError::new(error.kind, error.message);
-        if unavailable {
+        if unreachable {
             error.hint("start a platform with `rivulet up`, or name one with `--bootstrap`")
         } else {
             error

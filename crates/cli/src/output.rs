@@ -78,8 +78,13 @@ fn cell(value: Option<&Json>) -> String {
 
 /// One line to stdout. A reader that has gone away ends the command quietly, as with any filter.
 pub(crate) fn line(text: &str) -> Result<(), CliError> {
-    match writeln!(std::io::stdout().lock(), "{text}") {
+    match say(text) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => Ok(other?),
     }
+}
+
+/// One line to stdout in one write; for those who go on when nobody reads.
+pub(crate) fn say(text: &str) -> std::io::Result<()> {
+    std::io::stdout().lock().write_all(format!("{text}\n").as_bytes())
 }
