@@ -35,6 +35,8 @@ struct Groups {
     by_id: HashMap<String, Slot>,
     /// Deadline and group, earliest first.
     timers: BTreeSet<(i64, String)>,
+    /// What all groups together hold.
+    bytes: usize,
     waiting: HashMap<Waiter, oneshot::Sender<Answer>>,
     next_waiter: Waiter,
 }
@@ -43,6 +45,8 @@ struct Slot {
     group: Group,
     /// As it stands in `timers`.
     deadline_ms: i64,
+    /// As it counts in `bytes`.
+    bytes: usize,
     /// Something of this group is, or is about to be, on disk: it does not vanish when nobody is here.
     kept: bool,
 }
@@ -84,6 +88,15 @@ impl Groups {
     fn remove(&mut self, id: &str) {
         if let Some(slot) = self.by_id.remove(id) {
             self.timers.remove(&(slot.deadline_ms, id.to_owned()));
+            self.bytes -= slot.bytes;
+        }
+    }
+
+    fn resize(&mut self, id: &str) {
+        if let Some(slot) = self.by_id.get_mut(id) {
+            let bytes = slot.group.size_bytes();
+            self.bytes = self.bytes + bytes - slot.bytes;
+            slot.bytes = bytes;
         }
     }
 }
@@ -127,6 +140,7 @@ impl Coordinator {
         let ids: Vec<String> = groups.by_id.keys().cloned().collect();
         for id in ids {
             groups.set_timer(&id);
+            groups.resize(&id);
         }
         drop(groups);
         Arc::new(coordinator)
@@ -171,7 +185,11 @@ impl Coordinator {
         let slot = groups.by_id.get_mut(id)?;
         let (outcome, effects) = change(&mut slot.group, now);
         slot.kept |= effects.store;
-        if !slot.kept && slot.group.is_vacant() {
+        let vanishes = !slot.kept && slot.group.is_vacant();
+        if effects.resized {
+            groups.resize(id);
+        }
+        if vanishes {
             groups.remove(id);
         } else if groups.set_timer(id) {
             self.sooner.notify_one();
@@ -246,6 +264,7 @@ impl Coordinator {
             Slot {
                 group,
                 deadline_ms: i64::MAX,
+                bytes: 0,
                 kept: is_kept,
             },
         );
@@ -256,6 +275,10 @@ impl Coordinator {
         let stem = request.instance_id.as_deref().unwrap_or(&request.client_id);
         request.fresh_member_id = self.fresh_member_id(stem);
         let member_id = request.member_id.clone();
+        let held = self.groups.lock().bytes;
+        if held.saturating_add(request.size_bytes()) > self.options.limits.group_bytes_max {
+            return Joined::refused(ErrorCode::GroupMaxSizeReached, &member_id);
+        }
         if member_id.is_empty() && !self.ensure(id, false) {
             return Joined::refused(ErrorCode::CoordinatorNotAvailable, "");
         }
@@ -463,6 +486,7 @@ fn kept(group: Group) -> Slot {
     Slot {
         group,
         deadline_ms: i64::MAX,
+        bytes: 0,
         kept: true,
     }
 }

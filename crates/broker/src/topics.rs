@@ -15,7 +15,7 @@ use client::{Bounds, Fetched, JobStart, NewTopic, Output, Position, ReadLimits, 
 use log::{CommitCause, CommitError, Op, PartitionId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use wire::{BatchBuilder, Compression, ErrorCode, NewRecord, RecordLimits, batches, records};
+use wire::{BatchBuilder, Compression, ErrorCode, NewRecord, RecordLimits, TimestampType, batches, records};
 
 use crate::Broker;
 use crate::api::LEADER_EPOCH;
@@ -113,13 +113,23 @@ impl LocalTopics {
     /// The appends of a step: one batch per partition, more where a batch would grow too large.
     fn appends(&self, outputs: &[Output]) -> Result<Vec<Op>, TopicsError> {
         let now = self.broker.clock.wall_ms();
-        let mut open: Vec<(PartitionId, BatchBuilder)> = Vec::new();
+        let mut topics: Vec<(Arc<Topic>, TopicSettings)> = Vec::new();
+        let mut open: Vec<OpenBatch> = Vec::new();
         let mut places: HashMap<PartitionId, usize> = HashMap::new();
         let mut ops = Vec::new();
         for output in outputs {
-            let topic = self.topic(&output.topic)?;
-            let settings = TopicSettings::of(&topic, &self.broker.options);
-            let partition = self.place(&topic, output)?;
+            // A step writes to a few topics, whatever it writes.
+            let known = match topics.iter().position(|(topic, _)| topic.name == output.topic) {
+                Some(known) => known,
+                None => {
+                    let topic = self.topic(&output.topic)?;
+                    let settings = TopicSettings::of(&topic, &self.broker.options);
+                    topics.push((topic, settings));
+                    topics.len() - 1
+                }
+            };
+            let (topic, settings) = &topics[known];
+            let partition = self.place(topic, output)?;
             if settings.compacted && output.key.is_none() {
                 let why = format!(
                     "topic `{}` is compacted: a record without a key cannot be written",
@@ -128,34 +138,14 @@ impl LocalTopics {
                 return Err(TopicsError::new(ErrorKind::Invalid, why));
             }
             let place = *places.entry(partition).or_insert_with(|| {
-                open.push((partition, BatchBuilder::new(Compression::None)));
+                open.push(OpenBatch::new(partition, settings));
                 open.len() - 1
             });
-            let bytes_max = BATCH_BYTES.min(usize::try_from(settings.batch_bytes_max).unwrap_or(0));
-            let builder = &mut open[place].1;
-            if builder.count() > 0 && builder.size_bytes() + size_of_output(output) > bytes_max {
-                let full = std::mem::replace(builder, BatchBuilder::new(Compression::None));
-                ops.push(append(partition, full)?);
-            }
-            let builder = &mut open[place].1;
-            builder.push(NewRecord {
-                timestamp: output.timestamp.unwrap_or(now),
-                key: output.key.as_deref(),
-                value: output.value.as_deref(),
-                headers: &output.headers,
-            });
-            if builder.size_bytes() as i64 > settings.batch_bytes_max {
-                let why = format!(
-                    "a record of {} bytes is larger than the {} that topic `{}` takes; hint: raise its `max.message.bytes`",
-                    builder.size_bytes(),
-                    settings.batch_bytes_max,
-                    topic.name
-                );
-                return Err(TopicsError::new(ErrorKind::Invalid, why));
-            }
+            ops.extend(open[place].make_room(output, now)?);
+            open[place].push(output, now, topic)?;
         }
-        for (partition, builder) in open {
-            ops.push(append(partition, builder)?);
+        for batch in open {
+            ops.push(append(batch.partition, batch.builder, batch.stamped.then_some(now))?);
         }
         Ok(ops)
     }
@@ -244,11 +234,66 @@ impl LocalTopics {
     }
 }
 
-fn append(partition: PartitionId, builder: BatchBuilder) -> Result<Op, TopicsError> {
+/// The batch that a step is filling for one partition.
+struct OpenBatch {
+    partition: PartitionId,
+    builder: BatchBuilder,
+    /// What the topic takes.
+    bytes_max: usize,
+    /// The broker's clock counts, not the record's.
+    stamped: bool,
+}
+
+impl OpenBatch {
+    fn new(partition: PartitionId, settings: &TopicSettings) -> OpenBatch {
+        OpenBatch {
+            partition,
+            builder: BatchBuilder::new(Compression::None),
+            bytes_max: usize::try_from(settings.batch_bytes_max).unwrap_or(0),
+            stamped: settings.timestamp_type == TimestampType::LogAppendTime,
+        }
+    }
+
+    /// Closes the batch if `output` would make it too large.
+    fn make_room(&mut self, output: &Output, now: TimestampMs) -> Result<Option<Op>, TopicsError> {
+        let grown = self.builder.size_bytes() + size_of_output(output);
+        if self.builder.count() == 0 || grown <= BATCH_BYTES.min(self.bytes_max) {
+            return Ok(None);
+        }
+        let full = std::mem::replace(&mut self.builder, BatchBuilder::new(Compression::None));
+        append(self.partition, full, self.stamped.then_some(now)).map(Some)
+    }
+
+    fn push(&mut self, output: &Output, now: TimestampMs, topic: &Topic) -> Result<(), TopicsError> {
+        self.builder.push(NewRecord {
+            timestamp: output.timestamp.unwrap_or(now),
+            key: output.key.as_deref(),
+            value: output.value.as_deref(),
+            headers: &output.headers,
+        });
+        let bytes = self.builder.size_bytes();
+        if bytes <= self.bytes_max {
+            return Ok(());
+        }
+        let why = format!(
+            "a record of {bytes} bytes is larger than the {} that topic `{}` takes; hint: raise its `max.message.bytes`",
+            self.bytes_max, topic.name
+        );
+        Err(TopicsError::new(ErrorKind::Invalid, why))
+    }
+}
+
+fn append(partition: PartitionId, builder: BatchBuilder, stamp: Option<TimestampMs>) -> Result<Op, TopicsError> {
     let internal = |error: wire::BatchError| TopicsError::new(ErrorKind::Internal, error.to_string());
+    let mut batch = builder.build().map_err(internal)?;
+    if let Some(now) = stamp {
+        let mut bytes = batch.to_vec();
+        wire::batch::stamp_append_time(&mut bytes, now);
+        batch = Bytes::from(bytes);
+    }
     Ok(Op::Append {
         partition,
-        batch: builder.build().map_err(internal)?,
+        batch,
         leader_epoch: LEADER_EPOCH,
     })
 }

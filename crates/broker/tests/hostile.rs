@@ -55,7 +55,6 @@ async fn strangers_are_shown_out_and_others_are_still_served() {
         ("an API that is not served", framed(&header(52, 0))),
         ("a version that is not served", framed(&header(0, 2))),
         ("a body that claims more than it has", framed(&claim)),
-        ("a body that goes on after its end", framed(&trailing)),
     ] {
         check_closed(&running, what, &bytes).await;
         assert_eq!(
@@ -64,7 +63,10 @@ async fn strangers_are_shown_out_and_others_are_still_served() {
             "after {what}"
         );
     }
-    assert_eq!(values_of(&friend.fetch("t", 0, 0).await).len(), 12);
+    assert_eq!(values_of(&friend.fetch("t", 0, 0).await).len(), 11);
+    // Some clients send more than their message; what is behind it is nobody's harm.
+    friend.stream.write_all(&framed(&trailing)).await.unwrap();
+    assert!(friend.receive_frame().await.is_some());
 }
 
 #[tokio::test]
