@@ -9,6 +9,7 @@ pub mod disk;
 pub mod kind;
 pub mod partitioner;
 pub mod random;
+pub mod topic_name;
 pub mod words;
 
 pub use clock::{Clock, ManualClock, RealClock};

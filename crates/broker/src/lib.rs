@@ -1,1 +1,153 @@
-//! broker
+//! The Kafka server: listeners, one file per API, groups; and [`client::Topics`] for those within the process.
+//!
+//! What this crate does not know: SQL, connectors, HTTP, how anything lies on disk.
+//!
+//! Invariants: what is not implemented is not advertised; nothing is acknowledged before the log says it is durable;
+//! no peer can make the broker hold more than [`Limits`] says, nor disturb another peer's connection. The hot path looks
+//! at batches, never at records. Layer 4: it stands on `catalog`, `log`, `client` and `wire`.
+
+mod api;
+mod coordinator;
+mod errors;
+mod fetch_sessions;
+mod group;
+mod net;
+mod options;
+mod partitions;
+mod producer_ids;
+mod retention;
+mod settings;
+mod storage;
+mod tables;
+mod topics;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use base::{Clock, Random};
+use catalog::Catalog;
+use log::{Log, Op, Outcome};
+use parking_lot::Mutex;
+use tokio::task::AbortHandle;
+
+pub use group::GroupLimits;
+pub use options::{BrokerOptions, Limits, ReplicationFactorPolicy};
+pub use topics::LocalTopics;
+
+use coordinator::Coordinator;
+use fetch_sessions::FetchSessions;
+use net::{Budget, Listeners};
+use producer_ids::ProducerIds;
+
+/// One broker over one log. Its background work ends when the last handle goes.
+pub struct Broker {
+    options: Arc<BrokerOptions>,
+    log: Log,
+    catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    coordinator: Arc<Coordinator>,
+    fetch_sessions: FetchSessions,
+    producer_ids: ProducerIds,
+    runs: topics::Runs,
+    listeners: Listeners,
+    request_budget: Budget,
+    fetch_budget: Budget,
+    advertised_port: AtomicU16,
+    background: Mutex<Vec<AbortHandle>>,
+}
+
+impl Broker {
+    /// Reads the groups that the log keeps and begins to look after them. Call within a tokio runtime.
+    pub fn new(
+        options: BrokerOptions,
+        log: Log,
+        catalog: Arc<Catalog>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Arc<Broker> {
+        let limits = &options.limits;
+        let request_budget = Budget::new(limits.requests_in_flight_bytes_max.max(limits.request_bytes_max));
+        let fetch_budget = Budget::new(limits.fetch_in_flight_bytes_max);
+        let fetch_sessions = FetchSessions::new(limits);
+        let advertised_port = AtomicU16::new(options.advertised_port);
+        let options = Arc::new(options);
+        let coordinator = Coordinator::open(
+            log.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+            Arc::clone(&options),
+        );
+        let broker = Arc::new(Broker {
+            options,
+            log,
+            catalog,
+            clock,
+            random,
+            coordinator,
+            fetch_sessions,
+            producer_ids: ProducerIds::default(),
+            runs: topics::Runs::default(),
+            listeners: Listeners::default(),
+            request_budget,
+            fetch_budget,
+            advertised_port,
+            background: Mutex::default(),
+        });
+        broker.start_background();
+        broker
+    }
+
+    /// A handle for those within the process.
+    pub fn topics(self: &Arc<Self>) -> Arc<LocalTopics> {
+        Arc::new(LocalTopics::new(Arc::clone(self)))
+    }
+
+    fn start_background(self: &Arc<Self>) {
+        let timers = tokio::spawn(Arc::clone(&self.coordinator).run_timers());
+        let coordinator = Arc::clone(&self.coordinator);
+        let every = self.options.offsets_retention_check_interval;
+        let expiry = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                coordinator.expire().await;
+            }
+        });
+        // Weak: the rounds must not keep the broker alive.
+        let broker = Arc::downgrade(self);
+        let every = self.options.retention_check_interval;
+        let retention = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                let Some(broker) = broker.upgrade() else { return };
+                broker.retain().await;
+            }
+        });
+        *self.background.lock() = [timers, expiry, retention].map(|task| task.abort_handle()).into();
+    }
+
+    /// The port clients are told.
+    fn advertised_port(&self) -> i32 {
+        i32::from(self.advertised_port.load(Ordering::Relaxed))
+    }
+
+    /// Takes a listener's port for the advertised one, unless one was named.
+    fn advertise(&self, port: u16) {
+        let first = self
+            .advertised_port
+            .compare_exchange(0, port, Ordering::Relaxed, Ordering::Relaxed);
+        if first.is_ok() {
+            tracing::debug!(port, "advertised port follows the listener");
+        }
+    }
+
+    async fn commit(&self, ops: Vec<Op>) -> Result<Vec<Outcome>, storage::CommitFailed> {
+        storage::commit(&self.log, ops).await
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.background.lock().iter().for_each(AbortHandle::abort);
+    }
+}

@@ -5,12 +5,16 @@
 //!
 //! What this crate does not know: our broker.
 
+#[cfg(feature = "kafka")]
+pub mod kafka;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use base::{ErrorKind, Offset, PartitionIndex, TimestampMs};
 use bytes::Bytes;
+pub use schema::SchemaType;
 
 /// One record as read from a topic. Its bytes are slices of what the log gave: cloning copies nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +108,10 @@ pub struct TopicsError {
 
 impl TopicsError {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> TopicsError {
-        TopicsError { kind, message: message.into() }
+        TopicsError {
+            kind,
+            message: message.into(),
+        }
     }
 }
 
@@ -142,14 +149,6 @@ pub struct JobStart {
     pub run: u64,
     pub offsets: Vec<Position>,
     pub state: Vec<(Bytes, Bytes)>,
-}
-
-/// A schema's language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SchemaType {
-    Avro,
-    Json,
-    Protobuf,
 }
 
 /// A schema as the registry keeps it.

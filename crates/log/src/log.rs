@@ -112,6 +112,8 @@ impl Log {
         self.shared().arrived.notify_all();
         self.drive();
         self.inner.join();
+        // Nothing writes any more: the directory may be opened anew, whoever still holds a handle.
+        *self.shared().lock.lock() = None;
         match self.shared().stopped() {
             Some(LogError::Closed) | None => Ok(()),
             Some(error) => Err(error),

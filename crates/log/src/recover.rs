@@ -815,7 +815,7 @@ impl Recovery {
             low_space: low_space.into(),
             watch_numbers: 0.into(),
             driven: Mutex::new(None),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
             options,
         };
         Ok((Arc::new(shared), Committer::new(wal, self.removals), self.report))

@@ -45,8 +45,8 @@ pub(crate) struct Shared {
     pub(crate) watch_numbers: AtomicU64,
     /// The commit thread's work, done by callers when the log is driven.
     pub(crate) driven: Mutex<Option<Committer>>,
-    /// Holds the directory until the log is gone.
-    pub(crate) _lock: Box<dyn DiskLock>,
+    /// Holds the directory until the log is closed or gone.
+    pub(crate) lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
 
 /// Where commits wait for the commit thread.

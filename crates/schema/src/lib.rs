@@ -1,1 +1,17 @@
-//! schema
+//! Schemas as pure data and rules: Avro, JSON Schema and Protobuf parsed and compared, subjects and versions as a state
+//! machine over the records of the `_schemas` topic.
+//!
+//! Invariants: nothing here does I/O, so nothing here can fail but for its input; the same records in the same order
+//! give the same state.
+//!
+//! What this crate does not know: HTTP, who is asking, where the records are stored.
+
+pub mod avro;
+pub mod error;
+pub mod guid;
+pub mod language;
+pub mod protobuf;
+pub mod subjects;
+
+pub use error::RegistryError;
+pub use language::{Parsed, SchemaType};

@@ -1,1 +1,204 @@
-//! server
+//! Starts and stops the whole platform in one process, in order.
+//!
+//! Invariants: every port is bound before anything else happens, so a taken port leaves no trace; what starts last
+//! stops first; the log closes when nobody writes any more.
+//!
+//! What this crate does not know: terminals.
+
+mod options;
+mod store;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, OsRandom, Random, RealClock};
+use broker::{Broker, BrokerOptions};
+use catalog::{Catalog, Registry};
+use client::Topics;
+use flow::Engine;
+use http::Serving;
+use log::{Env, Log, LogOptions, RecoveryReport};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use options::{Addresses, Durability, ServerError, ServerOptions};
+use store::CatalogStore;
+
+/// How long a stop waits for Kafka requests under way.
+const KAFKA_DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// A running platform.
+pub struct Server {
+    addresses: Addresses,
+    log: Log,
+    recovery: RecoveryReport,
+    kafka_stop: watch::Sender<bool>,
+    kafka: JoinHandle<()>,
+    engine: Engine,
+    http: Vec<Serving>,
+}
+
+impl Server {
+    /// Binds all ports, recovers the data, starts everything.
+    pub async fn start(options: ServerOptions) -> Result<Server, ServerError> {
+        let kafka = bind("kafka", options.kafka).await?;
+        let registry = bind("registry", options.registry).await?;
+        let api = bind("api", options.api).await?;
+        let addresses = Addresses {
+            kafka: local(&kafka)?,
+            registry: local(&registry)?,
+            api: local(&api)?,
+        };
+
+        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(RealClock::new()), Arc::new(OsRandom));
+        let (log, recovery) = open_log(&options).await?;
+        let catalog = Arc::new(Catalog::open(log.clone(), Arc::clone(&random)).await.map_err(start)?);
+        let broker_options = BrokerOptions {
+            auto_create_topics: options.auto_create_topics,
+            advertised_host: advertised_host(addresses.kafka),
+            advertised_port: addresses.kafka.port(),
+            ..BrokerOptions::default()
+        };
+        let broker = Broker::new(
+            broker_options,
+            log.clone(),
+            Arc::clone(&catalog),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+        );
+        let topics: Arc<dyn Topics> = broker.topics();
+        let schemas = Registry::open(Arc::clone(&topics)).await.map_err(start)?;
+        let store = Arc::new(CatalogStore::new(Arc::clone(&catalog)));
+        let engine = Engine::new(topics, Arc::clone(&schemas) as _, Arc::clone(&clock), random, store);
+        let _ = engine.recover().await;
+
+        let (kafka_stop, stopped) = watch::channel(false);
+        let kafka = broker.serve(kafka, stopped);
+        let state = http::api::ApiState {
+            engine: engine.clone(),
+            status: status(addresses, &options, Arc::clone(&catalog), clock, &recovery),
+        };
+        let http = vec![
+            http::serve(registry, http::registry::router(schemas)),
+            http::serve(api, http::api::router(state)),
+        ];
+        Ok(Server {
+            addresses,
+            log,
+            recovery,
+            kafka_stop,
+            kafka,
+            engine,
+            http,
+        })
+    }
+
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// What recovery found, a line each; nothing after an orderly stop.
+    pub fn recovery(&self) -> &[String] {
+        if self.recovery.clean && self.recovery.damage.is_empty() {
+            &[]
+        } else {
+            &self.recovery.lines
+        }
+    }
+
+    /// Resolves when the log cannot go on, with the reason. The process must end then.
+    pub async fn failed(&self) -> String {
+        self.log.failed().await.to_string()
+    }
+
+    /// Ends jobs, faces and broker in that order, then makes the log durable.
+    pub async fn stop(self) -> Result<(), ServerError> {
+        self.engine.shutdown().await;
+        for face in self.http {
+            face.stop().await;
+        }
+        self.kafka_stop.send_replace(true);
+        if tokio::time::timeout(KAFKA_DRAIN_MAX, self.kafka).await.is_err() {
+            tracing::warn!("some Kafka connections did not end in time");
+        }
+        let log = self.log;
+        let closed = tokio::task::spawn_blocking(move || log.close()).await;
+        closed.map_err(start)?.map_err(start)
+    }
+}
+
+fn start(error: impl std::fmt::Display) -> ServerError {
+    ServerError::Start(error.to_string())
+}
+
+async fn bind(face: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServerError::Port { face, address, source })
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, ServerError> {
+    listener.local_addr().map_err(start)
+}
+
+/// Clients are told a name they can reach from where they are: this machine's, unless one address was chosen.
+fn advertised_host(address: SocketAddr) -> String {
+    match address.ip() {
+        ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
+        ip => ip.to_string(),
+    }
+}
+
+async fn open_log(options: &ServerOptions) -> Result<(Log, RecoveryReport), ServerError> {
+    let log_options = LogOptions {
+        dir: options.data_dir.join("log"),
+        durability: match options.durability {
+            Durability::Fsync => log::Durability::Fsync,
+            Durability::Os => log::Durability::Os,
+            Durability::Memory => log::Durability::Memory,
+        },
+        ..LogOptions::default()
+    };
+    let memory = options.durability == Durability::Memory;
+    let open = move || {
+        let mut env = Env::real();
+        if memory {
+            env.disk = Arc::new(base::disk::MemoryDisk::default());
+        }
+        Log::open(log_options, env)
+    };
+    tokio::task::spawn_blocking(open).await.map_err(start)?.map_err(start)
+}
+
+/// What `status` shows; computed when asked.
+fn status(
+    addresses: Addresses,
+    options: &ServerOptions,
+    catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+    recovery: &RecoveryReport,
+) -> Arc<dyn Fn() -> serde_json::Value + Send + Sync> {
+    let (data_dir, durability) = (options.data_dir.clone(), options.durability);
+    let damage = recovery.damage.clone();
+    Arc::new(move || {
+        let topics = catalog.topics();
+        let partitions: usize = topics.iter().map(|topic| topic.partitions.len()).sum();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "cluster_id": catalog.cluster_id(),
+            "kafka": addresses.kafka.to_string(),
+            "registry": format!("http://{}", addresses.registry),
+            "api": format!("http://{}", addresses.api),
+            "data_dir": data_dir,
+            "durability": durability.word(),
+            "uptime_s": clock.monotonic().as_secs(),
+            "topics": topics.len(),
+            "partitions": partitions,
+            "damage": damage,
+        })
+    })
+}

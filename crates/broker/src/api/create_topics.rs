@@ -1,0 +1,143 @@
+//! CreateTopics.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use catalog::NewTopic;
+use wire::ErrorCode;
+use wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use wire::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse};
+
+use super::Context;
+use crate::errors::Refusal;
+use crate::options::ReplicationFactorPolicy;
+use crate::{Broker, errors, settings};
+
+pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: CreateTopicsRequest) -> CreateTopicsResponse {
+    let mut named: HashMap<String, usize> = HashMap::new();
+    for topic in &request.topics {
+        *named.entry(topic.name.clone()).or_default() += 1;
+    }
+    let mut topics = Vec::with_capacity(named.len());
+    for topic in request.topics {
+        match named.get_mut(&topic.name) {
+            // Answered once, as the first of its name was reached.
+            Some(0) => continue,
+            Some(1) => {}
+            Some(times) => {
+                *times = 0;
+                let why = "the request names this topic more than once".to_owned();
+                topics.push(refused(topic.name, Refusal::new(ErrorCode::InvalidRequest, why)));
+                continue;
+            }
+            None => continue,
+        }
+        let name = topic.name.clone();
+        let result = create(&broker, topic, request.validate_only).await;
+        topics.push(result.unwrap_or_else(|refusal| refused(name, refusal)));
+    }
+    CreateTopicsResponse {
+        topics,
+        ..CreateTopicsResponse::default()
+    }
+}
+
+fn refused(name: String, refusal: Refusal) -> CreatableTopicResult {
+    CreatableTopicResult {
+        name,
+        error_code: refusal.code.code(),
+        error_message: Some(refusal.message),
+        num_partitions: -1,
+        replication_factor: -1,
+        configs: Some(Vec::new()),
+        ..CreatableTopicResult::default()
+    }
+}
+
+async fn create(broker: &Broker, topic: CreatableTopic, dry: bool) -> Result<CreatableTopicResult, Refusal> {
+    let partitions = partition_count(broker, &topic)?;
+    let mut wanted = BTreeMap::new();
+    for config in topic.configs {
+        let Some(value) = config.value else {
+            let why = format!("setting `{}` has no value", config.name);
+            return Err(Refusal::new(ErrorCode::InvalidConfig, why));
+        };
+        wanted.insert(config.name, value);
+    }
+    settings::check(&wanted)?;
+    let new = NewTopic {
+        name: topic.name.clone(),
+        partitions,
+        settings: wanted.clone(),
+    };
+    let refuse = |error: catalog::CatalogError| Refusal::new(errors::of_catalog(&error), error.to_string());
+    let topic_id = if dry {
+        broker.catalog.check_new_topic(&new).map_err(refuse)?;
+        [0; 16]
+    } else {
+        broker.catalog.create_topic(new).await.map_err(refuse)?.id
+    };
+    let shown = settings::describe(&broker.options, &wanted);
+    let configs = shown.into_iter().map(|shown| CreatableTopicConfigs {
+        name: shown.setting.name.to_owned(),
+        value: Some(shown.value),
+        read_only: false,
+        config_source: shown.source,
+        is_sensitive: false,
+    });
+    Ok(CreatableTopicResult {
+        name: topic.name,
+        topic_id,
+        error_message: None,
+        num_partitions: partitions,
+        replication_factor: 1,
+        configs: Some(configs.collect()),
+        ..CreatableTopicResult::default()
+    })
+}
+
+/// How many partitions are asked for; also checks that they and their replicas can be.
+fn partition_count(broker: &Broker, topic: &CreatableTopic) -> Result<i32, Refusal> {
+    let node = broker.options.node_id;
+    if !topic.assignments.is_empty() {
+        if topic.num_partitions != -1 || topic.replication_factor != -1 {
+            let why = "with an explicit assignment, partitions and replication factor must both be -1".to_owned();
+            return Err(Refusal::new(ErrorCode::InvalidRequest, why));
+        }
+        let mut indexes: Vec<i32> = topic
+            .assignments
+            .iter()
+            .map(|assignment| assignment.partition_index)
+            .collect();
+        indexes.sort_unstable();
+        let consecutive = indexes.iter().enumerate().all(|(place, index)| place as i32 == *index);
+        if !consecutive
+            || topic
+                .assignments
+                .iter()
+                .any(|assignment| assignment.broker_ids != [node])
+        {
+            let why = format!("partitions must be numbered from 0 without gaps, each assigned to broker {node}");
+            return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, why));
+        }
+        return Ok(indexes.len() as i32);
+    }
+    let factor = topic.replication_factor;
+    let clamped = broker.options.replication_factor_policy == ReplicationFactorPolicy::Clamp;
+    if factor == 0 || factor < -1 {
+        let why = "Replication factor must be larger than 0, or -1 to use the default value.".to_owned();
+        return Err(Refusal::new(ErrorCode::InvalidReplicationFactor, why));
+    }
+    if factor > 1 && !clamped {
+        let why = format!("Unable to replicate the partition {factor} time(s): only 1 broker(s) are registered.");
+        return Err(Refusal::new(ErrorCode::InvalidReplicationFactor, why));
+    }
+    match topic.num_partitions {
+        -1 => Ok(broker.options.partitions_default),
+        count if count > 0 => Ok(count),
+        _ => {
+            let why = "Number of partitions was set to an invalid non-positive value.".to_owned();
+            Err(Refusal::new(ErrorCode::InvalidPartitions, why))
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! DescribeCluster: the cluster's id and its one broker. How Java's Admin client starts.
+
+use std::sync::Arc;
+
+use wire::ErrorCode;
+use wire::messages::describe_cluster_request::DescribeClusterRequest;
+use wire::messages::describe_cluster_response::{DescribeClusterBroker, DescribeClusterResponse};
+
+use super::{CLUSTER_OPERATIONS, Context};
+use crate::Broker;
+
+const BROKERS: i8 = 1;
+
+pub(crate) async fn handle(
+    broker: Arc<Broker>,
+    _: Context,
+    request: DescribeClusterRequest,
+) -> DescribeClusterResponse {
+    if request.endpoint_type != BROKERS {
+        return DescribeClusterResponse {
+            error_code: ErrorCode::UnsupportedEndpointType.code(),
+            error_message: Some("this listener has broker endpoints only".to_owned()),
+            ..DescribeClusterResponse::default()
+        };
+    }
+    let mut response = DescribeClusterResponse {
+        cluster_id: broker.catalog.cluster_id().to_owned(),
+        controller_id: broker.options.node_id,
+        brokers: vec![DescribeClusterBroker {
+            broker_id: broker.options.node_id,
+            host: broker.options.advertised_host.clone(),
+            port: broker.advertised_port(),
+            ..DescribeClusterBroker::default()
+        }],
+        ..DescribeClusterResponse::default()
+    };
+    if request.include_cluster_authorized_operations {
+        response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+    }
+    response
+}

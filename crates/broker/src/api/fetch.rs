@@ -1,0 +1,294 @@
+//! Fetch: reads batches as they lie in the log, and waits for more without asking again and again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use log::PartitionId;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+use wire::ErrorCode;
+use wire::frame;
+use wire::messages::fetch_request::FetchRequest;
+use wire::messages::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
+
+use super::{Context, LEADER_EPOCH};
+use crate::Broker;
+use crate::errors;
+use crate::fetch_sessions::{Asked, Relation, Told, Want};
+use crate::net::{Close, Permit, Reply};
+use crate::partitions::{TopicKey, check_leader_epoch};
+
+/// Topics are named by id from this version on.
+const IDS_FROM: i16 = 13;
+/// A fetch is never made to do with less than this because others hold the memory.
+const FETCH_BYTES_MIN: usize = 1 << 20;
+/// A reader that wants more than there is lets this much time gather before it looks again.
+const GATHER: Duration = Duration::from_millis(5);
+const READ_COMMITTED: i8 = 1;
+
+/// What one partition has for the reader.
+struct Found {
+    want: Want,
+    data: PartitionData,
+}
+
+impl Found {
+    fn failed(want: Want, error: ErrorCode) -> Found {
+        let data = PartitionData {
+            partition_index: want.partition,
+            error_code: error.code(),
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            records: Some(Bytes::new()),
+            ..PartitionData::default()
+        };
+        Found { want, data }
+    }
+
+    fn bytes(&self) -> usize {
+        self.data.records.as_ref().map_or(0, Bytes::len)
+    }
+
+    /// What a session remembers; nothing after an error.
+    fn told(&self) -> Option<Told> {
+        (self.data.error_code == 0).then_some(Told {
+            high_watermark: self.data.high_watermark,
+            log_start: self.data.log_start_offset,
+        })
+    }
+}
+
+pub(super) async fn handle(broker: Arc<Broker>, context: Context, request: FetchRequest) -> Result<Reply, Close> {
+    let by_id = context.version >= IDS_FROM;
+    let limits = Limits::of(&broker, &request);
+    let asked = asked(request, by_id);
+    let plan = match broker.fetch_sessions.plan(asked, broker.clock.monotonic()) {
+        Ok(plan) => plan,
+        Err(error) => {
+            return context.reply(&FetchResponse {
+                error_code: error.code(),
+                ..FetchResponse::default()
+            });
+        }
+    };
+    let (found, permit) = read_or_wait(&broker, &plan.wants, &limits).await;
+    let (session_id, found) = account(&broker, plan.session, by_id, found);
+    let response = FetchResponse {
+        session_id,
+        responses: by_topic(found),
+        ..FetchResponse::default()
+    };
+    Ok(Reply {
+        chunks: frame::response(context.correlation_id, &response, context.version)?,
+        _permit: permit,
+    })
+}
+
+struct Limits {
+    deadline: Instant,
+    bytes_min: usize,
+    bytes_max: usize,
+    read_committed: bool,
+    /// Somebody who says to be a follower: there are none.
+    follower: bool,
+}
+
+impl Limits {
+    fn of(broker: &Broker, request: &FetchRequest) -> Limits {
+        let bytes_max = (request.max_bytes.max(0) as usize).min(broker.options.limits.fetch_bytes_max);
+        Limits {
+            deadline: deadline(request.max_wait_ms),
+            bytes_min: (request.min_bytes.max(0) as usize).min(bytes_max),
+            bytes_max,
+            read_committed: request.isolation_level == READ_COMMITTED,
+            follower: request.replica_id >= 0 || request.replica_state.replica_id >= 0,
+        }
+    }
+}
+
+/// When a wait that begins now is over.
+#[allow(clippy::disallowed_methods, reason = "the runtime's timers run on its own clock")]
+fn deadline(wait_ms: i32) -> Instant {
+    Instant::now() + Duration::from_millis(wait_ms.max(0) as u64)
+}
+
+#[allow(clippy::disallowed_methods, reason = "the runtime's timers run on its own clock")]
+fn is_past(deadline: Instant) -> bool {
+    Instant::now() >= deadline
+}
+
+fn asked(request: FetchRequest, by_id: bool) -> Asked {
+    let mut wants = Vec::new();
+    for topic in request.topics {
+        let key = TopicKey::new(by_id, topic.topic, topic.topic_id);
+        wants.extend(topic.partitions.into_iter().map(|partition| Want {
+            topic: key.clone(),
+            partition: partition.partition,
+            offset: partition.fetch_offset,
+            bytes_max: partition.partition_max_bytes,
+            leader_epoch: partition.current_leader_epoch,
+            last_fetched_epoch: partition.last_fetched_epoch,
+        }));
+    }
+    let mut forgotten = Vec::new();
+    for topic in request.forgotten_topics_data {
+        let key = TopicKey::new(by_id, topic.topic, topic.topic_id);
+        forgotten.extend(topic.partitions.into_iter().map(|partition| (key.clone(), partition)));
+    }
+    Asked {
+        session_id: request.session_id,
+        epoch: request.session_epoch,
+        by_id,
+        wants,
+        forgotten,
+    }
+}
+
+/// Reads; if there is less than wanted, waits until the log says there is more, or until the reader's patience ends.
+async fn read_or_wait(broker: &Broker, wants: &[Want], limits: &Limits) -> (Vec<Found>, Option<Permit>) {
+    let notify = Arc::new(Notify::new());
+    let mut guard = None;
+    loop {
+        let at_once = wants.is_empty() || limits.follower || limits.bytes_min == 0;
+        let last = at_once || is_past(limits.deadline);
+        if last || has_something(broker, wants) {
+            let (permit, bytes_max) = broker.fetch_budget.take_some(limits.bytes_max, FETCH_BYTES_MIN).await;
+            let found = read(broker, wants, limits, bytes_max);
+            let bytes: usize = found.iter().map(Found::bytes).sum();
+            let failed = found.iter().any(|found| found.data.error_code != 0);
+            if last || failed || bytes >= limits.bytes_min {
+                return (found, (bytes > 0).then_some(permit));
+            }
+        }
+        if guard.is_none() {
+            // Register first, look again second: nothing is missed in between.
+            let partitions: Vec<PartitionId> = wants
+                .iter()
+                .filter_map(|want| want.topic.find_partition(&broker.catalog, want.partition).ok())
+                .collect();
+            guard = Some(broker.log.watch(&partitions, Arc::clone(&notify)));
+            continue;
+        }
+        if timeout_at(limits.deadline, notify.notified()).await.is_ok() && limits.bytes_min > 1 {
+            tokio::time::sleep_until((deadline(0) + GATHER).min(limits.deadline)).await;
+        }
+    }
+}
+
+/// Whether a read would give data or an error.
+fn has_something(broker: &Broker, wants: &[Want]) -> bool {
+    wants.iter().any(|want| {
+        let partition = want.topic.find_partition(&broker.catalog, want.partition);
+        match partition.ok().and_then(|partition| broker.log.bounds(partition)) {
+            Some(bounds) => {
+                let waits = want.offset >= bounds.log_start && want.offset == bounds.high_watermark;
+                !waits || check(want).is_err()
+            }
+            None => true,
+        }
+    })
+}
+
+/// What can be said without reading.
+fn check(want: &Want) -> Result<(), ErrorCode> {
+    check_leader_epoch(want.leader_epoch)?;
+    if want.last_fetched_epoch > LEADER_EPOCH {
+        // An epoch this partition never had.
+        return Err(ErrorCode::OffsetOutOfRange);
+    }
+    Ok(())
+}
+
+fn read(broker: &Broker, wants: &[Want], limits: &Limits, bytes_max: usize) -> Vec<Found> {
+    let mut left = bytes_max;
+    let mut nothing_yet = true;
+    let mut all = Vec::with_capacity(wants.len());
+    for want in wants {
+        let found = if limits.follower {
+            Found::failed(want.clone(), ErrorCode::TopicAuthorizationFailed)
+        } else {
+            read_one(broker, want, limits, left, nothing_yet)
+        };
+        let bytes = found.bytes();
+        left = left.saturating_sub(bytes);
+        nothing_yet &= bytes == 0;
+        all.push(found);
+    }
+    all
+}
+
+fn read_one(broker: &Broker, want: &Want, limits: &Limits, left: usize, at_least_one: bool) -> Found {
+    let partition = match check(want).and_then(|()| want.topic.find_partition(&broker.catalog, want.partition)) {
+        Ok(partition) => partition,
+        Err(error) => return Found::failed(want.clone(), error),
+    };
+    let bytes_max = left.min(want.bytes_max.max(0) as usize);
+    let read = match broker.log.read(partition, want.offset, bytes_max, at_least_one) {
+        Ok(read) => read,
+        Err(error) => {
+            if matches!(error, log::ReadError::Corrupt { .. } | log::ReadError::Io(_)) {
+                tracing::error!(?want, "fetch failed: {error}");
+            }
+            return Found::failed(want.clone(), errors::of_read(&error));
+        }
+    };
+    let data = PartitionData {
+        partition_index: want.partition,
+        high_watermark: read.bounds.high_watermark,
+        // Without transactions every record is stable as soon as it can be read.
+        last_stable_offset: read.bounds.high_watermark,
+        log_start_offset: read.bounds.log_start,
+        aborted_transactions: limits.read_committed.then(Vec::new),
+        // Never null: old clients take null for damage.
+        records: Some(read.records),
+        ..PartitionData::default()
+    };
+    Found {
+        want: want.clone(),
+        data,
+    }
+}
+
+/// Brings the session up to date with the answer, and takes out of an incremental answer what has not changed.
+fn account(broker: &Broker, session: Relation, by_id: bool, found: Vec<Found>) -> (i32, Vec<Found>) {
+    match session {
+        Relation::None => (0, found),
+        Relation::New => {
+            let told = found.iter().map(|found| (found.want.clone(), found.told())).collect();
+            let fresh_id = 1 + broker.random.below(i32::MAX as u64 - 1) as i32;
+            (
+                broker
+                    .fetch_sessions
+                    .begin(fresh_id, by_id, told, broker.clock.monotonic()),
+                found,
+            )
+        }
+        Relation::Incremental(id) => {
+            let must_tell = |found: &Found| {
+                let key = (found.want.topic.clone(), found.want.partition);
+                broker.fetch_sessions.tell(id, &key, found.told(), found.bytes() > 0)
+            };
+            (id, found.into_iter().filter(must_tell).collect())
+        }
+    }
+}
+
+fn by_topic(found: Vec<Found>) -> Vec<FetchableTopicResponse> {
+    let mut topics: Vec<FetchableTopicResponse> = Vec::new();
+    let mut places: HashMap<TopicKey, usize> = HashMap::new();
+    for Found { want, data } in found {
+        let place = *places.entry(want.topic).or_insert_with_key(|key| {
+            topics.push(FetchableTopicResponse {
+                topic: key.name(),
+                topic_id: key.id(),
+                partitions: Vec::new(),
+            });
+            topics.len() - 1
+        });
+        topics[place].partitions.push(data);
+    }
+    topics
+}

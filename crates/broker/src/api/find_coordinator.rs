@@ -1,0 +1,80 @@
+//! FindCoordinator: who looks after a group. With one broker, it does.
+
+use std::sync::Arc;
+
+use wire::ErrorCode;
+use wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use wire::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
+
+use super::Context;
+use crate::Broker;
+
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+/// The first version that asks for several keys at once.
+const BATCHED_FROM: i16 = 4;
+
+pub(crate) async fn handle(
+    broker: Arc<Broker>,
+    context: Context,
+    request: FindCoordinatorRequest,
+) -> FindCoordinatorResponse {
+    let find = |key: String| match request.key_type {
+        GROUP => found(&broker, key),
+        // A retriable code would let a transactional producer wait for its whole timeout; this one it reports at once,
+        // with our words.
+        TRANSACTION => refused(
+            key,
+            ErrorCode::UnsupportedVersion,
+            "transactions are not served by this broker",
+        ),
+        _ => refused(
+            key,
+            ErrorCode::InvalidRequest,
+            "this type of coordinator is not served by this broker",
+        ),
+    };
+    if context.version >= BATCHED_FROM {
+        let coordinators = request.coordinator_keys.into_iter().map(find).collect();
+        return FindCoordinatorResponse {
+            coordinators,
+            ..FindCoordinatorResponse::default()
+        };
+    }
+    let one = find(request.key);
+    FindCoordinatorResponse {
+        error_code: one.error_code,
+        // Kafka spells the absence of an error out here, and only here.
+        error_message: if one.error_code == 0 {
+            Some("NONE".to_owned())
+        } else {
+            one.error_message
+        },
+        node_id: one.node_id,
+        host: one.host,
+        port: one.port,
+        ..FindCoordinatorResponse::default()
+    }
+}
+
+fn found(broker: &Broker, key: String) -> Coordinator {
+    Coordinator {
+        key,
+        node_id: broker.options.node_id,
+        host: broker.options.advertised_host.clone(),
+        port: broker.advertised_port(),
+        error_code: ErrorCode::None.code(),
+        error_message: Some(String::new()),
+    }
+}
+
+fn refused(key: String, error: ErrorCode, why: &str) -> Coordinator {
+    Coordinator {
+        key,
+        node_id: -1,
+        host: String::new(),
+        port: -1,
+        error_code: error.code(),
+        error_message: Some(why.to_owned()),
+    }
+}

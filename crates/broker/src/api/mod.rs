@@ -1,0 +1,247 @@
+//! The APIs: which are served in which versions, and the way from a frame to the code that answers it.
+//!
+//! One file per API. A handler takes the decoded request and gives the response; it knows neither sockets nor frames.
+
+mod alter_configs;
+mod api_versions;
+mod create_partitions;
+mod create_topics;
+mod delete_groups;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_groups;
+mod describe_topic_partitions;
+mod fetch;
+mod find_coordinator;
+mod heartbeat;
+mod incremental_alter_configs;
+mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
+mod list_offsets;
+mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
+mod offset_for_leader_epoch;
+mod produce;
+mod sync_group;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wire::frame::{self, RequestHeader};
+use wire::messages::alter_configs_request::AlterConfigsRequest;
+use wire::messages::api_versions_request::ApiVersionsRequest;
+use wire::messages::create_partitions_request::CreatePartitionsRequest;
+use wire::messages::create_topics_request::CreateTopicsRequest;
+use wire::messages::delete_groups_request::DeleteGroupsRequest;
+use wire::messages::delete_records_request::DeleteRecordsRequest;
+use wire::messages::delete_topics_request::DeleteTopicsRequest;
+use wire::messages::describe_cluster_request::DescribeClusterRequest;
+use wire::messages::describe_configs_request::DescribeConfigsRequest;
+use wire::messages::describe_groups_request::DescribeGroupsRequest;
+use wire::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
+use wire::messages::fetch_request::FetchRequest;
+use wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use wire::messages::heartbeat_request::HeartbeatRequest;
+use wire::messages::incremental_alter_configs_request::IncrementalAlterConfigsRequest;
+use wire::messages::init_producer_id_request::InitProducerIdRequest;
+use wire::messages::join_group_request::JoinGroupRequest;
+use wire::messages::leave_group_request::LeaveGroupRequest;
+use wire::messages::list_groups_request::ListGroupsRequest;
+use wire::messages::list_offsets_request::ListOffsetsRequest;
+use wire::messages::metadata_request::MetadataRequest;
+use wire::messages::offset_commit_request::OffsetCommitRequest;
+use wire::messages::offset_delete_request::OffsetDeleteRequest;
+use wire::messages::offset_fetch_request::OffsetFetchRequest;
+use wire::messages::offset_for_leader_epoch_request::OffsetForLeaderEpochRequest;
+use wire::messages::produce_request::ProduceRequest;
+use wire::messages::sync_group_request::SyncGroupRequest;
+use wire::{Message, Reader, Request};
+
+use crate::Broker;
+use crate::net::{Close, Reply, Work};
+
+/// The leader epoch of every partition: with one broker nobody else ever leads.
+pub(crate) const LEADER_EPOCH: i32 = 0;
+/// Every operation on a topic, a group, the cluster, as bits: without an authorizer everybody may do everything.
+pub(crate) const TOPIC_OPERATIONS: i32 = 3576;
+pub(crate) const GROUP_OPERATIONS: i32 = 3400;
+pub(crate) const CLUSTER_OPERATIONS: i32 = 8096;
+
+/// An API and the versions served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Api {
+    pub(crate) key: i16,
+    pub(crate) min: i16,
+    pub(crate) max: i16,
+    /// What ApiVersions says `min` is. Lower than `min` where old clients take a gap at the bottom for a lack of whole
+    /// features: librdkafka before 2.8 would send uncompressed (KAFKA-18659).
+    pub(crate) advertised_min: i16,
+}
+
+const fn api<R: Request>(min: i16, max: i16) -> Api {
+    assert!(
+        R::VERSION_MIN <= min && max <= R::VERSION_MAX,
+        "the codec reads every version served"
+    );
+    Api {
+        key: R::KEY,
+        min,
+        max,
+        advertised_min: min,
+    }
+}
+
+/// What is served, by key; the ranges are those of Kafka 4.3.
+pub(crate) const APIS: &[Api] = &[
+    Api {
+        advertised_min: 0,
+        ..api::<ProduceRequest>(3, 13)
+    },
+    api::<FetchRequest>(4, 18),
+    api::<ListOffsetsRequest>(1, 11),
+    api::<MetadataRequest>(0, 13),
+    api::<OffsetCommitRequest>(2, 10),
+    api::<OffsetFetchRequest>(1, 10),
+    api::<FindCoordinatorRequest>(0, 6),
+    api::<JoinGroupRequest>(0, 9),
+    api::<HeartbeatRequest>(0, 4),
+    api::<LeaveGroupRequest>(0, 5),
+    api::<SyncGroupRequest>(0, 5),
+    api::<DescribeGroupsRequest>(0, 6),
+    api::<ListGroupsRequest>(0, 5),
+    api::<ApiVersionsRequest>(0, 4),
+    api::<CreateTopicsRequest>(2, 7),
+    api::<DeleteTopicsRequest>(1, 6),
+    api::<DeleteRecordsRequest>(0, 2),
+    api::<InitProducerIdRequest>(0, 5),
+    api::<OffsetForLeaderEpochRequest>(2, 4),
+    api::<DescribeConfigsRequest>(1, 4),
+    api::<AlterConfigsRequest>(0, 2),
+    api::<CreatePartitionsRequest>(0, 3),
+    api::<DeleteGroupsRequest>(0, 2),
+    api::<IncrementalAlterConfigsRequest>(0, 1),
+    api::<OffsetDeleteRequest>(0, 0),
+    api::<DescribeClusterRequest>(0, 2),
+    api::<DescribeTopicPartitionsRequest>(0, 0),
+];
+
+/// Who asks, and in which version.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) version: i16,
+    pub(crate) correlation_id: i32,
+    pub(crate) client_id: Option<String>,
+    pub(crate) peer: SocketAddr,
+}
+
+impl Context {
+    fn reply<M: Message>(&self, response: &M) -> Result<Reply, Close> {
+        Ok(Reply {
+            chunks: frame::response(self.correlation_id, response, self.version)?,
+            _permit: None,
+        })
+    }
+}
+
+/// Reads a frame and begins to work it off: produce requests are appended at once, all else is done in its turn.
+pub(crate) async fn start(broker: &Arc<Broker>, peer: SocketAddr, frame: Bytes) -> Result<Work, Close> {
+    let mut reader = Reader::new(frame);
+    let header = RequestHeader::decode(&mut reader)?;
+    let (key, version) = (header.key, header.version);
+    let context = Context {
+        version,
+        correlation_id: header.correlation_id,
+        client_id: header.client_id,
+        peer,
+    };
+    let Some(api) = APIS.iter().find(|api| api.key == key) else {
+        return Err(Close::UnknownKey { key });
+    };
+    if !(api.min..=api.max).contains(&version) {
+        if key == ApiVersionsRequest::KEY {
+            return Ok(Box::pin(async move { api_versions::unsupported(&context) }));
+        }
+        return Err(Close::UnknownVersion {
+            key,
+            version,
+            min: api.min,
+            max: api.max,
+        });
+    }
+    let broker = Arc::clone(broker);
+    match key {
+        ProduceRequest::KEY => {
+            let request = decode::<ProduceRequest>(reader, version)?;
+            Ok(produce::start(broker, context, request).await)
+        }
+        FetchRequest::KEY => {
+            let request = decode::<FetchRequest>(reader, version)?;
+            Ok(Box::pin(fetch::handle(broker, context, request)))
+        }
+        ListOffsetsRequest::KEY => later(broker, context, reader, list_offsets::handle),
+        MetadataRequest::KEY => later(broker, context, reader, metadata::handle),
+        OffsetCommitRequest::KEY => later(broker, context, reader, offset_commit::handle),
+        OffsetFetchRequest::KEY => later(broker, context, reader, offset_fetch::handle),
+        FindCoordinatorRequest::KEY => later(broker, context, reader, find_coordinator::handle),
+        JoinGroupRequest::KEY => later(broker, context, reader, join_group::handle),
+        HeartbeatRequest::KEY => later(broker, context, reader, heartbeat::handle),
+        LeaveGroupRequest::KEY => later(broker, context, reader, leave_group::handle),
+        SyncGroupRequest::KEY => later(broker, context, reader, sync_group::handle),
+        DescribeGroupsRequest::KEY => later(broker, context, reader, describe_groups::handle),
+        ListGroupsRequest::KEY => later(broker, context, reader, list_groups::handle),
+        ApiVersionsRequest::KEY => later(broker, context, reader, api_versions::handle),
+        CreateTopicsRequest::KEY => later(broker, context, reader, create_topics::handle),
+        DeleteTopicsRequest::KEY => later(broker, context, reader, delete_topics::handle),
+        DeleteRecordsRequest::KEY => later(broker, context, reader, delete_records::handle),
+        InitProducerIdRequest::KEY => later(broker, context, reader, init_producer_id::handle),
+        OffsetForLeaderEpochRequest::KEY => later(broker, context, reader, offset_for_leader_epoch::handle),
+        DescribeConfigsRequest::KEY => later(broker, context, reader, describe_configs::handle),
+        AlterConfigsRequest::KEY => later(broker, context, reader, alter_configs::handle),
+        CreatePartitionsRequest::KEY => later(broker, context, reader, create_partitions::handle),
+        DeleteGroupsRequest::KEY => later(broker, context, reader, delete_groups::handle),
+        IncrementalAlterConfigsRequest::KEY => later(broker, context, reader, incremental_alter_configs::handle),
+        OffsetDeleteRequest::KEY => later(broker, context, reader, offset_delete::handle),
+        DescribeClusterRequest::KEY => later(broker, context, reader, describe_cluster::handle),
+        DescribeTopicPartitionsRequest::KEY => later(broker, context, reader, describe_topic_partitions::handle),
+        _ => Err(Close::UnknownKey { key }),
+    }
+}
+
+/// Bytes behind the message are left unread, as Kafka leaves them: librdkafka's Metadata request for all topics has
+/// three too many.
+fn decode<R: Request>(mut reader: Reader, version: i16) -> Result<R, Close> {
+    Ok(R::decode(&mut reader, version)?)
+}
+
+/// Decodes now, answers when its turn comes.
+fn later<R, F, Fut>(broker: Arc<Broker>, context: Context, reader: Reader, handler: F) -> Result<Work, Close>
+where
+    R: Request + Send + 'static,
+    F: FnOnce(Arc<Broker>, Context, R) -> Fut + Send + 'static,
+    Fut: Future<Output = R::Response> + Send,
+    R::Response: Send,
+{
+    let request = decode::<R>(reader, context.version)?;
+    Ok(Box::pin(async move {
+        let response = handler(broker, context.clone(), request).await;
+        context.reply(&response)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apis_are_listed_once_and_by_key() {
+        assert!(APIS.windows(2).all(|pair| pair[0].key < pair[1].key));
+    }
+}

@@ -1,0 +1,306 @@
+//! Produce: appends batches. The hot path: headers and checksums are looked at, records are not.
+
+use std::sync::Arc;
+
+use base::TimestampMs;
+use bytes::Bytes;
+use log::{Appended, CommitCause, CommitError, Op, Outcome, PartitionId, Receipt};
+use wire::messages::produce_request::{PartitionProduceData, ProduceRequest};
+use wire::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+};
+use wire::{BatchError, BatchHeader, Compression, ErrorCode, RecordLimits, TimestampType, batch, records, validate};
+
+use super::{Context, LEADER_EPOCH};
+use crate::Broker;
+use crate::errors::{self, Refusal};
+use crate::net::{Close, Reply, Work};
+use crate::partitions::TopicKey;
+use crate::settings::TopicSettings;
+
+/// Topics are named by id from this version on.
+const IDS_FROM: i16 = 13;
+/// The first version whose clients know zstd.
+const ZSTD_FROM: i16 = 7;
+/// How many records at fault are listed, so that a bad batch does not make a response of its own size.
+const RECORD_ERRORS_MAX: usize = 100;
+
+/// Why one partition's records are refused; the records at fault, when it is some and not all.
+struct Refused {
+    code: ErrorCode,
+    message: String,
+    records: Vec<i32>,
+}
+
+impl Refused {
+    fn new(code: ErrorCode, message: impl Into<String>) -> Refused {
+        Refused {
+            code,
+            message: message.into(),
+            records: Vec::new(),
+        }
+    }
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Refused {
+        let message = match code {
+            ErrorCode::UnknownTopicId => "this server has no topic of this id",
+            ErrorCode::UnknownTopicOrPartition => "this server does not host this topic-partition",
+            _ => "the request is refused",
+        };
+        Refused::new(code, message)
+    }
+}
+
+impl From<BatchError> for Refused {
+    fn from(error: BatchError) -> Refused {
+        Refused::new(errors::of_batch(error), error.to_string())
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused::new(refusal.code, refusal.message)
+    }
+}
+
+/// A partition's records on their way to the disk.
+struct Appending {
+    receipt: Receipt,
+    /// Set when the broker's clock stamped the records.
+    append_time: TimestampMs,
+}
+
+type Started = (i32, Result<Appending, Refused>);
+
+/// Appends everything now, in the order of requests; answers when it is durable.
+pub(super) async fn start(broker: Arc<Broker>, context: Context, request: ProduceRequest) -> Work {
+    let whole = check_whole(&request);
+    let mut topics: Vec<(TopicKey, Vec<Started>)> = Vec::with_capacity(request.topic_data.len());
+    for topic in request.topic_data {
+        let key = TopicKey::new(context.version >= IDS_FROM, topic.name, topic.topic_id);
+        let mut partitions = Vec::with_capacity(topic.partition_data.len());
+        for partition in topic.partition_data {
+            let index = partition.index;
+            let started = match whole {
+                Some(code) => Err(Refused::new(code, "the request as a whole is refused")),
+                None => append(&broker, &context, &key, partition).await,
+            };
+            partitions.push((index, started));
+        }
+        topics.push((key, partitions));
+    }
+    if request.acks == 0 {
+        return Box::pin(std::future::ready(unacknowledged(&topics)));
+    }
+    Box::pin(async move {
+        let mut response = ProduceResponse::default();
+        for (key, partitions) in topics {
+            let mut answered = Vec::with_capacity(partitions.len());
+            for (index, started) in partitions {
+                answered.push(finish(index, started).await);
+            }
+            response.responses.push(TopicProduceResponse {
+                name: key.name(),
+                topic_id: key.id(),
+                partition_responses: answered,
+            });
+        }
+        context.reply(&response)
+    })
+}
+
+/// What is wrong with the request whatever its records are.
+fn check_whole(request: &ProduceRequest) -> Option<ErrorCode> {
+    if !(-1..=1).contains(&request.acks) {
+        return Some(ErrorCode::InvalidRequiredAcks);
+    }
+    if request.transactional_id.is_some() {
+        // No transaction can have begun: see `find_coordinator`.
+        return Some(ErrorCode::InvalidTxnState);
+    }
+    // Kafka looks for these before anything else: a producer may not pretend to be in a transaction.
+    let pretends = |records: &Bytes| {
+        BatchHeader::parse(records).is_ok_and(|header| header.is_transactional() || header.is_control())
+    };
+    let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let pretended = partitions.any(|partition| partition.records.as_ref().is_some_and(pretends));
+    pretended.then_some(ErrorCode::TransactionalIdAuthorizationFailed)
+}
+
+/// No answer is wanted; a failure can only be shown by closing the connection.
+fn unacknowledged(topics: &[(TopicKey, Vec<Started>)]) -> Result<Reply, Close> {
+    for (_, started) in topics.iter().flat_map(|(_, partitions)| partitions) {
+        if let Err(refused) = started {
+            return Err(Close::UnacknowledgedFailure(refused.message.clone()));
+        }
+    }
+    Ok(Reply {
+        chunks: Vec::new(),
+        _permit: None,
+    })
+}
+
+async fn append(
+    broker: &Broker,
+    context: &Context,
+    key: &TopicKey,
+    data: PartitionProduceData,
+) -> Result<Appending, Refused> {
+    let topic = key.find(&broker.catalog)?;
+    let partition = topic.partition(data.index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let Some(records) = data.records.filter(|records| !records.is_empty()) else {
+        return Err(Refused::new(
+            ErrorCode::InvalidRecord,
+            "the request holds no records for this partition",
+        ));
+    };
+    let settings = TopicSettings::of(&topic, &broker.options);
+    let header = check_batch(broker, context, &settings, &records)?;
+    let now = broker.clock.wall_ms();
+    let (batch, append_time) = match settings.timestamp_type {
+        TimestampType::CreateTime => {
+            check_timestamps(&settings, &header, now)?;
+            (records, -1)
+        }
+        TimestampType::LogAppendTime => {
+            let mut stamped = records.to_vec();
+            batch::stamp_append_time(&mut stamped, now);
+            (Bytes::from(stamped), now)
+        }
+    };
+    let receipt = commit(broker, partition, batch).await?;
+    Ok(Appending { receipt, append_time })
+}
+
+fn check_batch(
+    broker: &Broker,
+    context: &Context,
+    settings: &TopicSettings,
+    records: &Bytes,
+) -> Result<BatchHeader, Refused> {
+    let first = BatchHeader::parse(records)?;
+    if first.size_bytes() < records.len() {
+        let why = "a request holds exactly one batch for a partition";
+        return Err(Refused::new(ErrorCode::InvalidRecord, why));
+    }
+    if first.size_bytes() as i64 > settings.batch_bytes_max {
+        let why = format!(
+            "the batch has {} bytes, allowed are {}",
+            first.size_bytes(),
+            settings.batch_bytes_max
+        );
+        return Err(Refused::new(ErrorCode::MessageTooLarge, why));
+    }
+    let header = validate(records)?;
+    if header.compression()? == Compression::Zstd && context.version < ZSTD_FROM {
+        return Err(Refused::new(
+            ErrorCode::UnsupportedCompressionType,
+            "zstd needs Produce version 7 or later",
+        ));
+    }
+    if settings.compacted {
+        check_keys(broker, records)?;
+    }
+    Ok(header)
+}
+
+/// A compacted topic keeps the last record of each key, so there must be keys.
+fn check_keys(broker: &Broker, batch: &Bytes) -> Result<(), Refused> {
+    let limits = RecordLimits {
+        bytes_max: broker.options.limits.decompressed_bytes_max,
+    };
+    let mut keyless = Vec::new();
+    for (index, record) in records(batch, limits)?.enumerate() {
+        if record?.key.is_none() && keyless.len() < RECORD_ERRORS_MAX {
+            keyless.push(index as i32);
+        }
+    }
+    if keyless.is_empty() {
+        return Ok(());
+    }
+    let message = "One or more records have been rejected: Compacted topic cannot accept message without key";
+    Err(Refused {
+        code: ErrorCode::InvalidRecord,
+        message: message.to_owned(),
+        records: keyless,
+    })
+}
+
+fn check_timestamps(settings: &TopicSettings, header: &BatchHeader, now: TimestampMs) -> Result<(), Refused> {
+    let late = header.max_timestamp.saturating_sub(now) > settings.timestamp_after_max_ms;
+    let early =
+        header.base_timestamp >= 0 && now.saturating_sub(header.base_timestamp) > settings.timestamp_before_max_ms;
+    if late || early {
+        let why = format!(
+            "timestamps from {} to {} are out of range: the broker's clock says {now}",
+            header.base_timestamp, header.max_timestamp
+        );
+        return Err(Refused::new(ErrorCode::InvalidTimestamp, why));
+    }
+    Ok(())
+}
+
+/// Queues the append; while too much is queued already, lets the connection wait.
+async fn commit(broker: &Broker, partition: PartitionId, batch: Bytes) -> Result<Receipt, Refused> {
+    loop {
+        let op = Op::Append {
+            partition,
+            batch: batch.clone(),
+            leader_epoch: LEADER_EPOCH,
+        };
+        match broker.log.commit(vec![op]) {
+            Ok(receipt) => return Ok(receipt),
+            Err(CommitError {
+                cause: CommitCause::Busy,
+                ..
+            }) => broker.log.wait_for_room().await,
+            Err(error) => return Err(Refused::new(errors::of_append(&error.cause), error.cause.to_string())),
+        }
+    }
+}
+
+async fn finish(index: i32, started: Result<Appending, Refused>) -> PartitionProduceResponse {
+    let finished = match started {
+        Err(refused) => Err(refused),
+        Ok(Appending { receipt, append_time }) => match receipt.await {
+            Ok(outcomes) => match outcomes.first() {
+                Some(Outcome::Appended(appended)) => Ok((*appended, append_time)),
+                _ => Err(Refused::new(ErrorCode::KafkaStorageError, "the log did not append")),
+            },
+            Err(error) => Err(Refused::new(ErrorCode::KafkaStorageError, error.to_string())),
+        },
+    };
+    match finished {
+        Ok((appended, append_time)) => appended_response(index, appended, append_time),
+        Err(refused) => refused_response(index, refused),
+    }
+}
+
+fn appended_response(index: i32, appended: Appended, append_time: TimestampMs) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        base_offset: appended.base_offset,
+        log_append_time_ms: append_time,
+        log_start_offset: appended.log_start,
+        ..PartitionProduceResponse::default()
+    }
+}
+
+fn refused_response(index: i32, refused: Refused) -> PartitionProduceResponse {
+    let at_fault = |batch_index: i32| BatchIndexAndErrorMessage {
+        batch_index,
+        batch_index_error_message: Some(refused.message.clone()),
+    };
+    PartitionProduceResponse {
+        index,
+        error_code: refused.code.code(),
+        base_offset: -1,
+        log_append_time_ms: -1,
+        log_start_offset: -1,
+        record_errors: refused.records.iter().copied().map(at_fault).collect(),
+        error_message: Some(refused.message),
+        ..PartitionProduceResponse::default()
+    }
+}

@@ -1,0 +1,500 @@
+//! Drives the groups: hands them requests and time, delivers their answers, keeps what must outlive a crash.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, Random};
+use bytes::Bytes;
+use log::{Log, Op};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+use wire::ErrorCode;
+
+use crate::group::{Answer, Caller, Effects, Group, JoinRequest, Joined, Now, SyncRequest, Synced, Waiter};
+use crate::options::BrokerOptions;
+use crate::storage::CommitFailed;
+use crate::tables;
+
+/// All groups of the broker.
+pub(crate) struct Coordinator {
+    pub(crate) log: Log,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    pub(crate) options: Arc<BrokerOptions>,
+    groups: Mutex<Groups>,
+    /// Held while changes of committed offsets are checked and queued, so that an offset committed meanwhile does not
+    /// expire.
+    offsets: Mutex<()>,
+    /// A timer earlier than all others was set.
+    sooner: Notify,
+}
+
+#[derive(Default)]
+struct Groups {
+    by_id: HashMap<String, Slot>,
+    /// Deadline and group, earliest first.
+    timers: BTreeSet<(i64, String)>,
+    /// What all groups together hold.
+    bytes: usize,
+    waiting: HashMap<Waiter, oneshot::Sender<Answer>>,
+    next_waiter: Waiter,
+}
+
+struct Slot {
+    group: Group,
+    /// As it stands in `timers`.
+    deadline_ms: i64,
+    /// As it counts in `bytes`.
+    bytes: usize,
+    /// Something of this group is, or is about to be, on disk: it does not vanish when nobody is here.
+    kept: bool,
+}
+
+impl Groups {
+    fn waiter(&mut self) -> (Waiter, oneshot::Receiver<Answer>) {
+        self.next_waiter += 1;
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.insert(self.next_waiter, sender);
+        (self.next_waiter, receiver)
+    }
+
+    fn deliver(&mut self, answers: Vec<(Waiter, Answer)>) {
+        for (waiter, answer) in answers {
+            // Whoever asked may have gone; then nobody needs the answer.
+            if let Some(sender) = self.waiting.remove(&waiter) {
+                let _gone = sender.send(answer).is_err();
+            }
+        }
+    }
+
+    fn set_timer(&mut self, id: &str) -> bool {
+        let Some(slot) = self.by_id.get_mut(id) else {
+            return false;
+        };
+        let deadline_ms = slot.group.deadline_ms();
+        if deadline_ms == slot.deadline_ms {
+            return false;
+        }
+        self.timers.remove(&(slot.deadline_ms, id.to_owned()));
+        slot.deadline_ms = deadline_ms;
+        if deadline_ms == i64::MAX {
+            return false;
+        }
+        self.timers.insert((deadline_ms, id.to_owned()));
+        self.timers.first().is_some_and(|(first, _)| *first == deadline_ms)
+    }
+
+    fn remove(&mut self, id: &str) {
+        if let Some(slot) = self.by_id.remove(id) {
+            self.timers.remove(&(slot.deadline_ms, id.to_owned()));
+            self.bytes -= slot.bytes;
+        }
+    }
+
+    fn resize(&mut self, id: &str) {
+        if let Some(slot) = self.by_id.get_mut(id) {
+            let bytes = slot.group.size_bytes();
+            self.bytes = self.bytes + bytes - slot.bytes;
+            slot.bytes = bytes;
+        }
+    }
+}
+
+impl Coordinator {
+    /// Reads the groups that the log keeps.
+    pub(crate) fn open(
+        log: Log,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        options: Arc<BrokerOptions>,
+    ) -> Arc<Coordinator> {
+        let coordinator = Coordinator {
+            log,
+            clock,
+            random,
+            options,
+            groups: Mutex::default(),
+            offsets: Mutex::default(),
+            sooner: Notify::new(),
+        };
+        let now = coordinator.now();
+        let mut groups = coordinator.groups.lock();
+        for (key, value) in coordinator.log.scan(tables::GROUPS, b"") {
+            let id = String::from_utf8_lossy(&key).into_owned();
+            match Group::restore(value, coordinator.options.group.clone(), now) {
+                Ok(group) => drop(groups.by_id.insert(id, kept(group))),
+                // The members will join anew; nothing else is lost.
+                Err(error) => tracing::error!(group = id, "group is not restored: {error}"),
+            }
+        }
+        for (key, _) in coordinator.log.scan(tables::OFFSETS, b"") {
+            if let Some((id, ..)) = tables::split_offset_key(&key)
+                && !groups.by_id.contains_key(id)
+            {
+                groups
+                    .by_id
+                    .insert(id.to_owned(), kept(Group::new(coordinator.options.group.clone())));
+            }
+        }
+        let ids: Vec<String> = groups.by_id.keys().cloned().collect();
+        for id in ids {
+            groups.set_timer(&id);
+            groups.resize(&id);
+        }
+        drop(groups);
+        Arc::new(coordinator)
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            monotonic_ms: self.clock.monotonic().as_millis() as i64,
+            wall_ms: self.clock.wall_ms(),
+        }
+    }
+
+    /// A member id nobody has had.
+    fn fresh_member_id(&self, stem: &str) -> String {
+        format!("{stem}-{}", uuid::Uuid::from_bytes(self.random.uuid()))
+    }
+
+    /// Lets time pass for the groups, until the broker is dropped.
+    pub(crate) async fn run_timers(self: Arc<Self>) {
+        loop {
+            let next_ms = self.groups.lock().timers.first().map(|(deadline_ms, _)| *deadline_ms);
+            let wait_ms = next_ms.map_or(i64::MAX, |next_ms| next_ms - self.now().monotonic_ms);
+            if wait_ms > 0 {
+                let sleep = Duration::from_millis(wait_ms.min(60_000) as u64);
+                tokio::select! {
+                    () = tokio::time::sleep(sleep) => {}
+                    () = self.sooner.notified() => {}
+                }
+                continue;
+            }
+            let Some((_, id)) = self.groups.lock().timers.first().cloned() else {
+                continue;
+            };
+            self.with_group(&id, |group, now| ((), group.tick(now)));
+        }
+    }
+
+    /// Runs `change` on a group, if there is one, and sees its effects through.
+    fn with_group<T>(self: &Arc<Self>, id: &str, change: impl FnOnce(&mut Group, Now) -> (T, Effects)) -> Option<T> {
+        let mut groups = self.groups.lock();
+        let now = self.now();
+        let slot = groups.by_id.get_mut(id)?;
+        let (outcome, effects) = change(&mut slot.group, now);
+        slot.kept |= effects.store;
+        let vanishes = !slot.kept && slot.group.is_vacant();
+        if effects.resized {
+            groups.resize(id);
+        }
+        if vanishes {
+            groups.remove(id);
+        } else if groups.set_timer(id) {
+            self.sooner.notify_one();
+        }
+        if effects.store {
+            let coordinator = Arc::clone(self);
+            let id = id.to_owned();
+            // Queued now, so that what is stored of one group keeps the order it happened in.
+            let stored = coordinator.store(&groups, &id);
+            tokio::spawn(async move {
+                let mut answers = effects.answers;
+                if let Err(error) = coordinator.finish_store(stored, &id).await {
+                    tracing::error!(group = id, "group cannot be stored: {error}");
+                    answers.iter_mut().for_each(|(_, answer)| *answer = unavailable(answer));
+                }
+                coordinator.groups.lock().deliver(answers);
+            });
+        } else {
+            groups.deliver(effects.answers);
+        }
+        Some(outcome)
+    }
+
+    fn store(&self, groups: &Groups, id: &str) -> Result<Option<log::Receipt>, CommitFailed> {
+        let Some(slot) = groups.by_id.get(id) else {
+            return Ok(None);
+        };
+        let value = slot
+            .group
+            .encode()
+            .map_err(|error| CommitFailed::Unwritable(error.to_string()))?;
+        let put = Op::Put {
+            table: tables::GROUPS,
+            key: id.to_owned().into(),
+            value: Some(value),
+        };
+        Ok(Some(self.log.commit(vec![put])?))
+    }
+
+    async fn finish_store(
+        &self,
+        mut stored: Result<Option<log::Receipt>, CommitFailed>,
+        id: &str,
+    ) -> Result<(), CommitFailed> {
+        loop {
+            match stored {
+                Ok(Some(receipt)) => return receipt.await.map(drop).map_err(CommitFailed::from),
+                Ok(None) => return Ok(()),
+                Err(error) if error.is_busy() => {
+                    self.log.wait_for_room().await;
+                    // As it stands by then, which is at least as new.
+                    stored = self.store(&self.groups.lock(), id);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Makes sure the group exists; `false` if there is no room for another.
+    fn ensure(&self, id: &str, is_kept: bool) -> bool {
+        let mut groups = self.groups.lock();
+        if let Some(slot) = groups.by_id.get_mut(id) {
+            slot.kept |= is_kept;
+            return true;
+        }
+        if groups.by_id.len() >= self.options.limits.groups_max {
+            return false;
+        }
+        let group = Group::new(self.options.group.clone());
+        groups.by_id.insert(
+            id.to_owned(),
+            Slot {
+                group,
+                deadline_ms: i64::MAX,
+                bytes: 0,
+                kept: is_kept,
+            },
+        );
+        true
+    }
+
+    pub(crate) async fn join(self: &Arc<Self>, id: &str, mut request: JoinRequest) -> Joined {
+        let stem = request.instance_id.as_deref().unwrap_or(&request.client_id);
+        request.fresh_member_id = self.fresh_member_id(stem);
+        let member_id = request.member_id.clone();
+        let held = self.groups.lock().bytes;
+        if held.saturating_add(request.size_bytes()) > self.options.limits.group_bytes_max {
+            return Joined::refused(ErrorCode::GroupMaxSizeReached, &member_id);
+        }
+        if member_id.is_empty() && !self.ensure(id, false) {
+            return Joined::refused(ErrorCode::CoordinatorNotAvailable, "");
+        }
+        let (waiter, answer) = self.groups.lock().waiter();
+        let known = self.with_group(id, |group, now| ((), group.join(now, waiter, request)));
+        if known.is_none() {
+            self.groups.lock().waiting.remove(&waiter);
+            return Joined::refused(ErrorCode::UnknownMemberId, &member_id);
+        }
+        match answer.await {
+            Ok(Answer::Join(joined)) => joined,
+            _ => Joined::refused(ErrorCode::CoordinatorNotAvailable, &member_id),
+        }
+    }
+
+    pub(crate) async fn sync(self: &Arc<Self>, id: &str, request: SyncRequest) -> Synced {
+        let (waiter, answer) = self.groups.lock().waiter();
+        let known = self.with_group(id, |group, now| ((), group.sync(now, waiter, request)));
+        if known.is_none() {
+            self.groups.lock().waiting.remove(&waiter);
+            return Synced::refused(ErrorCode::UnknownMemberId);
+        }
+        match answer.await {
+            Ok(Answer::Sync(synced)) => synced,
+            _ => Synced::refused(ErrorCode::CoordinatorNotAvailable),
+        }
+    }
+
+    pub(crate) fn heartbeat(self: &Arc<Self>, id: &str, caller: &Caller) -> ErrorCode {
+        let beat = |group: &mut Group, now: Now| (group.heartbeat(now, caller), Effects::default());
+        self.with_group(id, beat).unwrap_or(ErrorCode::UnknownMemberId)
+    }
+
+    /// `None` if there is no such group.
+    pub(crate) fn leave(self: &Arc<Self>, id: &str, member_id: &str, instance_id: Option<&str>) -> Option<ErrorCode> {
+        self.with_group(id, |group, now| group.leave(now, member_id, instance_id))
+    }
+
+    /// Asks the group whether these offsets may be committed; a caller without a generation needs no group yet.
+    pub(crate) fn may_commit(self: &Arc<Self>, id: &str, caller: &Caller) -> Option<ErrorCode> {
+        if tables::is_job(&self.log, id) {
+            // The offsets are one with the job's state; a running job counts as the group's member.
+            return Some(ErrorCode::UnknownMemberId);
+        }
+        if caller.generation < 0 && !self.ensure(id, true) {
+            return Some(ErrorCode::CoordinatorNotAvailable);
+        }
+        let ask = |group: &mut Group, now: Now| (group.commit(now, caller), Effects::default());
+        let answer = self.with_group(id, ask)?;
+        if answer.is_none() {
+            self.ensure(id, true);
+        }
+        Some(answer)
+    }
+
+    /// Changes committed offsets; done when durable.
+    pub(crate) async fn change_offsets(&self, ops: Vec<Op>) -> Result<(), CommitFailed> {
+        self.change_offsets_if(ops, |_, _| true).await
+    }
+
+    /// Changes those committed offsets that `still` holds for: it sees the key and the value of now.
+    async fn change_offsets_if(
+        &self,
+        ops: Vec<Op>,
+        still: impl Fn(&[u8], Option<&Bytes>) -> bool,
+    ) -> Result<(), CommitFailed> {
+        let holds = |op: &Op| match op {
+            Op::Put { table, key, .. } => still(key, self.log.get(*table, key).as_ref()),
+            _ => true,
+        };
+        loop {
+            let queued = {
+                let _offsets = self.offsets.lock();
+                let ops: Vec<Op> = ops.iter().filter(|op| holds(op)).cloned().collect();
+                if ops.is_empty() {
+                    return Ok(());
+                }
+                self.log.commit(ops).map_err(CommitFailed::from)
+            };
+            match queued {
+                Ok(receipt) => return receipt.await.map(drop).map_err(CommitFailed::from),
+                Err(error) if error.is_busy() => self.log.wait_for_room().await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Lets the group show, so that a job's offsets look like those of a consumer group.
+    pub(crate) fn keep(&self, id: &str) {
+        self.ensure(id, true);
+    }
+
+    /// Looks at one group.
+    pub(crate) fn look<T>(&self, id: &str, look: impl FnOnce(&Group) -> T) -> Option<T> {
+        self.groups.lock().by_id.get(id).map(|slot| look(&slot.group))
+    }
+
+    /// Looks at every group, in order of ids.
+    pub(crate) fn look_at_all<T>(&self, mut look: impl FnMut(&str, &Group) -> T) -> Vec<T> {
+        let groups = self.groups.lock();
+        let mut ids: Vec<&String> = groups.by_id.keys().collect();
+        ids.sort_unstable();
+        ids.into_iter()
+            .filter_map(|id| groups.by_id.get(id).map(|slot| look(id, &slot.group)))
+            .collect()
+    }
+
+    /// Deletes a group nobody is in, with its offsets. A job's group goes when the job is forgotten.
+    pub(crate) async fn delete(&self, id: &str) -> Result<(), ErrorCode> {
+        if tables::is_job(&self.log, id) {
+            return Err(ErrorCode::NonEmptyGroup);
+        }
+        let receipt = {
+            let _offsets = self.offsets.lock();
+            let mut groups = self.groups.lock();
+            let slot = groups.by_id.get(id).ok_or(ErrorCode::GroupIdNotFound)?;
+            if !slot.group.is_vacant() {
+                return Err(ErrorCode::NonEmptyGroup);
+            }
+            let mut ops = vec![Op::Put {
+                table: tables::GROUPS,
+                key: id.to_owned().into(),
+                value: None,
+            }];
+            let offsets = self.log.scan(tables::OFFSETS, &tables::prefix(id));
+            ops.extend(offsets.into_iter().map(|(key, _)| Op::Put {
+                table: tables::OFFSETS,
+                key,
+                value: None,
+            }));
+            let receipt = self.log.commit(ops).map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
+            groups.remove(id);
+            receipt
+        };
+        receipt.await.map(drop).map_err(|_| ErrorCode::CoordinatorNotAvailable)
+    }
+
+    /// Drops offsets that are of no use any more, and groups that are nothing without them.
+    pub(crate) async fn expire(&self) {
+        let now_ms = self.now().wall_ms;
+        let is_expired = |key: &[u8], value: Option<&Bytes>| {
+            let Some((id, topic, _)) = tables::split_offset_key(key) else {
+                return false;
+            };
+            let Some(Ok(committed)) = value.map(tables::Committed::decode) else {
+                return false;
+            };
+            if tables::is_job(&self.log, id) {
+                return false;
+            }
+            let idle_since = self
+                .look(id, |group| group.idle_since(topic, committed.committed_ms))
+                .flatten();
+            idle_since.is_some_and(|since| match committed.expires_ms {
+                Some(expires_ms) => now_ms >= expires_ms,
+                None => now_ms - since >= self.options.offsets_retention_ms,
+            })
+        };
+        let offsets = self.log.scan(tables::OFFSETS, b"").into_iter();
+        let gone = offsets.filter(|(key, value)| is_expired(key, Some(value)));
+        let gone = gone
+            .map(|(key, _)| Op::Put {
+                table: tables::OFFSETS,
+                key,
+                value: None,
+            })
+            .collect();
+        if let Err(error) = self.change_offsets_if(gone, is_expired).await {
+            return tracing::warn!("expired offsets stay for now: {error}");
+        }
+        let vacant = self.look_at_all(|id, group| group.is_vacant().then(|| id.to_owned()));
+        for id in vacant.into_iter().flatten() {
+            let is_empty = self.log.scan(tables::OFFSETS, &tables::prefix(&id)).is_empty();
+            if is_empty
+                && !tables::is_job(&self.log, &id)
+                && let Err(error) = self.delete(&id).await
+            {
+                tracing::debug!(group = id, "empty group stays for now: {error:?}");
+            }
+        }
+    }
+
+    /// Drops every group's offsets of a topic that is no more.
+    pub(crate) async fn forget_topic(&self, topic: &str) {
+        let of_topic = |key: &[u8]| tables::split_offset_key(key).is_some_and(|(_, name, _)| name == topic);
+        let offsets = self
+            .log
+            .scan(tables::OFFSETS, b"")
+            .into_iter()
+            .filter(|(key, _)| of_topic(key));
+        let ops = offsets
+            .map(|(key, _)| Op::Put {
+                table: tables::OFFSETS,
+                key,
+                value: None,
+            })
+            .collect();
+        if let Err(error) = self.change_offsets(ops).await {
+            tracing::warn!(topic, "offsets of a deleted topic stay: {error}");
+        }
+    }
+}
+
+fn kept(group: Group) -> Slot {
+    Slot {
+        group,
+        deadline_ms: i64::MAX,
+        bytes: 0,
+        kept: true,
+    }
+}
+
+/// What a member is told instead when its group could not be stored.
+fn unavailable(answer: &Answer) -> Answer {
+    match answer {
+        Answer::Join(joined) => Answer::Join(Joined::refused(ErrorCode::CoordinatorNotAvailable, &joined.member_id)),
+        Answer::Sync(_) => Answer::Sync(Synced::refused(ErrorCode::CoordinatorNotAvailable)),
+    }
+}

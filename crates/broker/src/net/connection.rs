@@ -1,0 +1,269 @@
+//! One connection: a task that reads requests and one that answers them in order.
+//!
+//! Reading goes on while earlier answers are awaited. Produce requests are appended as they are read, so that many
+//! share one flush; everything else is worked off in order by the writing task, as a client may rely on.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures::future::BoxFuture;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use wire::frame::SIZE_BYTES;
+
+use super::budget::Permit;
+use super::garbage;
+use super::rope::Rope;
+use crate::Broker;
+use crate::api;
+
+/// What is read from a socket at a time while no large request is under way.
+const READ_BYTES: usize = 64 * 1024;
+/// How long requests that arrived before the peer closed may still take.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Why a connection ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Close {
+    #[error("the peer closed it")]
+    Eof,
+    #[error("the broker stops")]
+    Shutdown,
+    #[error("idle for {0:?}")]
+    Idle(Duration),
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("its first bytes, read as a size, say {size}: that is {looks_like}; hint: {hint}")]
+    Size {
+        size: i32,
+        looks_like: &'static str,
+        hint: &'static str,
+    },
+    #[error("a request of {size} bytes did not arrive within {max:?}")]
+    Late { size: usize, max: Duration },
+    #[error("the peer took no bytes for {0:?}")]
+    Stalled(Duration),
+    #[error("request is malformed: {0}; hint: the peer does not speak the Kafka protocol, or is damaged")]
+    Malformed(#[from] wire::DecodeError),
+    #[error("API key {key} is not served; hint: ask ApiVersions first")]
+    UnknownKey { key: i16 },
+    #[error(
+        "API key {key} is served in versions {min} to {max}, not in version {version}; hint: ask ApiVersions first"
+    )]
+    UnknownVersion { key: i16, version: i16, min: i16, max: i16 },
+    #[error("a produce request without acknowledgements failed: {0}")]
+    UnacknowledgedFailure(String),
+    #[error("an answer cannot be written, a defect of the broker: {0}")]
+    Unwritable(#[from] wire::EncodeError),
+    #[error("a defect of the broker, see the panic above")]
+    Panic,
+}
+
+impl Close {
+    /// Ends that are nobody's fault.
+    fn is_ordinary(&self) -> bool {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        match self {
+            Close::Eof | Close::Shutdown | Close::Idle(_) => true,
+            Close::Io(error) => matches!(error.kind(), ConnectionReset | ConnectionAborted | BrokenPipe),
+            _ => false,
+        }
+    }
+}
+
+/// An answer on its way out, with what it holds of the memory budget.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// Empty for requests that get no answer.
+    pub(crate) chunks: Vec<Bytes>,
+    pub(crate) _permit: Option<Permit>,
+}
+
+/// A request as far as it was worked off when it was read.
+pub(crate) type Work = BoxFuture<'static, Result<Reply, Close>>;
+
+struct Queued {
+    work: Work,
+    /// The request's part of the memory budget, given back when it is answered.
+    _request: Permit,
+}
+
+/// Stops the task when whoever started it is gone.
+struct AbortOnDrop(JoinHandle<Close>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Resolves when `stop` turns true, or when nobody can turn it any more.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _gone = stop.wait_for(|stop| *stop).await.is_err();
+}
+
+/// Serves one connection to its end, and says once why it ended.
+pub(super) async fn serve(broker: Arc<Broker>, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+    let close = run(broker, stream, peer, stop).await;
+    if close.is_ordinary() {
+        tracing::debug!(%peer, "connection closed: {close}");
+    } else {
+        tracing::warn!(%peer, "connection closed: {close}");
+    }
+}
+
+async fn run(broker: Arc<Broker>, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) -> Close {
+    if let Err(error) = stream.set_nodelay(true) {
+        return Close::Io(error);
+    }
+    let (from, to) = stream.into_split();
+    let in_flight = Arc::new(AtomicUsize::new(0));
+    let (queue, queued) = mpsc::channel(broker.options.limits.requests_in_flight_max);
+    let stall_max = broker.options.limits.write_stall_max;
+    let mut writer = AbortOnDrop(tokio::spawn(write(queued, to, stall_max, Arc::clone(&in_flight))));
+    let mut reader = Reader {
+        broker,
+        from,
+        peer,
+        buffer: BytesMut::new(),
+        queue,
+        in_flight,
+    };
+    let close = tokio::select! {
+        close = reader.read(stop) => close,
+        ended = &mut writer.0 => return ended.unwrap_or(Close::Panic),
+    };
+    drop(reader);
+    if matches!(close, Close::Eof | Close::Shutdown) {
+        // What arrived before the end is still worked off: a client may commit, leave its group and go.
+        match timeout(DRAIN_MAX, &mut writer.0).await {
+            Ok(Ok(Close::Eof)) | Err(_) => {}
+            Ok(Ok(other)) => return other,
+            Ok(Err(_)) => return Close::Panic,
+        }
+    }
+    close
+}
+
+struct Reader {
+    broker: Arc<Broker>,
+    from: OwnedReadHalf,
+    peer: SocketAddr,
+    buffer: BytesMut,
+    queue: mpsc::Sender<Queued>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl Reader {
+    async fn read(&mut self, mut stop: watch::Receiver<bool>) -> Close {
+        loop {
+            let next = tokio::select! {
+                next = self.next_request() => next,
+                () = stopped(&mut stop) => return Close::Shutdown,
+            };
+            let (frame, request) = match next {
+                Ok(next) => next,
+                Err(close) => return close,
+            };
+            let work = match api::start(&self.broker, self.peer, frame).await {
+                Ok(work) => work,
+                Err(close) => return close,
+            };
+            self.in_flight.fetch_add(1, Ordering::Relaxed);
+            if self
+                .queue
+                .send(Queued {
+                    work,
+                    _request: request,
+                })
+                .await
+                .is_err()
+            {
+                // The writer is gone and its end says why.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// The next frame without its size.
+    async fn next_request(&mut self) -> Result<(Bytes, Permit), Close> {
+        while self.buffer.len() < SIZE_BYTES {
+            self.fill().await?;
+        }
+        let first = [self.buffer[0], self.buffer[1], self.buffer[2], self.buffer[3]];
+        let size = i32::from_be_bytes(first);
+        let limits = &self.broker.options.limits;
+        if size < 1 || size as usize > limits.request_bytes_max {
+            let (looks_like, hint) = garbage::looks_like(first);
+            return Err(Close::Size { size, looks_like, hint });
+        }
+        let (size, arrival_max) = (size as usize, limits.request_arrival_max);
+        let permit = self.broker.request_budget.take(size).await;
+        self.buffer.advance(SIZE_BYTES);
+        match timeout(arrival_max, self.fill_to(size)).await {
+            Ok(filled) => filled?,
+            Err(_) => return Err(Close::Late { size, max: arrival_max }),
+        }
+        Ok((self.buffer.split_to(size).freeze(), permit))
+    }
+
+    async fn fill_to(&mut self, size: usize) -> Result<(), Close> {
+        self.buffer.reserve(size.saturating_sub(self.buffer.len()));
+        while self.buffer.len() < size {
+            if self.from.read_buf(&mut self.buffer).await? == 0 {
+                return Err(Close::Eof);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what there is; a connection that is silent while nothing is in flight is closed after a while.
+    async fn fill(&mut self) -> Result<(), Close> {
+        let idle_max = self.broker.options.limits.idle_max;
+        if self.buffer.capacity() - self.buffer.len() < READ_BYTES / 4 {
+            self.buffer.reserve(READ_BYTES);
+        }
+        loop {
+            match timeout(idle_max, self.from.read_buf(&mut self.buffer)).await {
+                Ok(Ok(0)) => return Err(Close::Eof),
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(error)) => return Err(Close::Io(error)),
+                Err(_) if self.in_flight.load(Ordering::Relaxed) == 0 => return Err(Close::Idle(idle_max)),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Answers in the order the requests came. Ends when the queue does, or when an answer cannot be given.
+async fn write(
+    mut queued: mpsc::Receiver<Queued>,
+    mut to: OwnedWriteHalf,
+    stall_max: Duration,
+    in_flight: Arc<AtomicUsize>,
+) -> Close {
+    while let Some(Queued { work, _request }) = queued.recv().await {
+        let Reply { chunks, _permit } = match work.await {
+            Ok(reply) => reply,
+            Err(close) => return close,
+        };
+        let mut rope = Rope::new(chunks);
+        while rope.has_remaining() {
+            match timeout(stall_max, to.write_buf(&mut rope)).await {
+                Ok(Ok(0)) => return Close::Eof,
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Close::Io(error),
+                Err(_) => return Close::Stalled(stall_max),
+            }
+        }
+        in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+    Close::Eof
+}

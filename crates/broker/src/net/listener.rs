@@ -1,0 +1,144 @@
+//! Accepts connections, counts them, and refuses those past the limits.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::connection;
+use crate::Broker;
+use crate::options::Limits;
+
+/// After a failed accept, most often for want of file descriptors, trying at once would only spin.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// Refusals are logged at most this often: whoever connects in a loop must not fill the log.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// How long connections may take to finish when the broker stops.
+const STOP_MAX: Duration = Duration::from_secs(6);
+
+/// The connections open now, over all listeners.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners {
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
+    refusal_logged: Option<Duration>,
+}
+
+/// Counts one connection for as long as it lives.
+struct Seat {
+    broker: Arc<Broker>,
+    address: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut open = self.broker.listeners.open.lock();
+        open.total -= 1;
+        if let Some(count) = open.by_address.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+impl Open {
+    fn take_seat(&mut self, address: IpAddr, limits: &Limits) -> Result<(), &'static str> {
+        if self.total >= limits.connections_max {
+            return Err("there are as many connections as `connections_max` allows");
+        }
+        let count = self.by_address.entry(address).or_default();
+        if *count >= limits.connections_per_address_max {
+            return Err("this address has as many connections as `connections_per_address_max` allows");
+        }
+        *count += 1;
+        self.total += 1;
+        Ok(())
+    }
+}
+
+impl Broker {
+    /// Accepts connections until `stop` turns true, then lets those open finish what they have begun. A broker without
+    /// an advertised port advertises this listener's.
+    pub fn serve(self: &Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
+        if let Ok(address) = listener.local_addr() {
+            self.advertise(address.port());
+        }
+        let broker = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                tokio::select! {
+                    accepted = listener.accept() => match accepted {
+                        Ok((stream, peer)) => broker.admit(&mut connections, stream, peer, &stop),
+                        Err(error) => {
+                            tracing::warn!("no connection can be accepted: {error}");
+                            tokio::time::sleep(ACCEPT_BACKOFF).await;
+                        }
+                    },
+                    Some(ended) = connections.join_next() => report(ended),
+                    () = connection::stopped(&mut stop) => break,
+                }
+            }
+            drop(listener);
+            let all_ended = async {
+                while let Some(ended) = connections.join_next().await {
+                    report(ended);
+                }
+            };
+            if tokio::time::timeout(STOP_MAX, all_ended).await.is_err() {
+                connections.shutdown().await;
+            }
+        })
+    }
+
+    fn admit(
+        self: &Arc<Self>,
+        connections: &mut JoinSet<()>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        stop: &watch::Receiver<bool>,
+    ) {
+        let mut open = self.listeners.open.lock();
+        if let Err(why) = open.take_seat(peer.ip(), &self.options.limits) {
+            let now = self.clock.monotonic();
+            if open
+                .refusal_logged
+                .is_none_or(|logged| now > logged + REFUSAL_LOG_INTERVAL)
+            {
+                open.refusal_logged = Some(now);
+                tracing::warn!(%peer, "connection refused: {why}");
+            }
+            return;
+        }
+        drop(open);
+        let seat = Seat {
+            broker: Arc::clone(self),
+            address: peer.ip(),
+        };
+        let (broker, stop) = (Arc::clone(self), stop.clone());
+        connections.spawn(async move {
+            let _seat = seat;
+            connection::serve(broker, stream, peer, stop).await;
+        });
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("a connection ended by a defect of the broker: {error}");
+    }
+}

@@ -1,0 +1,11 @@
+//! Connections: accepting them, reading requests, writing answers, and what bounds all three.
+
+mod budget;
+mod connection;
+mod garbage;
+mod listener;
+mod rope;
+
+pub(crate) use budget::{Budget, Permit};
+pub(crate) use connection::{Close, Reply, Work};
+pub(crate) use listener::Listeners;

@@ -1,0 +1,123 @@
+//! What a broker can be told at start, and every limit it keeps.
+
+use std::time::Duration;
+
+use crate::group::GroupLimits;
+
+/// What to do when a topic is to have more replicas than there are brokers, of which there is always one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplicationFactorPolicy {
+    /// Refuse, as Kafka does.
+    #[default]
+    Strict,
+    /// Accept any factor and keep one replica: for tools that always ask for three.
+    Clamp,
+}
+
+/// How a broker presents itself and behaves. The names in backticks are Kafka's.
+#[derive(Clone, Debug)]
+pub struct BrokerOptions {
+    /// `node.id`.
+    pub node_id: i32,
+    /// `advertised.listeners`: what clients are told to connect to.
+    pub advertised_host: String,
+    /// 0: the port of the first listener served.
+    pub advertised_port: u16,
+    /// `auto.create.topics.enable`.
+    pub auto_create_topics: bool,
+    /// `num.partitions`: of topics created without saying how many.
+    pub partitions_default: i32,
+    pub replication_factor_policy: ReplicationFactorPolicy,
+    /// `log.retention.ms`; -1 keeps for ever.
+    pub retention_ms: i64,
+    /// `log.retention.bytes`; -1 is no limit.
+    pub retention_bytes: i64,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_interval: Duration,
+    /// `message.max.bytes`: of one batch as sent.
+    pub batch_bytes_max: i32,
+    /// `offsets.retention.minutes`, in milliseconds.
+    pub offsets_retention_ms: i64,
+    /// `offsets.retention.check.interval.ms`.
+    pub offsets_retention_check_interval: Duration,
+    /// `offset.metadata.max.bytes`.
+    pub offset_metadata_bytes_max: usize,
+    pub group: GroupLimits,
+    pub limits: Limits,
+}
+
+impl Default for BrokerOptions {
+    fn default() -> BrokerOptions {
+        BrokerOptions {
+            node_id: 1,
+            advertised_host: "localhost".to_owned(),
+            advertised_port: 0,
+            auto_create_topics: true,
+            partitions_default: 1,
+            replication_factor_policy: ReplicationFactorPolicy::default(),
+            retention_ms: 604_800_000,
+            retention_bytes: -1,
+            retention_check_interval: Duration::from_secs(300),
+            batch_bytes_max: 1_048_588,
+            offsets_retention_ms: 604_800_000,
+            offsets_retention_check_interval: Duration::from_secs(600),
+            offset_metadata_bytes_max: 4_096,
+            group: GroupLimits::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Bounds on what all clients together, and each alone, can make the broker hold.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub connections_max: usize,
+    pub connections_per_address_max: usize,
+    /// `connections.max.idle.ms`.
+    pub idle_max: Duration,
+    /// How long a request may take to arrive once its size is known.
+    pub request_arrival_max: Duration,
+    /// How long a peer may take none of the bytes sent to it.
+    pub write_stall_max: Duration,
+    /// `socket.request.max.bytes`.
+    pub request_bytes_max: usize,
+    /// Of requests read and not yet answered, over all connections. At least `request_bytes_max`.
+    pub requests_in_flight_bytes_max: usize,
+    /// Of fetched records not yet sent, over all connections.
+    pub fetch_in_flight_bytes_max: usize,
+    /// Requests read and not yet answered on one connection; more are left in the socket.
+    pub requests_in_flight_max: usize,
+    /// `fetch.max.bytes`: the most one fetch may return, whatever it asks for.
+    pub fetch_bytes_max: usize,
+    /// `max.incremental.fetch.session.cache.slots`.
+    pub fetch_sessions_max: usize,
+    /// Partitions in all fetch sessions together.
+    pub fetch_session_partitions_max: usize,
+    pub groups_max: usize,
+    /// What the members of all groups together may leave with the broker.
+    pub group_bytes_max: usize,
+    /// What the records of one batch may grow to when they have to be looked into.
+    pub decompressed_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections_max: 10_000,
+            connections_per_address_max: 5_000,
+            idle_max: Duration::from_secs(600),
+            request_arrival_max: Duration::from_secs(60),
+            write_stall_max: Duration::from_secs(60),
+            request_bytes_max: 104_857_600,
+            requests_in_flight_bytes_max: 256 << 20,
+            fetch_in_flight_bytes_max: 256 << 20,
+            requests_in_flight_max: 64,
+            fetch_bytes_max: 57_671_680,
+            fetch_sessions_max: 1_000,
+            fetch_session_partitions_max: 200_000,
+            groups_max: 100_000,
+            group_bytes_max: 256 << 20,
+            decompressed_bytes_max: 256 << 20,
+        }
+    }
+}

@@ -1,0 +1,527 @@
+//! Topics for those within the process: [`client::Topics`] straight on the log.
+//!
+//! A step of a job is one commit of the log: its records, its offsets, its state, all or nothing. Offsets show as those
+//! of a consumer group of the job's name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use base::{ErrorKind, Offset, PartitionIndex, TimestampMs, partitioner};
+use bytes::Bytes;
+use catalog::Topic;
+use client::{Bounds, Fetched, JobStart, NewTopic, Output, Position, ReadLimits, Record, Step, Topics, TopicsError};
+use log::{CommitCause, CommitError, Op, PartitionId};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use wire::{BatchBuilder, Compression, ErrorCode, NewRecord, RecordLimits, TimestampType, batches, records};
+
+use crate::Broker;
+use crate::api::LEADER_EPOCH;
+use crate::settings::{self, TopicSettings};
+use crate::storage::CommitFailed;
+use crate::tables::{self, Committed, Run};
+
+/// A batch of a step is closed when it has grown to this, or to the topic's own limit if that is less.
+const BATCH_BYTES: usize = 512 * 1024;
+/// What a record's place in a batch takes beside its bytes, at most.
+const RECORD_OVERHEAD_BYTES: usize = 64;
+
+/// The latest run of every job that this process has started or seen.
+pub(crate) type Runs = Mutex<HashMap<Arc<str>, u64>>;
+
+/// The in-process handle; see [`Broker::topics`].
+pub struct LocalTopics {
+    broker: Arc<Broker>,
+    /// Records without key and partition take turns.
+    next_partition: AtomicU32,
+}
+
+impl LocalTopics {
+    pub(crate) fn new(broker: Arc<Broker>) -> LocalTopics {
+        LocalTopics {
+            broker,
+            next_partition: AtomicU32::new(0),
+        }
+    }
+
+    fn topic(&self, name: &str) -> Result<Arc<Topic>, TopicsError> {
+        let missing = || TopicsError::new(ErrorKind::NotFound, format!("there is no topic `{name}`"));
+        self.broker.catalog.topic(name).ok_or_else(missing)
+    }
+
+    fn partition(&self, name: &str, index: PartitionIndex) -> Result<PartitionId, TopicsError> {
+        let topic = self.topic(name)?;
+        let missing = || TopicsError::new(ErrorKind::NotFound, format!("topic `{name}` has no partition {index}"));
+        topic.partition(index).ok_or_else(missing)
+    }
+
+    fn read_one(&self, from: &Position, bytes_max: usize, at_least_one: bool) -> Result<(Fetched, usize), TopicsError> {
+        let partition = self.partition(&from.topic, from.partition)?;
+        let bounds = self.broker.log.bounds(partition).ok_or_else(|| gone(from))?;
+        let start = from.offset.max(bounds.log_start);
+        let read = self.broker.log.read(partition, start, bytes_max, at_least_one);
+        let read = read.map_err(|error| read_failed(from, &error))?;
+        let limits = RecordLimits {
+            bytes_max: self.broker.options.limits.decompressed_bytes_max,
+        };
+        let mut found = Vec::new();
+        for batch in batches(&read.records) {
+            let (header, batch) = batch.map_err(|error| damaged(from, &error))?;
+            if header.is_control() {
+                continue;
+            }
+            for record in records(&batch, limits).map_err(|error| damaged(from, &error))? {
+                let record = record.map_err(|error| damaged(from, &error))?;
+                if record.offset < start {
+                    continue;
+                }
+                found.push(Record {
+                    offset: record.offset,
+                    timestamp: record.timestamp,
+                    key: record.key,
+                    value: record.value,
+                    headers: record.headers,
+                });
+            }
+        }
+        let fetched = Fetched {
+            topic: Arc::clone(&from.topic),
+            partition: from.partition,
+            records: found,
+            next_offset: read.next_offset.max(start),
+            end_offset: read.bounds.high_watermark,
+        };
+        Ok((fetched, read.records.len()))
+    }
+
+    /// Everything there is now; whether there was anything.
+    fn read_now(&self, from: &[Position], bytes_max: usize) -> Result<(Vec<Fetched>, bool), TopicsError> {
+        let mut left = bytes_max;
+        let mut any = false;
+        let mut all = Vec::with_capacity(from.len());
+        for position in from {
+            let (fetched, bytes) = self.read_one(position, left, !any)?;
+            any |= bytes > 0;
+            left = left.saturating_sub(bytes);
+            all.push(fetched);
+        }
+        Ok((all, any))
+    }
+
+    /// The appends of a step: one batch per partition, more where a batch would grow too large.
+    fn appends(&self, outputs: &[Output]) -> Result<Vec<Op>, TopicsError> {
+        let now = self.broker.clock.wall_ms();
+        let mut topics: Vec<(Arc<Topic>, TopicSettings)> = Vec::new();
+        let mut open: Vec<OpenBatch> = Vec::new();
+        let mut places: HashMap<PartitionId, usize> = HashMap::new();
+        let mut ops = Vec::new();
+        for output in outputs {
+            // A step writes to a few topics, whatever it writes.
+            let known = match topics.iter().position(|(topic, _)| topic.name == output.topic) {
+                Some(known) => known,
+                None => {
+                    let topic = self.topic(&output.topic)?;
+                    let settings = TopicSettings::of(&topic, &self.broker.options);
+                    topics.push((topic, settings));
+                    topics.len() - 1
+                }
+            };
+            let (topic, settings) = &topics[known];
+            let partition = self.place(topic, output)?;
+            if settings.compacted && output.key.is_none() {
+                let why = format!(
+                    "topic `{}` is compacted: a record without a key cannot be written",
+                    topic.name
+                );
+                return Err(TopicsError::new(ErrorKind::Invalid, why));
+            }
+            let place = *places.entry(partition).or_insert_with(|| {
+                open.push(OpenBatch::new(partition, settings));
+                open.len() - 1
+            });
+            ops.extend(open[place].make_room(output, now)?);
+            open[place].push(output, now, topic)?;
+        }
+        for batch in open {
+            ops.push(append(batch.partition, batch.builder, batch.stamped.then_some(now))?);
+        }
+        Ok(ops)
+    }
+
+    fn place(&self, topic: &Topic, output: &Output) -> Result<PartitionId, TopicsError> {
+        let count = topic.partitions.len() as PartitionIndex;
+        let index = match (output.partition, &output.key) {
+            (Some(index), _) => index,
+            (None, Some(key)) => partitioner::partition_of(key, count),
+            (None, None) => (self.next_partition.fetch_add(1, Ordering::Relaxed) % count as u32) as PartitionIndex,
+        };
+        let missing = || {
+            TopicsError::new(
+                ErrorKind::NotFound,
+                format!("topic `{}` has no partition {index}", topic.name),
+            )
+        };
+        topic.partition(index).ok_or_else(missing)
+    }
+
+    /// What a step writes beside its records.
+    fn puts(&self, step: &Step) -> Vec<Op> {
+        let committed_ms = self.broker.clock.wall_ms();
+        let offsets = step.offsets.iter().map(|position| {
+            let committed = Committed {
+                offset: position.offset,
+                leader_epoch: -1,
+                metadata: String::new(),
+                committed_ms,
+                expires_ms: None,
+            };
+            Op::Put {
+                table: tables::OFFSETS,
+                key: tables::offset_key(&step.job, &position.topic, position.partition),
+                value: Some(committed.encode()),
+            }
+        });
+        let prefix = tables::prefix(&step.job);
+        let state = step.state.iter().map(|(key, value)| Op::Put {
+            table: tables::JOB_STATE,
+            key: Bytes::from([&prefix[..], key].concat()),
+            value: value.clone(),
+        });
+        offsets.chain(state).collect()
+    }
+
+    /// Begins a new run, durably, together with what `more` gives; every earlier run can commit no more.
+    async fn next_run(
+        &self,
+        job: &str,
+        forgotten: bool,
+        more: impl Fn() -> Vec<Op> + Send + Sync,
+    ) -> Result<u64, TopicsError> {
+        loop {
+            let started = {
+                let mut runs = self.broker.runs.lock();
+                let number = self.latest_run(&runs, job) + 1;
+                let mut ops = more();
+                ops.push(Run { number, forgotten }.put(job));
+                let started = self.broker.log.commit(ops);
+                if started.is_ok() {
+                    // From here on the earlier runs are over, durable or not.
+                    runs.insert(job.into(), number);
+                }
+                started.map(|receipt| (number, receipt))
+            };
+            match started {
+                Ok((number, receipt)) => {
+                    receipt.await.map_err(|error| of_commit(error.into()))?;
+                    return Ok(number);
+                }
+                Err(CommitError {
+                    cause: CommitCause::Busy,
+                    ..
+                }) => self.broker.log.wait_for_room().await,
+                Err(error) => return Err(of_commit(error.into())),
+            }
+        }
+    }
+
+    /// The job's latest run, from memory or, the first time, from the log.
+    fn latest_run(&self, runs: &HashMap<Arc<str>, u64>, job: &str) -> u64 {
+        runs.get(job)
+            .copied()
+            .unwrap_or_else(|| Run::of(&self.broker.log, job).number)
+    }
+}
+
+/// The batch that a step is filling for one partition.
+struct OpenBatch {
+    partition: PartitionId,
+    builder: BatchBuilder,
+    /// What the topic takes.
+    bytes_max: usize,
+    /// The broker's clock counts, not the record's.
+    stamped: bool,
+}
+
+impl OpenBatch {
+    fn new(partition: PartitionId, settings: &TopicSettings) -> OpenBatch {
+        OpenBatch {
+            partition,
+            builder: BatchBuilder::new(Compression::None),
+            bytes_max: usize::try_from(settings.batch_bytes_max).unwrap_or(0),
+            stamped: settings.timestamp_type == TimestampType::LogAppendTime,
+        }
+    }
+
+    /// Closes the batch if `output` would make it too large.
+    fn make_room(&mut self, output: &Output, now: TimestampMs) -> Result<Option<Op>, TopicsError> {
+        let grown = self.builder.size_bytes() + size_of_output(output);
+        if self.builder.count() == 0 || grown <= BATCH_BYTES.min(self.bytes_max) {
+            return Ok(None);
+        }
+        let full = std::mem::replace(&mut self.builder, BatchBuilder::new(Compression::None));
+        append(self.partition, full, self.stamped.then_some(now)).map(Some)
+    }
+
+    fn push(&mut self, output: &Output, now: TimestampMs, topic: &Topic) -> Result<(), TopicsError> {
+        self.builder.push(NewRecord {
+            timestamp: output.timestamp.unwrap_or(now),
+            key: output.key.as_deref(),
+            value: output.value.as_deref(),
+            headers: &output.headers,
+        });
+        let bytes = self.builder.size_bytes();
+        if bytes <= self.bytes_max {
+            return Ok(());
+        }
+        let why = format!(
+            "a record of {bytes} bytes is larger than the {} that topic `{}` takes; hint: raise its `max.message.bytes`",
+            self.bytes_max, topic.name
+        );
+        Err(TopicsError::new(ErrorKind::Invalid, why))
+    }
+}
+
+fn append(partition: PartitionId, builder: BatchBuilder, stamp: Option<TimestampMs>) -> Result<Op, TopicsError> {
+    let internal = |error: wire::BatchError| TopicsError::new(ErrorKind::Internal, error.to_string());
+    let mut batch = builder.build().map_err(internal)?;
+    if let Some(now) = stamp {
+        let mut bytes = batch.to_vec();
+        wire::batch::stamp_append_time(&mut bytes, now);
+        batch = Bytes::from(bytes);
+    }
+    Ok(Op::Append {
+        partition,
+        batch,
+        leader_epoch: LEADER_EPOCH,
+    })
+}
+
+fn size_of_output(output: &Output) -> usize {
+    let headers: usize = output
+        .headers
+        .iter()
+        .map(|(name, value)| 10 + name.len() + value.as_ref().map_or(0, Bytes::len))
+        .sum();
+    RECORD_OVERHEAD_BYTES
+        + output.key.as_ref().map_or(0, Bytes::len)
+        + output.value.as_ref().map_or(0, Bytes::len)
+        + headers
+}
+
+fn gone(from: &Position) -> TopicsError {
+    let why = format!(
+        "partition {} of topic `{}` is being deleted",
+        from.partition, from.topic
+    );
+    TopicsError::new(ErrorKind::NotFound, why)
+}
+
+fn damaged(from: &Position, error: &wire::BatchError) -> TopicsError {
+    let why = format!(
+        "a batch in partition {} of topic `{}` cannot be read: {error}",
+        from.partition, from.topic
+    );
+    TopicsError::new(ErrorKind::Data, why)
+}
+
+fn read_failed(from: &Position, error: &log::ReadError) -> TopicsError {
+    let kind = match error {
+        log::ReadError::OffsetOutOfRange { .. } => ErrorKind::Invalid,
+        log::ReadError::UnknownPartition => ErrorKind::NotFound,
+        log::ReadError::Corrupt { .. } => ErrorKind::Data,
+        log::ReadError::Io(_) => ErrorKind::Internal,
+    };
+    let why = format!(
+        "partition {} of topic `{}` at offset {}: {error}",
+        from.partition, from.topic, from.offset
+    );
+    TopicsError::new(kind, why)
+}
+
+fn of_catalog(error: catalog::CatalogError) -> TopicsError {
+    TopicsError::new(error.kind(), error.to_string())
+}
+
+fn of_commit(error: CommitFailed) -> TopicsError {
+    let kind = match &error {
+        CommitFailed::Refused(refused) => refused.cause.kind(),
+        CommitFailed::Lost(lost) => lost.kind(),
+        CommitFailed::Unwritable(_) => ErrorKind::Internal,
+    };
+    TopicsError::new(kind, error.to_string())
+}
+
+#[async_trait]
+impl Topics for LocalTopics {
+    async fn list(&self) -> Result<Vec<Arc<str>>, TopicsError> {
+        Ok(self
+            .broker
+            .catalog
+            .topics()
+            .iter()
+            .map(|topic| Arc::clone(&topic.name))
+            .collect())
+    }
+
+    async fn partitions(&self, topic: &str) -> Result<PartitionIndex, TopicsError> {
+        Ok(self.topic(topic)?.partitions.len() as PartitionIndex)
+    }
+
+    async fn create(&self, topic: NewTopic) -> Result<(), TopicsError> {
+        let wanted = topic.settings.into_iter().collect();
+        settings::check(&wanted).map_err(|refusal| TopicsError::new(ErrorKind::Invalid, refusal.message))?;
+        let new = catalog::NewTopic {
+            name: topic.name,
+            partitions: topic.partitions,
+            settings: wanted,
+        };
+        self.broker
+            .catalog
+            .create_topic(new)
+            .await
+            .map(drop)
+            .map_err(of_catalog)
+    }
+
+    async fn bounds(&self, topic: &str, partition: PartitionIndex) -> Result<Bounds, TopicsError> {
+        let id = self.partition(topic, partition)?;
+        let position = Position {
+            topic: topic.into(),
+            partition,
+            offset: 0,
+        };
+        let bounds = self.broker.log.bounds(id).ok_or_else(|| gone(&position))?;
+        Ok(Bounds {
+            start: bounds.log_start,
+            end: bounds.high_watermark,
+        })
+    }
+
+    async fn offset_for_time(
+        &self,
+        topic: &str,
+        partition: PartitionIndex,
+        timestamp: TimestampMs,
+    ) -> Result<Offset, TopicsError> {
+        let id = self.partition(topic, partition)?;
+        let position = Position {
+            topic: topic.into(),
+            partition,
+            offset: 0,
+        };
+        let found = self
+            .broker
+            .log
+            .find_by_time(id, timestamp)
+            .map_err(|error| read_failed(&position, &error))?;
+        match found {
+            Some(found) => Ok(found.offset),
+            None => Ok(self.bounds(topic, partition).await?.end),
+        }
+    }
+
+    async fn read(&self, from: &[Position], limits: ReadLimits) -> Result<Vec<Fetched>, TopicsError> {
+        let (fetched, any) = self.read_now(from, limits.bytes_max)?;
+        if any || limits.wait_max.is_zero() || from.is_empty() {
+            return Ok(fetched);
+        }
+        let ids = from
+            .iter()
+            .map(|position| self.partition(&position.topic, position.partition));
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        let notify = Arc::new(Notify::new());
+        // Registered first, looked again second: nothing is missed in between.
+        let _guard = self.broker.log.watch(&ids, Arc::clone(&notify));
+        let waited = tokio::time::timeout(limits.wait_max, async {
+            loop {
+                let (fetched, any) = self.read_now(from, limits.bytes_max)?;
+                if any {
+                    return Ok(fetched);
+                }
+                notify.notified().await;
+            }
+        });
+        waited.await.unwrap_or(Ok(fetched))
+    }
+
+    async fn start_job(&self, job: &str) -> Result<JobStart, TopicsError> {
+        // Whatever an earlier run had begun to commit is durable when this is.
+        let run = self.next_run(job, false, Vec::new).await?;
+        self.broker.coordinator.keep(job);
+        let prefix = tables::prefix(job);
+        let mut start = JobStart {
+            run,
+            ..JobStart::default()
+        };
+        for (key, value) in self.broker.log.scan(tables::OFFSETS, &prefix) {
+            if let (Some((_, topic, partition)), Ok(committed)) =
+                (tables::split_offset_key(&key), Committed::decode(&value))
+            {
+                start.offsets.push(Position {
+                    topic: topic.into(),
+                    partition,
+                    offset: committed.offset,
+                });
+            }
+        }
+        let state = self.broker.log.scan(tables::JOB_STATE, &prefix);
+        start.state = state
+            .into_iter()
+            .map(|(key, value)| (key.slice(prefix.len()..), value))
+            .collect();
+        Ok(start)
+    }
+
+    async fn commit(&self, step: Step) -> Result<(), TopicsError> {
+        let mut ops = self.appends(&step.outputs)?;
+        ops.extend(self.puts(&step));
+        if ops.is_empty() {
+            return Ok(());
+        }
+        let receipt = loop {
+            let started = {
+                // Held over the check and the queueing, so that no other run can begin in between.
+                let runs = self.broker.runs.lock();
+                let latest = self.latest_run(&runs, &step.job);
+                if step.run != latest {
+                    let why = format!("run {} of job `{}` is over: run {latest} has begun", step.run, step.job);
+                    return Err(TopicsError::new(ErrorKind::Conflict, why));
+                }
+                self.broker.log.commit(ops.clone())
+            };
+            match started {
+                Ok(receipt) => break receipt,
+                Err(CommitError {
+                    cause: CommitCause::Busy,
+                    ..
+                }) => self.broker.log.wait_for_room().await,
+                Err(error) => return Err(of_commit(error.into())),
+            }
+        };
+        receipt.await.map(drop).map_err(|error| of_commit(error.into()))
+    }
+
+    async fn forget_job(&self, job: &str) -> Result<(), TopicsError> {
+        let prefix = tables::prefix(job);
+        let of = |table| {
+            let found = self.broker.log.scan(table, &prefix);
+            found.into_iter().map(move |(key, _)| Op::Put {
+                table,
+                key,
+                value: None,
+            })
+        };
+        // A run that is still about is fenced, or it would write down again what is forgotten here.
+        self.next_run(job, true, || of(tables::OFFSETS).chain(of(tables::JOB_STATE)).collect())
+            .await?;
+        match self.broker.coordinator.delete(job).await {
+            Ok(()) | Err(ErrorCode::GroupIdNotFound | ErrorCode::NonEmptyGroup) => Ok(()),
+            Err(error) => Err(TopicsError::new(
+                ErrorKind::Unavailable,
+                format!("group `{job}` stays: {error:?}"),
+            )),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+"""What users of confluent-kafka rely on: serializers with the registry, transparently over the broker.
+
+Prints a line a check and ends with 1 at the first that fails. Arguments: the broker's address, the registry's URL.
+"""
+
+import json
+import sys
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
+from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+BOOTSTRAP, REGISTRY = sys.argv[1], sys.argv[2]
+ORDER = {
+    "type": "record",
+    "name": "Order",
+    "namespace": "shop",
+    "fields": [
+        {"name": "id", "type": "string"},
+        {"name": "items", "type": {"type": "array", "items": "string"}},
+        {"name": "total", "type": "double"},
+    ],
+}
+
+
+def create(topic, partitions=1):
+    admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
+    admin.create_topics([NewTopic(topic, partitions)])[topic].result(10)
+
+
+def read(topic, count):
+    """The first `count` values of partition 0, without a group."""
+    consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "reader", "enable.auto.commit": False})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    values, deadline = [], time.time() + 20
+    while len(values) < count:
+        assert time.time() < deadline, f"only {len(values)} of {count} came"
+        message = consumer.poll(0.5)
+        if message is None:
+            continue
+        assert message.error() is None, message.error()
+        values.append(message.value())
+    consumer.close()
+    return values
+
+
+def write(topic, values):
+    producer = Producer({"bootstrap.servers": BOOTSTRAP, "enable.idempotence": True})
+    failed = []
+    for value in values:
+        producer.produce(topic, value, on_delivery=lambda error, _: failed.append(error) if error else None)
+    assert producer.flush(20) == 0 and not failed, failed
+
+
+def round_trip(topic, serializer, deserializer, values, same=lambda a, b: a == b):
+    create(topic)
+    context = SerializationContext(topic, MessageField.VALUE)
+    write(topic, [serializer(value, context) for value in values])
+    back = [deserializer(raw, context) for raw in read(topic, len(values))]
+    assert all(same(a, b) for a, b in zip(back, values)), (back, values)
+
+
+def avro():
+    client = SchemaRegistryClient({"url": REGISTRY})
+    orders = [{"id": f"o{i}", "items": ["milk"] * (i % 3), "total": i / 2} for i in range(100)]
+    round_trip("py-avro", AvroSerializer(client, json.dumps(ORDER)), AvroDeserializer(client), orders)
+    latest = client.get_latest_version("py-avro-value")
+    assert latest.version == 1 and json.loads(latest.schema.schema_str)["name"] == "Order"
+
+
+def json_schema():
+    client = SchemaRegistryClient({"url": REGISTRY})
+    schema = json.dumps({"title": "Order", "type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]})
+    round_trip("py-json", JSONSerializer(schema, client), JSONDeserializer(schema, schema_registry_client=client), [{"id": "a"}, {"id": "b"}])
+
+
+def protobuf():
+    client = SchemaRegistryClient({"url": REGISTRY})
+    file = descriptor_pb2.FileDescriptorProto(name="order.proto", package="shop", syntax="proto3")
+    message = file.message_type.add(name="Order")
+    message.field.add(name="id", number=1, type=9, label=1)
+    message.field.add(name="total", number=2, type=1, label=1)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    order = message_factory.GetMessageClass(pool.FindMessageTypeByName("shop.Order"))
+    values = [order(id="a", total=1.5), order(id="b")]
+    serializer = ProtobufSerializer(order, client, {"use.deprecated.format": False})
+    round_trip("py-protobuf", serializer, ProtobufDeserializer(order, {"use.deprecated.format": False}, client), values)
+
+
+def evolution():
+    """The registry refuses what would break readers, accepts what would not, and says why."""
+    client = SchemaRegistryClient({"url": REGISTRY})
+    subject = "py-evolution-value"
+    first = client.register_schema(subject, Schema(json.dumps(ORDER), "AVRO"))
+    wider = dict(ORDER, fields=ORDER["fields"] + [{"name": "note", "type": ["null", "string"], "default": None}])
+    assert client.test_compatibility(subject, Schema(json.dumps(wider), "AVRO"))
+    second = client.register_schema(subject, Schema(json.dumps(wider), "AVRO"))
+    assert second != first and client.get_versions(subject) == [1, 2]
+    broken = dict(ORDER, fields=ORDER["fields"] + [{"name": "must", "type": "int"}])
+    assert not client.test_compatibility(subject, Schema(json.dumps(broken), "AVRO"))
+    try:
+        client.register_schema(subject, Schema(json.dumps(broken), "AVRO"))
+        raise AssertionError("an incompatible schema was accepted")
+    except SchemaRegistryError as error:
+        assert error.http_status_code == 409 and "READER_FIELD_MISSING_DEFAULT_VALUE" in str(error), error
+    client.set_compatibility(subject, "NONE")
+    assert client.get_compatibility(subject) == "NONE"
+    third = client.register_schema(subject, Schema(json.dumps(broken), "AVRO"))
+    assert client.get_schema(third).schema_str
+    other = client.register_schema("py-other-value", Schema(json.dumps(ORDER), "AVRO"))
+    assert other == first, "the same schema has one id everywhere"
+    assert client.delete_version(subject, 3) == 3 and client.get_versions(subject) == [1, 2]
+    assert client.delete_subject("py-other-value") == [1]
+    for call, code in [
+        (lambda: client.get_latest_version("py-nowhere"), 40401),
+        (lambda: client.get_version(subject, 77), 40402),
+        (lambda: client.get_schema(9999), 40403),
+        (lambda: client.register_schema(subject, Schema("{", "AVRO")), 42201),
+        (lambda: client.set_compatibility(subject, "SIDEWAYS"), 42203),
+    ]:
+        try:
+            call()
+            raise AssertionError(f"expected {code}")
+        except SchemaRegistryError as error:
+            assert error.error_code == code, (error, code)
+
+
+def registry_paths():
+    """Paths and bodies that no client library sends, and those that every one sends."""
+
+    def ask(method, path, body=None):
+        data = None if body is None else body.encode()
+        request = urllib.request.Request(REGISTRY + path, data=data, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, answer.read().decode(), answer.headers.get_content_type()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(), error.headers.get_content_type()
+
+    for method, path, body, status in [
+        ("GET", "/", None, 200),
+        ("GET", "/subjects?deleted=False", None, 200),
+        ("GET", "/schemas/types", None, 200),
+        ("GET", "/config", None, 200),
+        ("GET", "/mode", None, 200),
+        ("GET", "/associations/resources/-/t?resourceType=topic&associationType=value", None, 404),
+        ("GET", "/nowhere", None, 404),
+        ("PATCH", "/subjects", None, 405),
+        ("POST", "/subjects/s/versions", "not json", 400),
+        ("POST", "/subjects/s/versions", '{"schemaType":"XML","schema":"x"}', 422),
+        ("POST", "/subjects/dep%2Fd.proto/versions", json.dumps({"schema": '"string"'}), 200),
+        ("GET", "/subjects/dep%2Fd.proto/versions", None, 200),
+        ("GET", "/subjects/dep%2Fd.proto/versions/-1", None, 200),
+        ("GET", "/subjects/dep%2Fd.proto/versions/0", None, 422),
+        ("GET", "/schemas/ids/99999999999", None, 404),
+        ("POST", "/compatibility/subjects/unknown/versions/latest", json.dumps({"schema": '"int"'}), 200),
+        ("PUT", "/config", '{"compatibility":"FULL"}', 200),
+        ("PUT", "/config", '{"compatibility":"BACKWARD"}', 200),
+    ]:
+        got, text, content_type = ask(method, path, body)
+        assert got == status, (method, path, got, text)
+        assert content_type == "application/vnd.schemaregistry.v1+json", (method, path, content_type)
+        if status >= 400:
+            assert {"error_code", "message"} <= json.loads(text).keys(), text
+
+
+def group():
+    """A group with automatic commits goes on where it stopped."""
+    create("py-group", 3)
+    write("py-group", [f"v{i}" for i in range(300)])
+    settings = {"bootstrap.servers": BOOTSTRAP, "group.id": "py-group", "auto.offset.reset": "earliest"}
+    seen = []
+    for wanted in (100, 300):
+        consumer = Consumer(settings)
+        consumer.subscribe(["py-group"])
+        deadline = time.time() + 30
+        while len(seen) < wanted:
+            assert time.time() < deadline, f"only {len(seen)} came"
+            message = consumer.poll(0.5)
+            if message is not None and message.error() is None:
+                seen.append(message.value())
+        consumer.close()
+    assert len(seen) == len(set(seen)) == 300, (len(seen), len(set(seen)))
+
+
+def out_of_range():
+    """An offset that is not there is an error, or the reset the consumer chose; the server goes on."""
+    create("py-range")
+    write("py-range", ["a", "b"])
+    consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "r", "auto.offset.reset": "error"})
+    consumer.assign([TopicPartition("py-range", 0, 1000)])
+    deadline = time.time() + 15
+    while True:
+        assert time.time() < deadline, "no error came"
+        message = consumer.poll(0.5)
+        if message is not None and message.error():
+            assert message.error().code() == KafkaError._AUTO_OFFSET_RESET, message.error()
+            break
+    consumer.close()
+
+
+def main():
+    for check in (avro, json_schema, protobuf, evolution, registry_paths, group, out_of_range):
+        try:
+            check()
+        except Exception:
+            traceback.print_exc(file=sys.stdout)
+            print(f"FAILED {check.__name__}")
+            return 1
+        print(f"ok {check.__name__}", flush=True)
+    return 0
+
+
+sys.exit(main())
