@@ -4,6 +4,9 @@ mod admin;
 mod consumer;
 mod producer;
 
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
 use base::ErrorKind;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -13,6 +16,9 @@ pub use consumer::{Consumed, GroupConsumer, Next, Reader, Start};
 pub use producer::Producer;
 
 use crate::TopicsError;
+
+/// How long a first look whether anybody listens may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where and how to connect.
 #[derive(Clone, Debug)]
@@ -26,6 +32,29 @@ impl Connection {
         Connection {
             bootstrap: bootstrap.into(),
         }
+    }
+
+    /// Says at once that nobody listens; librdkafka would go on trying until its time is up.
+    fn check_reachable(&self) -> Result<(), TopicsError> {
+        let mut cause = "no address is given".to_owned();
+        for address in self.bootstrap.split(',') {
+            let resolved = address.trim().to_socket_addrs();
+            let addresses = match resolved {
+                Ok(addresses) => addresses,
+                Err(error) => {
+                    cause = error.to_string();
+                    continue;
+                }
+            };
+            for address in addresses {
+                match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+                    Ok(_) => return Ok(()),
+                    Err(error) => cause = error.to_string(),
+                }
+            }
+        }
+        let message = format!("no Kafka cluster answers at `{}`: {cause}", self.bootstrap);
+        Err(TopicsError::new(ErrorKind::Unavailable, message))
     }
 
     fn config(&self) -> ClientConfig {
