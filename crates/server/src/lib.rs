@@ -76,7 +76,7 @@ impl Server {
         let schemas = Registry::open(Arc::clone(&topics)).await.map_err(start)?;
         let store = Arc::new(CatalogStore::new(Arc::clone(&catalog)));
         let engine = Engine::new(topics, Arc::clone(&schemas) as _, Arc::clone(&clock), random, store);
-        let _ = engine.recover().await;
+        engine.recover().await.map_err(start)?;
 
         let (kafka_stop, stopped) = watch::channel(false);
         let kafka = broker.serve(kafka, stopped);
