@@ -1,5 +1,9 @@
 //! Measures the log by itself: appends per second and processor time per record, reads, opening. For `--release`.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops at the first error")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench prints, and stops at the first error"
+)]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +21,12 @@ fn batch(records: usize) -> Bytes {
     let mut builder = BatchBuilder::new(Compression::None);
     let value = [7; RECORD_BYTES];
     for _ in 0..records {
-        builder.push(NewRecord { timestamp: 1, key: None, value: Some(&value), headers: &[] });
+        builder.push(NewRecord {
+            timestamp: 1,
+            key: None,
+            value: Some(&value),
+            headers: &[],
+        });
     }
     builder.build().unwrap()
 }
@@ -31,18 +40,33 @@ fn cpu_seconds() -> f64 {
 
 fn resident_kib() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default().to_owned()
+    status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn appends(durability: Durability, records: usize, total_bytes: usize, partitions: u64) {
     let dir = tempfile::tempdir_in(".").unwrap();
     let clock = RealClock::new();
-    let env = Env { disk: Arc::new(RealDisk), clock: Arc::new(RealClock::new()) };
-    let options = LogOptions { dir: dir.path().join("data"), durability, ..LogOptions::default() };
+    let env = Env {
+        disk: Arc::new(RealDisk),
+        clock: Arc::new(RealClock::new()),
+    };
+    let options = LogOptions {
+        dir: dir.path().join("data"),
+        durability,
+        ..LogOptions::default()
+    };
     let start = clock.monotonic();
-    let (log, _) = Log::open(options, env).unwrap();
+    let (log, _) = Log::open(options.clone(), env).unwrap();
     let opened = clock.monotonic() - start;
-    let ops = (1..=partitions).map(|id| Op::CreatePartition { partition: PartitionId(id) }).collect();
+    let ops = (1..=partitions)
+        .map(|id| Op::CreatePartition {
+            partition: PartitionId(id),
+        })
+        .collect();
     log.commit(ops).unwrap().wait().unwrap();
     let batch = batch(records);
     let count = total_bytes / batch.len();
@@ -50,7 +74,14 @@ fn appends(durability: Durability, records: usize, total_bytes: usize, partition
     let mut in_flight = VecDeque::new();
     for number in 0..count {
         let partition = PartitionId(1 + number as u64 % partitions);
-        in_flight.push_back(log.commit(vec![Op::Append { partition, batch: batch.clone(), leader_epoch: 0 }]).unwrap());
+        in_flight.push_back(
+            log.commit(vec![Op::Append {
+                partition,
+                batch: batch.clone(),
+                leader_epoch: 0,
+            }])
+            .unwrap(),
+        );
         if in_flight.len() == IN_FLIGHT {
             in_flight.pop_front().unwrap().wait().unwrap();
         }
@@ -82,26 +113,54 @@ fn appends(durability: Durability, records: usize, total_bytes: usize, partition
     }
     let (seconds, cpu) = ((clock.monotonic() - start).as_secs_f64(), cpu_seconds() - cpu);
     let megabytes = bytes as f64 / 1e6;
-    println!("  read {:.0} MB/s, {:.3} us cpu per KiB", megabytes / seconds, cpu / (megabytes * 1e6 / 1024.0) * 1e6);
+    println!(
+        "  read {:.0} MB/s, {:.3} us cpu per KiB",
+        megabytes / seconds,
+        cpu / (megabytes * 1e6 / 1024.0) * 1e6
+    );
+    drop(log);
+    let start = clock.monotonic();
+    let (_log, report) = Log::open(options, Env::real()).unwrap();
+    let opened = (clock.monotonic() - start).as_secs_f64() * 1e3;
+    println!(
+        "  opened after a kill in {opened:.1} ms, {} commits replayed",
+        report.frames_replayed
+    );
 }
 
 fn latency() {
     let dir = tempfile::tempdir_in(".").unwrap();
     let clock = RealClock::new();
-    let options = LogOptions { dir: dir.path().join("data"), ..LogOptions::default() };
+    let options = LogOptions {
+        dir: dir.path().join("data"),
+        ..LogOptions::default()
+    };
     let (log, _) = Log::open(options, Env::real()).unwrap();
-    log.commit(vec![Op::CreatePartition { partition: PartitionId(1) }]).unwrap().wait().unwrap();
+    log.commit(vec![Op::CreatePartition {
+        partition: PartitionId(1),
+    }])
+    .unwrap()
+    .wait()
+    .unwrap();
     let batch = batch(1);
     let mut times: Vec<u128> = (0..2000)
         .map(|_| {
             let start = clock.monotonic();
-            let op = Op::Append { partition: PartitionId(1), batch: batch.clone(), leader_epoch: 0 };
+            let op = Op::Append {
+                partition: PartitionId(1),
+                batch: batch.clone(),
+                leader_epoch: 0,
+            };
             log.commit(vec![op]).unwrap().wait().unwrap();
             (clock.monotonic() - start).as_micros()
         })
         .collect();
     times.sort_unstable();
-    println!("one at a time: p50 {} us, p99 {} us", times[times.len() / 2], times[times.len() * 99 / 100]);
+    println!(
+        "one at a time: p50 {} us, p99 {} us",
+        times[times.len() / 2],
+        times[times.len() * 99 / 100]
+    );
 }
 
 fn main() {

@@ -18,8 +18,9 @@ use crate::segment::{Reading, Segment};
 use crate::shared::{CheckpointJob, Dirty, Pending, Prepared, Removal, Shared, State};
 use crate::wal::{self, Wal};
 
-/// The buffer for a group shrinks to this when it was needed larger for once.
-const BUFFER_KEPT_BYTES: usize = 1 << 20;
+/// The buffer for a group shrinks to this when it has not been needed larger for [`SMALL_GROUPS`] groups.
+const BUFFER_KEPT_BYTES: usize = 256 << 10;
+const SMALL_GROUPS: u32 = 64;
 /// Small appends to one partition are gathered into one write up to this size.
 const GATHER_BYTES_MAX: usize = 1 << 20;
 /// Segment files that may wait for their sync.
@@ -40,6 +41,7 @@ pub(crate) struct Committer {
     removals: Vec<Removal>,
     unchecked_space_bytes: u64,
     scratch: Vec<u8>,
+    small_groups: u32,
 }
 
 /// What a durable frame changes for readers.
@@ -87,6 +89,7 @@ impl Committer {
             removals,
             unchecked_space_bytes: 0,
             scratch: Vec::new(),
+            small_groups: 0,
         }
     }
 
@@ -150,6 +153,10 @@ impl Committer {
                 return Turn::Nothing;
             }
             shared.arrived.wait(&mut intake);
+            if intake.queue.is_empty() {
+                // Woken for something else: a checkpoint may be due by now.
+                return Turn::Nothing;
+            }
         }
     }
 
@@ -201,6 +208,8 @@ impl Committer {
     fn commit(&mut self, shared: &Shared, group: &VecDeque<Pending>) -> Result<(), LogError> {
         self.buffer.clear();
         self.effects.clear();
+        let bytes: u64 = group.iter().map(|pending| pending.bytes + FRAME_ALIGN as u64).sum();
+        self.buffer.reserve(bytes as usize);
         let mut written = 0;
         for pending in group {
             if !pending.ops.is_empty() {
@@ -227,10 +236,25 @@ impl Committer {
             self.mark(shared)?;
             self.keep_budgets(shared)?;
         }
-        if self.buffer.capacity() > 2 * BUFFER_KEPT_BYTES {
-            self.buffer = Vec::with_capacity(BUFFER_KEPT_BYTES);
-        }
+        self.shrink();
         Ok(())
+    }
+
+    /// Gives memory back that a burst needed and nothing since.
+    fn shrink(&mut self) {
+        let needed = self.buffer.len().max(self.scratch.len());
+        self.small_groups = if needed > BUFFER_KEPT_BYTES {
+            0
+        } else {
+            self.small_groups + 1
+        };
+        if self.small_groups >= SMALL_GROUPS {
+            self.small_groups = 0;
+            self.buffer.clear();
+            self.buffer.shrink_to(BUFFER_KEPT_BYTES);
+            self.scratch.clear();
+            self.scratch.shrink_to(BUFFER_KEPT_BYTES);
+        }
     }
 
     /// Appends the frame of one commit to the buffer; `written` is how far the buffer stands in the WAL already.

@@ -177,6 +177,11 @@ impl Shared {
         let mut jobs = self.jobs.lock();
         // Another may have been handed over only after this one was done.
         jobs.checkpoint_underway = jobs.checkpoint.is_some();
+        drop(jobs);
+        // What was deleted meanwhile waits for the next one; taken so that the committer is not about to wait.
+        let intake = self.intake.lock();
+        self.arrived.notify_one();
+        drop(intake);
         Ok(())
     }
 

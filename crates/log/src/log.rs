@@ -206,7 +206,8 @@ impl Log {
                 end,
                 epochs: &epochs,
             };
-            match segment.read(&reading, offset, bytes_max, at_least_one)? {
+            let given = segment.read(&reading, offset, bytes_max, at_least_one);
+            match given.map_err(|error| told_now(&partition, offset, error))? {
                 Given::Batches { records, next_offset } => {
                     return Ok(ReadResult {
                         records,
@@ -384,6 +385,21 @@ impl Log {
     pub fn scan(&self, table: TableId, prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
         self.shared().tables.read().scan(table, prefix)
     }
+}
+
+/// A read that failed because its segment was removed meanwhile fails for that reason; other damage is made known.
+fn told_now(partition: &Partition, offset: Offset, error: ReadError) -> ReadError {
+    let view = partition.view.read();
+    if view.deleted {
+        return ReadError::UnknownPartition;
+    }
+    if offset < view.log_start {
+        return ReadError::OffsetOutOfRange {
+            bounds: partition.bounds_of(&view),
+        };
+    }
+    tracing::error!(partition = partition.id.0, offset, %error, "a read failed");
+    error
 }
 
 /// The segment that holds `offset` and those after it, each with the end of its offsets.

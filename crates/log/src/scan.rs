@@ -33,20 +33,23 @@ impl Scanner {
 
     /// Bytes from `position` on: `count` of them, fewer at the end.
     pub(crate) fn bytes(&mut self, position: u64, count: usize) -> io::Result<&[u8]> {
-        let count = count.min(self.until.saturating_sub(position) as usize);
+        let buffered = self.buffered(position, count, WINDOW_BYTES)?;
+        Ok(&buffered[..count.min(buffered.len())])
+    }
+
+    /// At least `least` bytes from `position` on, fewer at the end; if that means reading, then `preferred` at once.
+    pub(crate) fn buffered(&mut self, position: u64, least: usize, preferred: usize) -> io::Result<&[u8]> {
+        let rest = self.until.saturating_sub(position) as usize;
+        let least = least.min(rest);
         let window_end = self.window_at + self.window.len() as u64;
-        if position < self.window_at || position + count as u64 > window_end {
-            let wanted = count
-                .max(WINDOW_BYTES)
-                .min(self.until.saturating_sub(position) as usize);
-            self.window.resize(wanted, 0);
+        if position < self.window_at || position + least as u64 > window_end {
+            self.window.resize(least.max(preferred).min(rest), 0);
             let read = self.file.read_at(&mut self.window, position)?;
             self.window.truncate(read);
             self.window_at = position;
         }
         let from = ((position - self.window_at) as usize).min(self.window.len());
-        let to = (from + count).min(self.window.len());
-        Ok(&self.window[from..to])
+        Ok(&self.window[from..])
     }
 
     /// The header at `position` if one can stand there: its offsets and length fit. The checksum is not looked at.
@@ -94,7 +97,7 @@ impl Scanner {
         }
         let mut at = position + 1;
         while at + HEADER_BYTES as u64 <= self.until {
-            let candidates = self.bytes(at, WINDOW_BYTES)?;
+            let candidates = self.buffered(at, HEADER_BYTES, WINDOW_BYTES)?;
             let Some(usable) = candidates.len().checked_sub(MAGIC_AT) else {
                 break;
             };

@@ -177,7 +177,12 @@ impl Segment {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        self.walk(index, reading, from)
+        self.walk(index, reading, from)?;
+        if index.wants_flush() {
+            self.flush(index, reading, false)
+        } else {
+            Ok(())
+        }
     }
 
     /// Throws the index file away and walks the whole segment.
@@ -363,15 +368,7 @@ impl Segment {
 
     fn corrupt(&self, reading: &Reading<'_>, offset: Offset, next_offset: Offset, cause: String) -> ReadError {
         let next_offset = next_offset.clamp(offset + 1, reading.end.max(offset + 1));
-        let (partition, segment) = (reading.partition.0, self.base);
-        tracing::error!(
-            partition,
-            segment,
-            offset,
-            next_offset,
-            cause,
-            "damaged bytes are not served"
-        );
+        let segment = self.base;
         ReadError::Corrupt {
             offset,
             next_offset,

@@ -111,7 +111,7 @@ impl WalReader {
         };
         let magic = FRAME_MAGIC.to_le_bytes();
         loop {
-            let window = scanner.bytes(at, SEARCH_BYTES)?;
+            let window = scanner.buffered(at, FRAME_HEADER_BYTES, SEARCH_BYTES)?;
             if window.len() < FRAME_HEADER_BYTES {
                 return Ok(None);
             }
