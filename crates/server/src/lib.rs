@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, OsRandom, Random, RealClock};
-use broker::{Broker, BrokerOptions};
+use broker::{Broker, BrokerOptions, GroupLimits};
 use catalog::{Catalog, Registry};
 use client::Topics;
 use flow::Engine;
@@ -56,7 +56,10 @@ impl Server {
         let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(RealClock::new()), Arc::new(OsRandom));
         let (log, recovery) = open_log(&options).await?;
         let catalog = Arc::new(Catalog::open(log.clone(), Arc::clone(&random)).await.map_err(start)?);
+        // One machine has no fleet of consumers that start together: a group's first members need not wait for more.
+        let group = GroupLimits { initial_rebalance_delay_ms: 0, ..GroupLimits::default() };
         let broker_options = BrokerOptions {
+            group,
             auto_create_topics: options.auto_create_topics,
             advertised_host: advertised_host(addresses.kafka),
             advertised_port: addresses.kafka.port(),
@@ -73,7 +76,7 @@ impl Server {
         let schemas = Registry::open(Arc::clone(&topics)).await.map_err(start)?;
         let store = Arc::new(CatalogStore::new(Arc::clone(&catalog)));
         let engine = Engine::new(topics, Arc::clone(&schemas) as _, Arc::clone(&clock), random, store);
-        let _ = engine.recover().await;
+        engine.recover().await.map_err(start)?;
 
         let (kafka_stop, stopped) = watch::channel(false);
         let kafka = broker.serve(kafka, stopped);

@@ -28,7 +28,10 @@ pub(super) fn looks_like(first: [u8; 4]) -> (&'static str, &'static str) {
             "a negative size",
             "the peer does not speak the Kafka protocol, or lost its place in it",
         ),
-        [0, 0, 0, 0] => ("an empty request", "the peer does not speak the Kafka protocol, or lost its place in it"),
+        [0, 0, 0, 0] => (
+            "an empty request",
+            "the peer does not speak the Kafka protocol, or lost its place in it",
+        ),
         _ if first
             .iter()
             .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) =>
