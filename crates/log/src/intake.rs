@@ -11,14 +11,14 @@ use wire::batch::check_crc;
 use wire::{BatchError, BatchHeader};
 
 use crate::api::*;
-use crate::frame::FRAME_HEADER_BYTES;
+use crate::frame::{FRAME_HEADER_BYTES, Place};
 use crate::partition::{Addition, EpochStart, Head, HeadMark, Partition, SegmentMeta};
 use crate::producers::{Producer, Standing};
 use crate::shared::{Intake, Pending, Prepared, PreparedAppend, Shared, State};
 
 /// What an operation weighs besides its bytes: its fields in the frame.
 const OP_OVERHEAD_BYTES: u64 = 64;
-/// Space that deletions and trims may still use when appends are refused is what `free_bytes_min` leaves.
+/// The settled outcomes, and where the word comes that they are durable.
 type Answer = (Vec<Outcome>, oneshot::Receiver<Result<(), LogError>>);
 
 /// How to take an operation back.
@@ -361,7 +361,7 @@ impl Shared {
 /// Changes the head by an append that was found good.
 fn take_in(
     head: &mut Head,
-    place: crate::frame::Place,
+    place: Place,
     batches: Bytes,
     headers: &[BatchHeader],
     leader_epoch: Option<i32>,
