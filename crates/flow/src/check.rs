@@ -220,6 +220,8 @@ fn check_table(
                 errors.push(located(source, place(&error), error.message.clone(), error.hint.clone()));
             }
         }
+        // What is missing is probably what was misspelt.
+        Err(error) if error.key.is_none() && !unknown.is_empty() => {}
         Err(error) => errors.push(located(source, place(&error), error.message.clone(), error.hint.clone())),
     }
 }

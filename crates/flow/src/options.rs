@@ -4,6 +4,9 @@ use sql::{Table, TypeKind};
 
 use crate::format::{Format, json};
 
+/// The column an inferred table has for a key without a schema.
+const RAW_KEY: &str = "key";
+
 /// What is wrong with an option.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct OptionError {
@@ -391,7 +394,9 @@ impl<'a> Reader<'a> {
             Some(list) => list.split(';').map(|field| field.trim().to_owned()).filter(|field| !field.is_empty()).collect(),
             None if connector == Connector::UpsertKafka => self.table.primary_key.clone(),
             None if connector == Connector::Confluent && !self.table.distributed_by.is_empty() => self.table.distributed_by.clone(),
-            None if connector == Connector::Confluent => self.table.primary_key.clone(),
+            None if connector == Connector::Confluent && !self.table.primary_key.is_empty() => self.table.primary_key.clone(),
+            // A topic without a key schema shows its key as a column `key` BYTES: a table that leads with one means it.
+            None if connector == Connector::Confluent && self.leads_with_raw_key() => vec![RAW_KEY.to_owned()],
             None => Vec::new(),
         };
         for field in &named {
@@ -401,6 +406,11 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(named)
+    }
+
+    fn leads_with_raw_key(&self) -> bool {
+        let first = self.table.columns.first();
+        first.is_some_and(|column| column.name == RAW_KEY && matches!(column.ty.kind, TypeKind::VarBinary(_)))
     }
 
     fn key_format(&self, connector: Connector, fields: &[String], value: Format) -> Result<Option<Format>, OptionError> {

@@ -57,13 +57,14 @@ impl RowWriter {
     ) -> Result<RowWriter, SinkError> {
         let options = TableOptions::of(table, &[])?;
         let layout = Layout::new(table, &options, columns, true)?;
+        let unset = unset_column(table, columns);
         let key = match options.key_format {
             Some(format) if !layout.key.is_empty() => {
-                Some(side(format, layout.key, &options, true, schemas, dry).await?)
+                Some(side(format, layout.key, &options, true, None, schemas, dry).await?)
             }
             _ => None,
         };
-        let value = Some(side(options.value_format, layout.value, &options, false, schemas, dry).await?);
+        let value = Some(side(options.value_format, layout.value, &options, false, unset, schemas, dry).await?);
         let not_null = columns.iter().enumerate().filter(|(_, index)| !table.columns[**index].ty.nullable);
         let not_null = not_null.map(|(slot, index)| (slot, table.columns[*index].name.clone())).collect();
         let place = |wanted: Meta| layout.meta.iter().find(|(meta, ..)| *meta == wanted).map(|(.., slot)| *slot);
@@ -124,16 +125,32 @@ fn header((name, value): &(Value, Value)) -> Option<(Bytes, Option<Bytes>)> {
     Some((name.clone().into_bytes(), value))
 }
 
+/// A NOT NULL column that gets no value.
+fn unset_column<'a>(table: &'a Table, columns: &[usize]) -> Option<&'a str> {
+    let unset = |(index, column): &(usize, &sql::Column)| {
+        column.is_writable() && !column.ty.nullable && !columns.contains(index)
+    };
+    table.columns.iter().enumerate().find(unset).map(|(_, column)| column.name.as_str())
+}
+
 async fn side(
     format: Format,
     columns: Vec<Wanted>,
     options: &TableOptions,
     is_key: bool,
+    unset: Option<&str>,
     schemas: &dyn Schemas,
     dry: bool,
 ) -> Result<SideWriter, SinkError> {
     let json_options = if is_key { &options.key_json } else { &options.value_json };
     let subject = format!("{}-{}", options.topic, if is_key { "key" } else { "value" });
+    let complete = || match unset {
+        Some(name) => Err(SinkError::Schema(format!("column `{name}` is NOT NULL and gets no value"))),
+        None => Ok(()),
+    };
+    if format != Format::AvroRegistry {
+        complete()?;
+    }
     match format {
         Format::Raw => match columns.into_iter().next() {
             Some(column) => Ok(SideWriter::Raw(column)),
@@ -170,6 +187,7 @@ async fn side(
                     .map_err(|why| SinkError::Schema(format!("subject `{subject}`: {why}")))?;
                 return Ok(SideWriter::Avro { program, id: Some(registered.id) });
             }
+            complete()?;
             let text = derive_for(&columns, is_key).map_err(SinkError::Schema)?;
             let program = derived_program(&text, &columns)?;
             let id = if dry { 0 } else { register(schemas, &subject, SchemaType::Avro, &text).await? };

@@ -22,7 +22,6 @@ pub(crate) enum Outcome {
 
 /// Decodes the records of one scan.
 pub(crate) struct RowReader {
-    pub table: Arc<Table>,
     pub options: TableOptions,
     width: usize,
     key: Side,
@@ -50,7 +49,6 @@ impl RowReader {
         let key = Side::new(&scan.table, &options, layout.key, true).map_err(plain_error)?;
         let value = Side::new(&scan.table, &options, layout.value, false).map_err(plain_error)?;
         Ok(RowReader {
-            table: Arc::clone(&scan.table),
             options,
             width: scan.columns.len(),
             key,
@@ -80,8 +78,8 @@ impl RowReader {
             Err(error) => return Err(error),
         };
         for side in [&mut self.key, &mut self.value] {
-            let program = schema.clone().and_then(|schema| side.program(schema));
-            let program = program.map_err(|why| format!("schema {id} does not fit the table: {why}"));
+            let unfit = |why| format!("schema {id} does not fit the table: {why}");
+            let program = schema.clone().and_then(|schema| side.program(schema).map_err(unfit));
             side.programs.insert(id, program);
         }
         Ok(())

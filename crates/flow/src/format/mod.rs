@@ -35,10 +35,6 @@ impl Format {
             Format::Raw => "raw",
         }
     }
-
-    pub(crate) fn uses_registry(self) -> bool {
-        matches!(self, Format::AvroRegistry | Format::JsonRegistry)
-    }
 }
 
 /// A column that a key or value holds, and where its value goes or comes from.

@@ -431,8 +431,13 @@ impl Binder<'_> {
                 }
             }
         }
-        let writable = table.columns.iter().enumerate().filter(|(_, column)| column.is_writable());
-        complete.then(|| writable.map(|(index, _)| index).collect())
+        // A NOT NULL column that is not named is left to the format: a registered schema may have a default for it.
+        let named = |column: &crate::table::Column| {
+            insert.columns.is_empty() || insert.columns.iter().any(|ident| ident.value == column.name)
+        };
+        let given = |column: &crate::table::Column| column.is_writable() && (column.ty.nullable || named(column));
+        let targets = table.columns.iter().enumerate().filter(|(_, column)| given(column));
+        complete.then(|| targets.map(|(index, _)| index).collect())
     }
 
     /// A branch's outputs in the order of the sink's columns, cast as Flink does unasked.
@@ -469,16 +474,13 @@ impl Binder<'_> {
                 complete = false;
                 continue;
             }
+            if !column.ty.nullable && expr.as_literal().is_some_and(Value::is_null) {
+                let span = spans.get(position).copied().flatten().unwrap_or(insert.query.span);
+                self.error(span, format!("column `{}` of `{}` is NOT NULL", column.name, table.name), "give it a value");
+                complete = false;
+            }
             if let Some(slot) = columns.iter().position(|index| index == target) {
                 by_column[slot].1 = cast_expr(expr, &column.ty.kind, false);
-            }
-        }
-        for ((_, expr), index) in by_column.iter().zip(columns) {
-            let column = &table.columns[*index];
-            if !column.ty.nullable && expr.as_literal().is_some_and(Value::is_null) {
-                let message = format!("column `{}` of `{}` is NOT NULL and gets no value", column.name, table.name);
-                self.error(insert.span, message, "give it a value in the INSERT");
-                complete = false;
             }
         }
         complete.then_some(Branch { source: branch.source, ops: branch.ops, outputs: by_column })

@@ -120,7 +120,7 @@ fn record_fields(
             }
             (None, None) => {
                 return Err(format!(
-                    "the registered schema `{}` needs a field `{}`, which the table has no column for and which has no default",
+                    "the registered schema `{}` needs a field `{}`, which gets no value and has no default",
                     record.name.full(),
                     field.name
                 ));

@@ -1,0 +1,145 @@
+-- A local Flink beside a local Kafka.
+
+CREATE TABLE `raw-event-headers` (
+  `id` STRING,
+  `event_name` STRING,
+  `event_type` STRING,
+  `created_date` STRING,
+  `saved_date` STRING,
+  `header_data` STRING,
+  `__op` STRING,
+  `__table` STRING,
+  `__ts_ms` BIGINT
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'raw-event-headers',
+  'properties.bootstrap.servers' = 'kafka:29092',
+  'properties.group.id' = 'flink-event-router',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json',
+  'json.ignore-parse-errors' = 'true'
+);
+
+CREATE TABLE `filtered-car-created-events-flink` (
+  `key` BYTES,
+  `id` STRING,
+  `event_name` STRING,
+  `event_type` STRING,
+  `created_date` STRING,
+  `saved_date` STRING,
+  `header_data` STRING,
+  `__op` STRING,
+  `__table` STRING
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'filtered-car-created-events-flink',
+  'properties.bootstrap.servers' = 'kafka:29092',
+  'format' = 'json'
+);
+
+CREATE TABLE `filtered-loan-created-events-flink` (
+  `key` BYTES,
+  `id` STRING,
+  `event_name` STRING,
+  `event_type` STRING,
+  `created_date` STRING,
+  `saved_date` STRING,
+  `header_data` STRING,
+  `__op` STRING,
+  `__table` STRING
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'filtered-loan-created-events-flink',
+  'properties.bootstrap.servers' = 'kafka:29092',
+  'format' = 'json'
+);
+
+CREATE TABLE `filtered-loan-payment-submitted-events-flink` (
+  `key` BYTES,
+  `id` STRING,
+  `event_name` STRING,
+  `event_type` STRING,
+  `created_date` STRING,
+  `saved_date` STRING,
+  `header_data` STRING,
+  `__op` STRING,
+  `__table` STRING
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'filtered-loan-payment-submitted-events-flink',
+  'properties.bootstrap.servers' = 'kafka:29092',
+  'format' = 'json'
+);
+
+CREATE TABLE `filtered-service-events-flink` (
+  `key` BYTES,
+  `id` STRING,
+  `event_name` STRING,
+  `event_type` STRING,
+  `created_date` STRING,
+  `saved_date` STRING,
+  `header_data` STRING,
+  `__op` STRING,
+  `__table` STRING
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'filtered-service-events-flink',
+  'properties.bootstrap.servers' = 'kafka:29092',
+  'format' = 'json'
+);
+
+INSERT INTO `filtered-car-created-events-flink`
+SELECT
+  CAST(`id` AS BYTES) AS `key`,
+  `id`,
+  `event_name`,
+  `event_type`,
+  `created_date`,
+  `saved_date`,
+  `header_data`,
+  `__op`,
+  `__table`
+FROM `raw-event-headers`
+WHERE `event_type` = 'CarCreated' AND `__op` = 'c';
+
+INSERT INTO `filtered-loan-created-events-flink`
+SELECT
+  CAST(`id` AS BYTES) AS `key`,
+  `id`,
+  `event_name`,
+  `event_type`,
+  `created_date`,
+  `saved_date`,
+  `header_data`,
+  `__op`,
+  `__table`
+FROM `raw-event-headers`
+WHERE `event_type` = 'LoanCreated' AND `__op` = 'c';
+
+INSERT INTO `filtered-loan-payment-submitted-events-flink`
+SELECT
+  CAST(`id` AS BYTES) AS `key`,
+  `id`,
+  `event_name`,
+  `event_type`,
+  `created_date`,
+  `saved_date`,
+  `header_data`,
+  `__op`,
+  `__table`
+FROM `raw-event-headers`
+WHERE `event_type` = 'LoanPaymentSubmitted' AND `__op` = 'c';
+
+INSERT INTO `filtered-service-events-flink`
+SELECT
+  CAST(`id` AS BYTES) AS `key`,
+  `id`,
+  `event_name`,
+  `event_type`,
+  `created_date`,
+  `saved_date`,
+  `header_data`,
+  `__op`,
+  `__table`
+FROM `raw-event-headers`
+WHERE `event_type` = 'CarServiceDone' AND `__op` = 'c';
