@@ -33,7 +33,9 @@ impl CliError {
 
     /// Prints the error and gives the exit status.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("error: {}", self.message.trim_end());
+        // Rendered SQL mistakes begin with the word themselves.
+        let message = self.message.trim_end();
+        eprintln!("error: {}", message.strip_prefix("error: ").unwrap_or(message));
         if let Some(hint) = &self.hint {
             eprintln!("hint: {hint}");
         }
