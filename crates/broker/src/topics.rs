@@ -286,7 +286,6 @@ impl Topics for LocalTopics {
     async fn start_job(&self, job: &str) -> Result<JobStart, TopicsError> {
         // Whatever an earlier run had begun to commit is durable when this is.
         let run = self.next_run(job, false, Vec::new).await?;
-        self.broker.coordinator.keep(job);
         let prefix = tables::prefix(job);
         let mut start = JobStart {
             run,
@@ -302,6 +301,9 @@ impl Topics for LocalTopics {
                     offset: committed.offset,
                 });
             }
+        }
+        if !start.offsets.is_empty() {
+            self.broker.coordinator.keep(job);
         }
         let state = self.broker.log.scan(tables::JOB_STATE, &prefix);
         start.state = state
@@ -337,7 +339,12 @@ impl Topics for LocalTopics {
                 Err(error) => return Err(of_commit(error.into())),
             }
         };
-        receipt.await.map(drop).map_err(|error| of_commit(error.into()))
+        receipt.await.map_err(|error| of_commit(error.into()))?;
+        // A job without offsets, such as the registry's writer, is no group to anybody.
+        if !step.offsets.is_empty() {
+            self.broker.coordinator.keep(&step.job);
+        }
+        Ok(())
     }
 
     async fn forget_job(&self, job: &str) -> Result<(), TopicsError> {
