@@ -9,7 +9,12 @@ use wire::{BatchBuilder, Compression, NewRecord, validate};
 /// A batch of one record, as the codec of this workspace writes it.
 fn good_batch() -> Vec<u8> {
     let mut builder = BatchBuilder::new(Compression::None);
-    builder.push(NewRecord { timestamp: 1_700_000_000_000, key: Some(b"k"), value: Some(b"v"), headers: &[] });
+    builder.push(NewRecord {
+        timestamp: 1_700_000_000_000,
+        key: Some(b"k"),
+        value: Some(b"v"),
+        headers: &[],
+    });
     builder.build().expect("a batch of one record").to_vec()
 }
 

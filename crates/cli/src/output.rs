@@ -19,7 +19,10 @@ pub(crate) fn form(asked: Option<Output>) -> Output {
 
 /// Shows rows: the named keys as columns, or everything as one JSON array.
 pub(crate) fn list(asked: Option<Output>, columns: &[&str], rows: &[Json]) -> Result<(), CliError> {
-    let headers: Vec<String> = columns.iter().map(|column| column.to_uppercase().replace('_', " ")).collect();
+    let headers: Vec<String> = columns
+        .iter()
+        .map(|column| column.to_uppercase().replace('_', " "))
+        .collect();
     rows_under(asked, &headers, columns, rows)
 }
 

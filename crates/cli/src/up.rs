@@ -128,7 +128,13 @@ fn show(asked: Option<Output>, running: &Running, data_dir: &Path, ready_s: Opti
 }
 
 fn machine_readable(running: &Running, data_dir: &Path, ready_s: Option<f64>) -> String {
-    let Running { pid, kafka, registry, api, durability } = running;
+    let Running {
+        pid,
+        kafka,
+        registry,
+        api,
+        durability,
+    } = running;
     let ready_ms = ready_s.map(|seconds| (seconds * 1000.0).round());
     json!({
         "pid": pid, "kafka": kafka, "registry": registry, "api": api,
@@ -140,9 +146,14 @@ fn machine_readable(running: &Running, data_dir: &Path, ready_s: Option<f64>) ->
 fn address_table(running: &Running, data_dir: &Path, ready_s: Option<f64>) -> String {
     let kept = match running.durability.as_str() {
         "memory" => "forgotten when the platform stops (durability memory)".to_owned(),
-        class => format!("{}/  (kept; durability {class}; --memory to forget)", data_dir.display()),
+        class => format!(
+            "{}/  (kept; durability {class}; --memory to forget)",
+            data_dir.display()
+        ),
     };
-    let ready = ready_s.map(|seconds| format!("    ready in {seconds:.2} s")).unwrap_or_default();
+    let ready = ready_s
+        .map(|seconds| format!("    ready in {seconds:.2} s"))
+        .unwrap_or_default();
     format!(
         "  kafka     {}\n  registry  {}\n  api       {}\n  data      {kept}{ready}\n  \
          next      rivulet demo grocery  ·  rivulet topic list  ·  rivulet status",

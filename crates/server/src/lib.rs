@@ -57,7 +57,10 @@ impl Server {
         let (log, recovery) = open_log(&options).await?;
         let catalog = Arc::new(Catalog::open(log.clone(), Arc::clone(&random)).await.map_err(start)?);
         // One machine has no fleet of consumers that start together: a group's first members need not wait for more.
-        let group = GroupLimits { initial_rebalance_delay_ms: 0, ..GroupLimits::default() };
+        let group = GroupLimits {
+            initial_rebalance_delay_ms: 0,
+            ..GroupLimits::default()
+        };
         let broker_options = BrokerOptions {
             group,
             auto_create_topics: options.auto_create_topics,
