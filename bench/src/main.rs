@@ -33,7 +33,11 @@ fn main() {
             child.wait().expect("the server is gone");
         }
         let starts = format!("{STARTS} starts, empty directory, durability {durability}");
-        print_row("process start to first acknowledged produce, ms", &mut acked_ms, &starts);
+        print_row(
+            "process start to first acknowledged produce, ms",
+            &mut acked_ms,
+            &starts,
+        );
         print_row("resident memory when idle, MiB", &mut resident_mib, &starts);
     }
 }
@@ -51,9 +55,23 @@ fn free_port() -> u16 {
 
 fn start_server(folder: &std::path::Path, durability: &str, port: u16) -> Child {
     let mut command = Command::new(binary());
-    command.args(["up", "--durability", durability, "--registry-port", "0", "--api-port", "0", "--kafka-port"]);
+    command.args([
+        "up",
+        "--durability",
+        durability,
+        "--registry-port",
+        "0",
+        "--api-port",
+        "0",
+        "--kafka-port",
+    ]);
     command.arg(port.to_string()).arg("--data-dir").arg(folder.join("data"));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts")
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts")
 }
 
 /// Tries to connect, lets the server make the topic, and produces one record: as a client would that starts beside it.
@@ -72,7 +90,12 @@ fn produce_until_acknowledged(port: u16) {
     body.push(1);
     let metadata = raw::frame(3, 4, &body);
     let mut builder = BatchBuilder::new(Compression::None);
-    builder.push(NewRecord { timestamp: 1_700_000_000_000, key: Some(b"k"), value: Some(b"v"), headers: &[] });
+    builder.push(NewRecord {
+        timestamp: 1_700_000_000_000,
+        key: Some(b"k"),
+        value: Some(b"v"),
+        headers: &[],
+    });
     let produce = raw::produce(TOPIC, &builder.build().expect("a batch of one record"));
     loop {
         raw::ask(&mut stream, &metadata).expect("metadata is answered");
@@ -85,6 +108,12 @@ fn produce_until_acknowledged(port: u16) {
 
 fn resident_kib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has a size");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("it has a size");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse().ok())
+        .expect("a number")
 }

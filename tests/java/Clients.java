@@ -28,6 +28,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.InvalidPartitionsException;
 import org.apache.kafka.common.errors.InvalidTopicException;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -84,7 +85,7 @@ public final class Clients {
   }
 
   private static Admin newAdmin() {
-    return Admin.create(Map.of("bootstrap.servers", bootstrap, "default.api.timeout.ms", "20000"));
+    return Admin.create(Map.of("bootstrap.servers", bootstrap, "default.api.timeout.ms", "20000", "request.timeout.ms", "10000"));
   }
 
   private static KafkaProducer<String, String> newProducer(Map<String, String> extra) {
@@ -197,13 +198,13 @@ public final class Clients {
     List<String> twice = new ArrayList<>();
     KafkaConsumer<String, String> first = newConsumer(group);
     KafkaConsumer<String, String> second = newConsumer(group);
-    first.subscribe(List.of(topic));
+    first.subscribe(List.of(topic), committing(first));
     long deadline = System.currentTimeMillis() + 40_000;
     while (first.assignment().size() < 6) {
       expect(System.currentTimeMillis() < deadline, "the first member never had all six partitions");
       take(first, seen, twice);
     }
-    second.subscribe(List.of(topic));
+    second.subscribe(List.of(topic), committing(second));
     while (first.assignment().size() != 3 || second.assignment().size() != 3) {
       expect(System.currentTimeMillis() < deadline, "the two never had three each: " + first.assignment() + second.assignment());
       take(first, seen, twice);
@@ -227,7 +228,19 @@ public final class Clients {
         twice.add(record.value());
       }
     }
-    consumer.commitSync();
+    try {
+      consumer.commitSync();
+    } catch (RebalanceInProgressException underWay) {
+      // A cooperative member commits what it gives up in its listener, the rest after the next poll.
+    }
+  }
+
+  /** Commits everything read before partitions go to somebody else. */
+  private static ConsumerRebalanceListener committing(KafkaConsumer<String, String> consumer) {
+    return new ConsumerRebalanceListener() {
+      @Override public void onPartitionsRevoked(Collection<TopicPartition> partitions) { consumer.commitSync(); }
+      @Override public void onPartitionsAssigned(Collection<TopicPartition> partitions) {}
+    };
   }
 
   /** A static member that comes back keeps its partitions without a rebalance of the others. */

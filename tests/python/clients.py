@@ -33,8 +33,8 @@ ORDER = {
 
 
 def create(topic, partitions=1):
-    futures = AdminClient({"bootstrap.servers": BOOTSTRAP}).create_topics([NewTopic(topic, partitions)])
-    futures[topic].result(10)
+    admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
+    admin.create_topics([NewTopic(topic, partitions)])[topic].result(10)
 
 
 def read(topic, count):

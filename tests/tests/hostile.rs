@@ -9,7 +9,12 @@ use wire::{BatchBuilder, Compression, NewRecord, validate};
 /// A batch of one record, as the codec of this workspace writes it.
 fn good_batch() -> Vec<u8> {
     let mut builder = BatchBuilder::new(Compression::None);
-    builder.push(NewRecord { timestamp: 1_700_000_000_000, key: Some(b"k"), value: Some(b"v"), headers: &[] });
+    builder.push(NewRecord {
+        timestamp: 1_700_000_000_000,
+        key: Some(b"k"),
+        value: Some(b"v"),
+        headers: &[],
+    });
     builder.build().expect("a batch of one record").to_vec()
 }
 
@@ -37,6 +42,10 @@ fn what_is_no_request_ends_that_connection_only() {
         stream
             .write_all(&bytes)
             .unwrap_or_else(|error| panic!("{what}: {error}"));
+        if what == "noise" {
+            // Noise may begin like a size that is not reached: then its end ends the connection.
+            stream.shutdown(std::net::Shutdown::Write).expect("the end can be sent");
+        }
         assert_eq!(raw::answer(&mut stream), None, "{what}: the connection is closed");
         assert!(raw::is_served(&mut bystander), "{what}: another connection goes on");
     }

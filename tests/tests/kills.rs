@@ -1,4 +1,8 @@
 //! SIGKILL in the middle of acknowledged produces: nothing acknowledged is lost, nothing is there twice.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as it should be"
+)]
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,5 +1,7 @@
 //! Drives the groups: hands them requests and time, delivers their answers, keeps what must outlive a crash.
 
+mod offsets;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use wire::ErrorCode;
 
 use crate::group::{Answer, Caller, Effects, Group, JoinRequest, Joined, Now, SyncRequest, Synced, Waiter};
 use crate::options::BrokerOptions;
-use crate::storage::{self, CommitFailed};
+use crate::storage::CommitFailed;
 use crate::tables;
 
 /// All groups of the broker.
@@ -22,6 +24,9 @@ pub(crate) struct Coordinator {
     random: Arc<dyn Random>,
     pub(crate) options: Arc<BrokerOptions>,
     groups: Mutex<Groups>,
+    /// Held while changes of committed offsets are checked and queued, so that an offset committed meanwhile does not
+    /// expire.
+    offsets: Mutex<()>,
     /// A timer earlier than all others was set.
     sooner: Notify,
 }
@@ -31,6 +36,8 @@ struct Groups {
     by_id: HashMap<String, Slot>,
     /// Deadline and group, earliest first.
     timers: BTreeSet<(i64, String)>,
+    /// What all groups together hold.
+    bytes: usize,
     waiting: HashMap<Waiter, oneshot::Sender<Answer>>,
     next_waiter: Waiter,
 }
@@ -39,6 +46,8 @@ struct Slot {
     group: Group,
     /// As it stands in `timers`.
     deadline_ms: i64,
+    /// As it counts in `bytes`.
+    bytes: usize,
     /// Something of this group is, or is about to be, on disk: it does not vanish when nobody is here.
     kept: bool,
 }
@@ -80,6 +89,15 @@ impl Groups {
     fn remove(&mut self, id: &str) {
         if let Some(slot) = self.by_id.remove(id) {
             self.timers.remove(&(slot.deadline_ms, id.to_owned()));
+            self.bytes -= slot.bytes;
+        }
+    }
+
+    fn resize(&mut self, id: &str) {
+        if let Some(slot) = self.by_id.get_mut(id) {
+            let bytes = slot.group.size_bytes();
+            self.bytes = self.bytes + bytes - slot.bytes;
+            slot.bytes = bytes;
         }
     }
 }
@@ -98,6 +116,7 @@ impl Coordinator {
             random,
             options,
             groups: Mutex::default(),
+            offsets: Mutex::default(),
             sooner: Notify::new(),
         };
         let now = coordinator.now();
@@ -122,6 +141,7 @@ impl Coordinator {
         let ids: Vec<String> = groups.by_id.keys().cloned().collect();
         for id in ids {
             groups.set_timer(&id);
+            groups.resize(&id);
         }
         drop(groups);
         Arc::new(coordinator)
@@ -166,7 +186,11 @@ impl Coordinator {
         let slot = groups.by_id.get_mut(id)?;
         let (outcome, effects) = change(&mut slot.group, now);
         slot.kept |= effects.store;
-        if !slot.kept && slot.group.is_vacant() {
+        let vanishes = !slot.kept && slot.group.is_vacant();
+        if effects.resized {
+            groups.resize(id);
+        }
+        if vanishes {
             groups.remove(id);
         } else if groups.set_timer(id) {
             self.sooner.notify_one();
@@ -241,6 +265,7 @@ impl Coordinator {
             Slot {
                 group,
                 deadline_ms: i64::MAX,
+                bytes: 0,
                 kept: is_kept,
             },
         );
@@ -251,6 +276,10 @@ impl Coordinator {
         let stem = request.instance_id.as_deref().unwrap_or(&request.client_id);
         request.fresh_member_id = self.fresh_member_id(stem);
         let member_id = request.member_id.clone();
+        let held = self.groups.lock().bytes;
+        if held.saturating_add(request.size_bytes()) > self.options.limits.group_bytes_max {
+            return Joined::refused(ErrorCode::GroupMaxSizeReached, &member_id);
+        }
         if member_id.is_empty() && !self.ensure(id, false) {
             return Joined::refused(ErrorCode::CoordinatorNotAvailable, "");
         }
@@ -289,19 +318,6 @@ impl Coordinator {
         self.with_group(id, |group, now| group.leave(now, member_id, instance_id))
     }
 
-    /// Asks the group whether these offsets may be committed; a caller without a generation needs no group yet.
-    pub(crate) fn may_commit(self: &Arc<Self>, id: &str, caller: &Caller) -> Option<ErrorCode> {
-        if caller.generation < 0 && !self.ensure(id, true) {
-            return Some(ErrorCode::CoordinatorNotAvailable);
-        }
-        let ask = |group: &mut Group, now: Now| (group.commit(now, caller), Effects::default());
-        let answer = self.with_group(id, ask)?;
-        if answer.is_none() {
-            self.ensure(id, true);
-        }
-        Some(answer)
-    }
-
     /// Lets the group show, so that a job's offsets look like those of a consumer group.
     pub(crate) fn keep(&self, id: &str) {
         self.ensure(id, true);
@@ -322,9 +338,13 @@ impl Coordinator {
             .collect()
     }
 
-    /// Deletes a group nobody is in, with its offsets.
+    /// Deletes a group nobody is in, with its offsets. A job's group goes when the job is forgotten.
     pub(crate) async fn delete(&self, id: &str) -> Result<(), ErrorCode> {
+        if tables::is_job(&self.log, id) {
+            return Err(ErrorCode::NonEmptyGroup);
+        }
         let receipt = {
+            let _offsets = self.offsets.lock();
             let mut groups = self.groups.lock();
             let slot = groups.by_id.get(id).ok_or(ErrorCode::GroupIdNotFound)?;
             if !slot.group.is_vacant() {
@@ -347,70 +367,13 @@ impl Coordinator {
         };
         receipt.await.map(drop).map_err(|_| ErrorCode::CoordinatorNotAvailable)
     }
-
-    /// Drops offsets that are of no use any more, and groups that are nothing without them.
-    pub(crate) async fn expire(&self) {
-        let now_ms = self.now().wall_ms;
-        let mut gone = Vec::new();
-        for (key, value) in self.log.scan(tables::OFFSETS, b"") {
-            let (Some((id, topic, _)), Ok(committed)) =
-                (tables::split_offset_key(&key), tables::Committed::decode(&value))
-            else {
-                continue;
-            };
-            let idle_since = self
-                .look(id, |group| group.idle_since(topic, committed.committed_ms))
-                .flatten();
-            let retention_ms = self.options.offsets_retention_ms;
-            let expired = idle_since.is_some_and(|since| match committed.expires_ms {
-                Some(expires_ms) => now_ms >= expires_ms,
-                None => now_ms - since >= retention_ms,
-            });
-            if expired {
-                gone.push(Op::Put {
-                    table: tables::OFFSETS,
-                    key: key.clone(),
-                    value: None,
-                });
-            }
-        }
-        if let Err(error) = storage::commit(&self.log, gone).await {
-            return tracing::warn!("expired offsets stay for now: {error}");
-        }
-        let vacant = self.look_at_all(|id, group| group.is_vacant().then(|| id.to_owned()));
-        for id in vacant.into_iter().flatten() {
-            let is_empty = self.log.scan(tables::OFFSETS, &tables::prefix(&id)).is_empty();
-            if is_empty && let Err(error) = self.delete(&id).await {
-                tracing::debug!(group = id, "empty group stays for now: {error:?}");
-            }
-        }
-    }
-
-    /// Drops every group's offsets of a topic that is no more.
-    pub(crate) async fn forget_topic(&self, topic: &str) {
-        let of_topic = |key: &[u8]| tables::split_offset_key(key).is_some_and(|(_, name, _)| name == topic);
-        let offsets = self
-            .log
-            .scan(tables::OFFSETS, b"")
-            .into_iter()
-            .filter(|(key, _)| of_topic(key));
-        let ops = offsets
-            .map(|(key, _)| Op::Put {
-                table: tables::OFFSETS,
-                key,
-                value: None,
-            })
-            .collect();
-        if let Err(error) = storage::commit(&self.log, ops).await {
-            tracing::warn!(topic, "offsets of a deleted topic stay: {error}");
-        }
-    }
 }
 
 fn kept(group: Group) -> Slot {
     Slot {
         group,
         deadline_ms: i64::MAX,
+        bytes: 0,
         kept: true,
     }
 }

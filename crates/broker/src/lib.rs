@@ -50,6 +50,8 @@ pub struct Broker {
     fetch_sessions: FetchSessions,
     producer_ids: ProducerIds,
     runs: topics::Runs,
+    /// Held from reading a topic's settings to storing them changed, so that no change is lost.
+    altering: tokio::sync::Mutex<()>,
     listeners: Listeners,
     request_budget: Budget,
     fetch_budget: Budget,
@@ -88,6 +90,7 @@ impl Broker {
             fetch_sessions,
             producer_ids: ProducerIds::default(),
             runs: topics::Runs::default(),
+            altering: tokio::sync::Mutex::default(),
             listeners: Listeners::default(),
             request_budget,
             fetch_budget,

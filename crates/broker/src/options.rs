@@ -94,6 +94,8 @@ pub struct Limits {
     /// Partitions in all fetch sessions together.
     pub fetch_session_partitions_max: usize,
     pub groups_max: usize,
+    /// What the members of all groups together may leave with the broker.
+    pub group_bytes_max: usize,
     /// What the records of one batch may grow to when they have to be looked into.
     pub decompressed_bytes_max: usize,
 }
@@ -114,6 +116,7 @@ impl Default for Limits {
             fetch_sessions_max: 1_000,
             fetch_session_partitions_max: 200_000,
             groups_max: 100_000,
+            group_bytes_max: 256 << 20,
             decompressed_bytes_max: 256 << 20,
         }
     }

@@ -2,7 +2,7 @@
 
 use base::{Offset, PartitionIndex, TimestampMs};
 use bytes::Bytes;
-use log::TableId;
+use log::{Log, Op, TableId};
 use wire::{DecodeError, Reader, Source, Writer};
 
 /// Group id to the group as stored by `group::stored`. Tables 1 to 15 are the catalog's.
@@ -52,6 +52,45 @@ impl Committed {
             metadata: String::from_utf8_lossy(&bytes[FIXED_BYTES..]).into_owned(),
         })
     }
+}
+
+/// The latest run of a job, and whether the job is still about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) number: u64,
+    /// A forgotten job's number stays, so that a run of it that is still about cannot come back to life.
+    pub(crate) forgotten: bool,
+}
+
+impl Run {
+    pub(crate) fn put(self, job: &str) -> Op {
+        let mut value = self.number.to_be_bytes().to_vec();
+        value.push(u8::from(self.forgotten));
+        Op::Put {
+            table: JOB_RUNS,
+            key: Bytes::from(job.to_owned()),
+            value: Some(value.into()),
+        }
+    }
+
+    /// What the log keeps of a job; number 0 for one never started.
+    pub(crate) fn of(log: &Log, job: &str) -> Run {
+        let stored = log.get(JOB_RUNS, job.as_bytes());
+        let read = stored.as_deref().and_then(<[u8]>::split_first_chunk::<8>);
+        let run = read.map(|(number, rest)| Run {
+            number: u64::from_be_bytes(*number),
+            forgotten: rest != [0],
+        });
+        run.unwrap_or(Run {
+            number: 0,
+            forgotten: true,
+        })
+    }
+}
+
+/// Whether a group's offsets are those of a job.
+pub(crate) fn is_job(log: &Log, id: &str) -> bool {
+    !Run::of(log, id).forgotten
 }
 
 /// A name in front of a key: its length first, so that no name is the beginning of another's keys.

@@ -3,30 +3,25 @@
 //! A step of a job is one commit of the log: its records, its offsets, its state, all or nothing. Offsets show as those
 //! of a consumer group of the job's name.
 
+mod step;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 
 use async_trait::async_trait;
-use base::{ErrorKind, Offset, PartitionIndex, TimestampMs, partitioner};
-use bytes::Bytes;
+use base::{ErrorKind, Offset, PartitionIndex, TimestampMs};
 use catalog::Topic;
-use client::{Bounds, Fetched, JobStart, NewTopic, Output, Position, ReadLimits, Record, Step, Topics, TopicsError};
+use client::{Bounds, Fetched, JobStart, NewTopic, Position, ReadLimits, Record, Step, Topics, TopicsError};
 use log::{CommitCause, CommitError, Op, PartitionId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use wire::{BatchBuilder, Compression, NewRecord, RecordLimits, batches, records};
+use wire::{ErrorCode, RecordLimits, batches, records};
 
 use crate::Broker;
-use crate::api::LEADER_EPOCH;
-use crate::settings::{self, TopicSettings};
-use crate::storage::{self, CommitFailed};
-use crate::tables::{self, Committed};
-
-/// A batch of a step is closed when it has grown to this, or to the topic's own limit if that is less.
-const BATCH_BYTES: usize = 512 * 1024;
-/// What a record's place in a batch takes beside its bytes, at most.
-const RECORD_OVERHEAD_BYTES: usize = 64;
+use crate::settings;
+use crate::storage::CommitFailed;
+use crate::tables::{self, Committed, Run};
 
 /// The latest run of every job that this process has started or seen.
 pub(crate) type Runs = Mutex<HashMap<Arc<str>, u64>>;
@@ -110,129 +105,46 @@ impl LocalTopics {
         Ok((all, any))
     }
 
-    /// The appends of a step: one batch per partition, more where a batch would grow too large.
-    fn appends(&self, outputs: &[Output]) -> Result<Vec<Op>, TopicsError> {
-        let now = self.broker.clock.wall_ms();
-        let mut open: Vec<(PartitionId, BatchBuilder)> = Vec::new();
-        let mut places: HashMap<PartitionId, usize> = HashMap::new();
-        let mut ops = Vec::new();
-        for output in outputs {
-            let topic = self.topic(&output.topic)?;
-            let settings = TopicSettings::of(&topic, &self.broker.options);
-            let partition = self.place(&topic, output)?;
-            if settings.compacted && output.key.is_none() {
-                let why = format!(
-                    "topic `{}` is compacted: a record without a key cannot be written",
-                    topic.name
-                );
-                return Err(TopicsError::new(ErrorKind::Invalid, why));
-            }
-            let place = *places.entry(partition).or_insert_with(|| {
-                open.push((partition, BatchBuilder::new(Compression::None)));
-                open.len() - 1
-            });
-            let bytes_max = BATCH_BYTES.min(usize::try_from(settings.batch_bytes_max).unwrap_or(0));
-            let builder = &mut open[place].1;
-            if builder.count() > 0 && builder.size_bytes() + size_of_output(output) > bytes_max {
-                let full = std::mem::replace(builder, BatchBuilder::new(Compression::None));
-                ops.push(append(partition, full)?);
-            }
-            let builder = &mut open[place].1;
-            builder.push(NewRecord {
-                timestamp: output.timestamp.unwrap_or(now),
-                key: output.key.as_deref(),
-                value: output.value.as_deref(),
-                headers: &output.headers,
-            });
-            if builder.size_bytes() as i64 > settings.batch_bytes_max {
-                let why = format!(
-                    "a record of {} bytes is larger than the {} that topic `{}` takes; hint: raise its `max.message.bytes`",
-                    builder.size_bytes(),
-                    settings.batch_bytes_max,
-                    topic.name
-                );
-                return Err(TopicsError::new(ErrorKind::Invalid, why));
-            }
-        }
-        for (partition, builder) in open {
-            ops.push(append(partition, builder)?);
-        }
-        Ok(ops)
-    }
-
-    fn place(&self, topic: &Topic, output: &Output) -> Result<PartitionId, TopicsError> {
-        let count = topic.partitions.len() as PartitionIndex;
-        let index = match (output.partition, &output.key) {
-            (Some(index), _) => index,
-            (None, Some(key)) => partitioner::partition_of(key, count),
-            (None, None) => (self.next_partition.fetch_add(1, Ordering::Relaxed) % count as u32) as PartitionIndex,
-        };
-        let missing = || {
-            TopicsError::new(
-                ErrorKind::NotFound,
-                format!("topic `{}` has no partition {index}", topic.name),
-            )
-        };
-        topic.partition(index).ok_or_else(missing)
-    }
-
-    /// What a step writes beside its records.
-    fn puts(&self, step: &Step) -> Vec<Op> {
-        let committed_ms = self.broker.clock.wall_ms();
-        let offsets = step.offsets.iter().map(|position| {
-            let committed = Committed {
-                offset: position.offset,
-                leader_epoch: -1,
-                metadata: String::new(),
-                committed_ms,
-                expires_ms: None,
+    /// Begins a new run, durably, together with what `more` gives; every earlier run can commit no more.
+    async fn next_run(
+        &self,
+        job: &str,
+        forgotten: bool,
+        more: impl Fn() -> Vec<Op> + Send + Sync,
+    ) -> Result<u64, TopicsError> {
+        loop {
+            let started = {
+                let mut runs = self.broker.runs.lock();
+                let number = self.latest_run(&runs, job) + 1;
+                let mut ops = more();
+                ops.push(Run { number, forgotten }.put(job));
+                let started = self.broker.log.commit(ops);
+                if started.is_ok() {
+                    // From here on the earlier runs are over, durable or not.
+                    runs.insert(job.into(), number);
+                }
+                started.map(|receipt| (number, receipt))
             };
-            Op::Put {
-                table: tables::OFFSETS,
-                key: tables::offset_key(&step.job, &position.topic, position.partition),
-                value: Some(committed.encode()),
+            match started {
+                Ok((number, receipt)) => {
+                    receipt.await.map_err(|error| of_commit(error.into()))?;
+                    return Ok(number);
+                }
+                Err(CommitError {
+                    cause: CommitCause::Busy,
+                    ..
+                }) => self.broker.log.wait_for_room().await,
+                Err(error) => return Err(of_commit(error.into())),
             }
-        });
-        let prefix = tables::prefix(&step.job);
-        let state = step.state.iter().map(|(key, value)| Op::Put {
-            table: tables::JOB_STATE,
-            key: Bytes::from([&prefix[..], key].concat()),
-            value: value.clone(),
-        });
-        offsets.chain(state).collect()
+        }
     }
 
     /// The job's latest run, from memory or, the first time, from the log.
     fn latest_run(&self, runs: &HashMap<Arc<str>, u64>, job: &str) -> u64 {
-        let stored = || {
-            let value = self.broker.log.get(tables::JOB_RUNS, job.as_bytes());
-            value
-                .and_then(|value| value[..].try_into().ok())
-                .map_or(0, u64::from_be_bytes)
-        };
-        runs.get(job).copied().unwrap_or_else(stored)
+        runs.get(job)
+            .copied()
+            .unwrap_or_else(|| Run::of(&self.broker.log, job).number)
     }
-}
-
-fn append(partition: PartitionId, builder: BatchBuilder) -> Result<Op, TopicsError> {
-    let internal = |error: wire::BatchError| TopicsError::new(ErrorKind::Internal, error.to_string());
-    Ok(Op::Append {
-        partition,
-        batch: builder.build().map_err(internal)?,
-        leader_epoch: LEADER_EPOCH,
-    })
-}
-
-fn size_of_output(output: &Output) -> usize {
-    let headers: usize = output
-        .headers
-        .iter()
-        .map(|(name, value)| 10 + name.len() + value.as_ref().map_or(0, Bytes::len))
-        .sum();
-    RECORD_OVERHEAD_BYTES
-        + output.key.as_ref().map_or(0, Bytes::len)
-        + output.value.as_ref().map_or(0, Bytes::len)
-        + headers
 }
 
 fn gone(from: &Position) -> TopicsError {
@@ -372,35 +284,8 @@ impl Topics for LocalTopics {
     }
 
     async fn start_job(&self, job: &str) -> Result<JobStart, TopicsError> {
-        let (run, receipt) = loop {
-            let started = {
-                let mut runs = self.broker.runs.lock();
-                let run = self.latest_run(&runs, job) + 1;
-                let value = Some(Bytes::copy_from_slice(&run.to_be_bytes()));
-                let put = Op::Put {
-                    table: tables::JOB_RUNS,
-                    key: job.to_owned().into(),
-                    value,
-                };
-                let started = self.broker.log.commit(vec![put]);
-                if started.is_ok() {
-                    // From here on no earlier run can commit, durable or not.
-                    runs.insert(job.into(), run);
-                }
-                started.map(|receipt| (run, receipt))
-            };
-            match started {
-                Ok(started) => break started,
-                Err(CommitError {
-                    cause: CommitCause::Busy,
-                    ..
-                }) => self.broker.log.wait_for_room().await,
-                Err(error) => return Err(of_commit(error.into())),
-            }
-        };
-        // Whatever the earlier run had begun to commit comes before this.
-        receipt.await.map_err(|error| of_commit(error.into()))?;
-        self.broker.coordinator.keep(job);
+        // Whatever an earlier run had begun to commit is durable when this is.
+        let run = self.next_run(job, false, Vec::new).await?;
         let prefix = tables::prefix(job);
         let mut start = JobStart {
             run,
@@ -416,6 +301,9 @@ impl Topics for LocalTopics {
                     offset: committed.offset,
                 });
             }
+        }
+        if !start.offsets.is_empty() {
+            self.broker.coordinator.keep(job);
         }
         let state = self.broker.log.scan(tables::JOB_STATE, &prefix);
         start.state = state
@@ -451,7 +339,12 @@ impl Topics for LocalTopics {
                 Err(error) => return Err(of_commit(error.into())),
             }
         };
-        receipt.await.map(drop).map_err(|error| of_commit(error.into()))
+        receipt.await.map_err(|error| of_commit(error.into()))?;
+        // A job without offsets, such as the registry's writer, is no group to anybody.
+        if !step.offsets.is_empty() {
+            self.broker.coordinator.keep(&step.job);
+        }
+        Ok(())
     }
 
     async fn forget_job(&self, job: &str) -> Result<(), TopicsError> {
@@ -464,11 +357,15 @@ impl Topics for LocalTopics {
                 value: None,
             })
         };
-        // The run number stays: a run that is still about must not come back to life.
-        let ops = of(tables::OFFSETS).chain(of(tables::JOB_STATE)).collect();
-        storage::commit(&self.broker.log, ops)
-            .await
-            .map(drop)
-            .map_err(of_commit)
+        // A run that is still about is fenced, or it would write down again what is forgotten here.
+        self.next_run(job, true, || of(tables::OFFSETS).chain(of(tables::JOB_STATE)).collect())
+            .await?;
+        match self.broker.coordinator.delete(job).await {
+            Ok(()) | Err(ErrorCode::GroupIdNotFound | ErrorCode::NonEmptyGroup) => Ok(()),
+            Err(error) => Err(TopicsError::new(
+                ErrorKind::Unavailable,
+                format!("group `{job}` stays: {error:?}"),
+            )),
+        }
     }
 }

@@ -33,7 +33,9 @@ impl CliError {
 
     /// Prints the error and gives the exit status.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("error: {}", self.message.trim_end());
+        // Rendered SQL mistakes begin with the word themselves.
+        let message = self.message.trim_end();
+        eprintln!("error: {}", message.strip_prefix("error: ").unwrap_or(message));
         if let Some(hint) = &self.hint {
             eprintln!("hint: {hint}");
         }
@@ -49,9 +51,9 @@ impl CliError {
 
 impl From<TopicsError> for CliError {
     fn from(error: TopicsError) -> CliError {
-        let unavailable = error.kind == ErrorKind::Unavailable;
+        let unreachable = error.kind == ErrorKind::Unavailable && error.message.contains(" answers at ");
         let error = CliError::new(error.kind, error.message);
-        if unavailable {
+        if unreachable {
             error.hint("start a platform with `rivulet up`, or name one with `--bootstrap`")
         } else {
             error

@@ -19,11 +19,25 @@ pub(crate) fn form(asked: Option<Output>) -> Output {
 
 /// Shows rows: the named keys as columns, or everything as one JSON array.
 pub(crate) fn list(asked: Option<Output>, columns: &[&str], rows: &[Json]) -> Result<(), CliError> {
+    let headers: Vec<String> = columns
+        .iter()
+        .map(|column| column.to_uppercase().replace('_', " "))
+        .collect();
+    rows_under(asked, &headers, columns, rows)
+}
+
+/// Shows a query's rows: columns are headed by their names as they are.
+pub(crate) fn result(asked: Option<Output>, columns: &[&str], rows: &[Json]) -> Result<(), CliError> {
+    let headers: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
+    rows_under(asked, &headers, columns, rows)
+}
+
+fn rows_under(asked: Option<Output>, headers: &[String], columns: &[&str], rows: &[Json]) -> Result<(), CliError> {
     match form(asked) {
         Output::Json => line(&Json::from(rows.to_vec()).to_string()),
         Output::Table => {
             let mut table = plain_table();
-            table.set_header(columns.iter().map(|column| column.to_uppercase().replace('_', " ")));
+            table.set_header(headers);
             for row in rows {
                 table.add_row(columns.iter().map(|column| cell(row.get(column))));
             }
@@ -78,8 +92,13 @@ fn cell(value: Option<&Json>) -> String {
 
 /// One line to stdout. A reader that has gone away ends the command quietly, as with any filter.
 pub(crate) fn line(text: &str) -> Result<(), CliError> {
-    match writeln!(std::io::stdout().lock(), "{text}") {
+    match say(text) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => Ok(other?),
     }
+}
+
+/// One line to stdout in one write; for those who go on when nobody reads.
+pub(crate) fn say(text: &str) -> std::io::Result<()> {
+    std::io::stdout().lock().write_all(format!("{text}\n").as_bytes())
 }

@@ -165,5 +165,5 @@ async fn show(api: &Rest, statement: &Json, asked: Option<Output>) -> Result<(),
         };
         page = api.get(&format!("{path}?token={}", encode(next))).await?;
     }
-    output::list(asked, &names, &rows)
+    output::result(asked, &names, &rows)
 }

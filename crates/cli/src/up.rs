@@ -1,7 +1,7 @@
 //! `rivulet up`: starts the platform in the foreground.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::Path;
 
 use base::{Clock, RealClock};
 use clap::Args;
@@ -69,7 +69,7 @@ pub(crate) async fn run(up: UpArgs, output: Option<Output>) -> Result<(), CliErr
     let clock = RealClock::new();
     let data_dir = &up.place.data_dir;
     if let Some(running) = Running::find(data_dir) {
-        show(output, &running, data_dir, None)?;
+        show(output, &running, data_dir, None);
         let message = format!(
             "a platform runs on `{}` already, process {}",
             data_dir.display(),
@@ -85,7 +85,7 @@ pub(crate) async fn run(up: UpArgs, output: Option<Output>) -> Result<(), CliErr
     }
     let running = note(server.addresses(), up.options().durability);
     running.leave(data_dir)?;
-    show(output, &running, data_dir, Some(clock.monotonic().as_secs_f64()))?;
+    show(output, &running, data_dir, Some(clock.monotonic().as_secs_f64()));
     let failed = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
@@ -116,24 +116,34 @@ fn note(addresses: Addresses, durability: Durability) -> Running {
     }
 }
 
-fn show(asked: Option<Output>, running: &Running, data_dir: &PathBuf, ready_s: Option<f64>) -> Result<(), CliError> {
-    if asked == Some(Output::Json) {
-        let Running {
-            pid,
-            kafka,
-            registry,
-            api,
-            durability,
-        } = running;
-        let ready_ms = ready_s.map(|seconds| (seconds * 1000.0).round());
-        return output::line(
-            &json!({
-                "pid": pid, "kafka": kafka, "registry": registry, "api": api,
-                "data_dir": data_dir, "durability": durability, "ready_ms": ready_ms,
-            })
-            .to_string(),
-        );
+/// Prints the address table. A server goes on when nobody reads it.
+fn show(asked: Option<Output>, running: &Running, data_dir: &Path, ready_s: Option<f64>) {
+    let text = match asked {
+        Some(Output::Json) => machine_readable(running, data_dir, ready_s),
+        _ => address_table(running, data_dir, ready_s),
+    };
+    if let Err(error) = output::say(&text) {
+        eprintln!("the address table could not be printed: {error}");
     }
+}
+
+fn machine_readable(running: &Running, data_dir: &Path, ready_s: Option<f64>) -> String {
+    let Running {
+        pid,
+        kafka,
+        registry,
+        api,
+        durability,
+    } = running;
+    let ready_ms = ready_s.map(|seconds| (seconds * 1000.0).round());
+    json!({
+        "pid": pid, "kafka": kafka, "registry": registry, "api": api,
+        "data_dir": data_dir, "durability": durability, "ready_ms": ready_ms,
+    })
+    .to_string()
+}
+
+fn address_table(running: &Running, data_dir: &Path, ready_s: Option<f64>) -> String {
     let kept = match running.durability.as_str() {
         "memory" => "forgotten when the platform stops (durability memory)".to_owned(),
         class => format!(
@@ -144,10 +154,11 @@ fn show(asked: Option<Output>, running: &Running, data_dir: &PathBuf, ready_s: O
     let ready = ready_s
         .map(|seconds| format!("    ready in {seconds:.2} s"))
         .unwrap_or_default();
-    output::line(&format!(
-        "  kafka     {}\n  registry  {}\n  api       {}\n  data      {kept}{ready}\n  next      rivulet demo grocery  ·  rivulet topic list  ·  rivulet status",
+    format!(
+        "  kafka     {}\n  registry  {}\n  api       {}\n  data      {kept}{ready}\n  \
+         next      rivulet demo grocery  ·  rivulet topic list  ·  rivulet status",
         running.kafka, running.registry, running.api
-    ))
+    )
 }
 
 /// A taken port names the flag that moves it, and the process that holds it if that can be known.

@@ -4,6 +4,9 @@ mod admin;
 mod consumer;
 mod producer;
 
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
 use base::ErrorKind;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -13,6 +16,9 @@ pub use consumer::{Consumed, GroupConsumer, Next, Reader, Start};
 pub use producer::Producer;
 
 use crate::TopicsError;
+
+/// How long a first look whether anybody listens may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where and how to connect.
 #[derive(Clone, Debug)]
@@ -28,6 +34,29 @@ impl Connection {
         }
     }
 
+    /// Says at once that nobody listens; librdkafka would go on trying until its time is up.
+    fn check_reachable(&self) -> Result<(), TopicsError> {
+        let mut cause = "no address is given".to_owned();
+        for address in self.bootstrap.split(',') {
+            let resolved = address.trim().to_socket_addrs();
+            let addresses = match resolved {
+                Ok(addresses) => addresses,
+                Err(error) => {
+                    cause = error.to_string();
+                    continue;
+                }
+            };
+            for address in addresses {
+                match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+                    Ok(_) => return Ok(()),
+                    Err(error) => cause = error.to_string(),
+                }
+            }
+        }
+        let message = format!("no Kafka cluster answers at `{}`: {cause}", self.bootstrap);
+        Err(TopicsError::new(ErrorKind::Unavailable, message))
+    }
+
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
@@ -41,7 +70,10 @@ impl Connection {
     }
 
     fn failed(&self, doing: &str, error: &KafkaError) -> TopicsError {
-        let code = error.rdkafka_error_code();
+        let code = match error {
+            KafkaError::AdminOp(code) => Some(*code),
+            other => other.rdkafka_error_code(),
+        };
         let kind = code.map_or(ErrorKind::Internal, kind_of);
         if kind == ErrorKind::Unavailable {
             let message = format!("no Kafka cluster answers at `{}` ({doing}: {error})", self.bootstrap);

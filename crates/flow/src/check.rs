@@ -28,9 +28,16 @@ pub(crate) struct Ready {
 
 impl Inner {
     /// Checks a whole script; statements see what earlier ones would make.
-    pub(crate) async fn ready(&self, source: &str, properties: &BTreeMap<String, String>) -> Result<Vec<Ready>, FlowError> {
+    pub(crate) async fn ready(
+        &self,
+        source: &str,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<Vec<Ready>, FlowError> {
         let Script { items, mut errors } = sql::parse_script(source);
-        let mut sight = Sight { names: self.known_names().await?, ..Sight::default() };
+        let mut sight = Sight {
+            names: self.known_names().await?,
+            ..Sight::default()
+        };
         let mut properties = properties.clone();
         let mut ready = Vec::new();
         for item in &items {
@@ -99,11 +106,16 @@ impl Inner {
             }
             let relation = match self.definition(&name) {
                 Some(relation) => Some(relation),
-                None => infer(&*self.doors.topics, &*self.doors.schemas, &name).await?.map(|table| Relation::Table(Arc::new(table))),
+                None => infer(&*self.doors.topics, &*self.doors.schemas, &name)
+                    .await?
+                    .map(|table| Relation::Table(Arc::new(table))),
             };
             let Some(relation) = relation else { continue };
             if let Relation::View(view) = &relation {
-                let query = sql::ast::Statement { kind: StatementKind::Query(view.query.clone()), span: Span::default() };
+                let query = sql::ast::Statement {
+                    kind: StatementKind::Query(view.query.clone()),
+                    span: Span::default(),
+                };
                 wanted.extend(sql::referenced_tables(&query));
             }
             sight.relations.insert(name, relation);
@@ -127,7 +139,8 @@ impl Inner {
         if let Some(plan) = bound.plan()
             && errors.is_empty()
         {
-            self.check_plan(source, kind, plan, span, &mut errors, &mut warnings).await?;
+            self.check_plan(source, kind, plan, span, &mut errors, &mut warnings)
+                .await?;
         }
         Ok((errors, warnings))
     }
@@ -146,12 +159,21 @@ impl Inner {
             let error = match RowReader::new(scan) {
                 Ok(mut reader) => {
                     warnings.append(&mut reader.options.warnings);
-                    reader.prepare(&*self.doors.schemas).await.err().map(|why| (why, String::new()))
+                    reader
+                        .prepare(&*self.doors.schemas)
+                        .await
+                        .err()
+                        .map(|why| (why, String::new()))
                 }
                 Err(error) => Some((error.message, error.hint)),
             };
             if let Some((message, hint)) = error {
-                errors.push(located(source, at_start, format!("table `{}`: {message}", scan.table.name), hint));
+                errors.push(located(
+                    source,
+                    at_start,
+                    format!("table `{}`: {message}", scan.table.name),
+                    hint,
+                ));
             }
         }
         let inserts = inserts(kind);
@@ -161,18 +183,33 @@ impl Inner {
             match RowWriter::prepare(table, columns, &*self.doors.schemas, true).await {
                 Ok(mut writer) => warnings.append(&mut writer.options.warnings),
                 Err(SinkError::Option(error)) => {
-                    errors.push(located(source, at, format!("table `{}`: {}", table.name, error.message), error.hint));
+                    errors.push(located(
+                        source,
+                        at,
+                        format!("table `{}`: {}", table.name, error.message),
+                        error.hint,
+                    ));
                 }
                 Err(SinkError::Schema(why)) => {
                     let hint = "change the table's columns, or register a schema that fits".to_owned();
-                    errors.push(located(source, at, format!("rows for `{}` cannot be written: {why}", table.name), hint));
+                    errors.push(located(
+                        source,
+                        at,
+                        format!("rows for `{}` cannot be written: {why}", table.name),
+                        hint,
+                    ));
                 }
                 Err(SinkError::Registry(error)) => return Err(error),
             }
         }
         if plan.limit.is_some() && !plan.scans.is_empty() && plan.result_columns().is_none() {
             let hint = "leave it out, or SELECT … LIMIT to look at rows".to_owned();
-            errors.push(located(source, at_start, "LIMIT in an INSERT is not there yet".to_owned(), hint));
+            errors.push(located(
+                source,
+                at_start,
+                "LIMIT in an INSERT is not there yet".to_owned(),
+                hint,
+            ));
         }
         Ok(())
     }
@@ -204,38 +241,72 @@ fn check_table(
     let StatementKind::CreateTable(ast) = kind else { return };
     let place = |error: &OptionError| {
         let key = error.key.as_deref().unwrap_or_default();
-        let option = ast.options.iter().find(|pair| pair.key == key).map(|pair| pair.key_span.to(pair.value_span));
-        let column = ast.columns.iter().find(|column| column.name.value == key).map(|column| column.span);
-        option.or(column).unwrap_or(if ast.name.parts.is_empty() { span } else { ast.name.span() })
+        let option = ast
+            .options
+            .iter()
+            .find(|pair| pair.key == key)
+            .map(|pair| pair.key_span.to(pair.value_span));
+        let column = ast
+            .columns
+            .iter()
+            .find(|column| column.name.value == key)
+            .map(|column| column.span);
+        option.or(column).unwrap_or(if ast.name.parts.is_empty() {
+            span
+        } else {
+            ast.name.span()
+        })
     };
     let unknown = unknown(&table.options);
     for error in &unknown {
-        let at = ast.options.iter().find(|pair| Some(&pair.key) == error.key.as_ref()).map_or(span, |pair| pair.key_span);
+        let at = ast
+            .options
+            .iter()
+            .find(|pair| Some(&pair.key) == error.key.as_ref())
+            .map_or(span, |pair| pair.key_span);
         errors.push(located(source, at, error.message.clone(), error.hint.clone()));
     }
     match TableOptions::of(table, &[]) {
         Ok(options) => {
             warnings.extend(options.warnings.iter().cloned());
             if let Err(error) = Layout::check(table, &options) {
-                errors.push(located(source, place(&error), error.message.clone(), error.hint.clone()));
+                errors.push(located(
+                    source,
+                    place(&error),
+                    error.message.clone(),
+                    error.hint.clone(),
+                ));
             }
         }
         // What is missing is probably what was misspelt.
         Err(error) if error.key.is_none() && !unknown.is_empty() => {}
-        Err(error) => errors.push(located(source, place(&error), error.message.clone(), error.hint.clone())),
+        Err(error) => errors.push(located(
+            source,
+            place(&error),
+            error.message.clone(),
+            error.hint.clone(),
+        )),
     }
 }
 
 /// What a statement would define, so that those behind it see it.
 fn remember(bound: &Bound, sight: &mut Sight) {
     match bound {
-        Bound::CreateTable { table, if_not_exists, .. } => {
-            if !*if_not_exists || !sight.relations.contains_key(&table.name) {
-                sight.relations.insert(table.name.clone(), Relation::Table(complete(table.clone())));
-            }
+        // IF NOT EXISTS changes nothing about a table that is there.
+        Bound::CreateTable {
+            table,
+            if_not_exists: true,
+            ..
+        } if sight.relations.contains_key(&table.name) => {}
+        Bound::CreateTable { table, .. } => {
+            sight
+                .relations
+                .insert(table.name.clone(), Relation::Table(complete(table.clone())));
         }
         Bound::CreateView { view, .. } => {
-            sight.relations.insert(view.name.clone(), Relation::View(Arc::new(view.clone())));
+            sight
+                .relations
+                .insert(view.name.clone(), Relation::View(Arc::new(view.clone())));
         }
         Bound::Drop { name, .. } => drop(sight.relations.remove(name)),
         _ => {}

@@ -17,9 +17,7 @@ use crate::records::{self, Definition};
 use crate::results::ResultBuffer;
 use crate::sink::{RowWriter, SinkError};
 use crate::source::RowReader;
-use crate::statement::{
-    NAME_LENGTH_MAX, Phase, ResultColumn, ResultPage, Statement, Submission, TEXT_LENGTH_MAX,
-};
+use crate::statement::{NAME_LENGTH_MAX, Phase, ResultColumn, ResultPage, Statement, Submission, TEXT_LENGTH_MAX};
 use crate::store::StatementStore;
 use crate::tables::complete;
 
@@ -115,8 +113,18 @@ impl Engine {
         random: Arc<dyn Random>,
         store: Arc<dyn StatementStore>,
     ) -> Engine {
-        let doors = Doors { topics, schemas, clock, random };
-        let inner = Inner { doors, store, definitions: Mutex::default(), entries: Mutex::default() };
+        let doors = Doors {
+            topics,
+            schemas,
+            clock,
+            random,
+        };
+        let inner = Inner {
+            doors,
+            store,
+            definitions: Mutex::default(),
+            entries: Mutex::default(),
+        };
         Engine { inner: Arc::new(inner) }
     }
 
@@ -125,7 +133,12 @@ impl Engine {
         let inner = &self.inner;
         for (key, value) in inner.store.list(records::TABLE_PREFIX).await? {
             match Definition::parse(&value) {
-                Ok(definition) => drop(inner.definitions.lock().insert(definition.name().to_owned(), definition)),
+                Ok(definition) => drop(
+                    inner
+                        .definitions
+                        .lock()
+                        .insert(definition.name().to_owned(), definition),
+                ),
                 Err(why) => tracing::error!(%key, %why, "a table's definition cannot be read and is left out"),
             }
         }
@@ -166,19 +179,25 @@ impl Engine {
             None => format!("statement-{}", uuid_text(&inner.doors.random.uuid())),
         };
         if inner.entries.lock().contains_key(&name) {
-            return Err(FlowError::new(ErrorKind::Conflict, format!("there is a statement `{name}` already")));
+            return Err(FlowError::new(
+                ErrorKind::Conflict,
+                format!("there is a statement `{name}` already"),
+            ));
         }
         let mut ready = inner.ready(&submission.text, &submission.properties).await?;
         if ready.len() != 1 {
             let message = match ready.len() {
                 0 => "there is no statement in the text".to_owned(),
-                count => format!("the text has {count} statements; hint: submit each on its own, or apply them as a script"),
+                count => {
+                    format!("the text has {count} statements; hint: submit each on its own, or apply them as a script")
+                }
             };
             return Err(FlowError::new(ErrorKind::Invalid, message));
         }
         let mut one = ready.remove(0);
         if matches!(one.bound, Bound::Set(_) | Bound::Reset(_)) {
-            one.warnings.push("there is no session here: SET acts on the statements behind it in the same script".to_owned());
+            one.warnings
+                .push("there is no session here: SET acts on the statements behind it in the same script".to_owned());
         }
         inner.perform(name, one).await
     }
@@ -199,7 +218,9 @@ impl Engine {
         for mut one in inner.ready(text, properties).await? {
             let name = script_name(prefix, &one.bound, &mut used);
             match &one.bound {
-                Bound::CreateTable { table, insert: None, .. } if inner.is_defined(&table.name, &table.create_sql()) => continue,
+                Bound::CreateTable {
+                    table, insert: None, ..
+                } if inner.is_defined(&table.name, &table.create_sql()) => continue,
                 Bound::CreateTable { .. } | Bound::CreateView { .. } => relax(&mut one.bound),
                 Bound::Query(_) => {
                     one.properties.insert("sql.snapshot.mode".to_owned(), "now".to_owned());
@@ -224,7 +245,11 @@ impl Engine {
     }
 
     /// Plans a whole script without doing anything; [`FlowError::Sql`] names every mistake.
-    pub async fn check_script(&self, text: &str, properties: &BTreeMap<String, String>) -> Result<Vec<Checked>, FlowError> {
+    pub async fn check_script(
+        &self,
+        text: &str,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<Vec<Checked>, FlowError> {
         let ready = self.inner.ready(text, properties).await?;
         let checked = ready.into_iter().map(|one| Checked {
             kind: one.bound.kind(),
@@ -283,8 +308,15 @@ impl Engine {
     /// A page of results; `token` is the last page's `next`. An empty page with a `next` means: nothing yet.
     pub async fn results(&self, name: &str, token: Option<&str>) -> Result<ResultPage, FlowError> {
         let entry = self.inner.entry(name)?;
-        let Some(results) = &entry.results else { return Ok(ResultPage::default()) };
-        let gone = || FlowError::new(ErrorKind::Invalid, "this page token was not given, or its rows are gone");
+        let Some(results) = &entry.results else {
+            return Ok(ResultPage::default());
+        };
+        let gone = || {
+            FlowError::new(
+                ErrorKind::Invalid,
+                "this page token was not given, or its rows are gone",
+            )
+        };
         let at = token.map_or(Ok(0), str::parse).map_err(|_| gone())?;
         let page = results.page(at).ok_or_else(gone)?;
         if page.rows.is_empty() && page.next.is_none() {
@@ -320,7 +352,9 @@ impl Inner {
     fn entry(&self, name: &str) -> Result<Arc<Entry>, FlowError> {
         let entries = self.entries.lock();
         entries.get(name).cloned().ok_or_else(|| {
-            let near = entries.keys().min_by_key(|known| strsim::damerau_levenshtein(known, name));
+            let near = entries
+                .keys()
+                .min_by_key(|known| strsim::damerau_levenshtein(known, name));
             let hint = match near.filter(|known| strsim::damerau_levenshtein(known, name) <= 3) {
                 Some(near) => format!("; hint: did you mean `{near}`?"),
                 None => String::new(),
@@ -338,7 +372,10 @@ impl Inner {
     }
 
     fn is_defined(&self, name: &str, text: &str) -> bool {
-        self.definitions.lock().get(name).is_some_and(|definition| definition.text() == text)
+        self.definitions
+            .lock()
+            .get(name)
+            .is_some_and(|definition| definition.text() == text)
     }
 
     /// Does a statement under a name that may be there already, with the same meaning or another.
@@ -347,7 +384,10 @@ impl Inner {
         if let Some(entry) = known {
             let (same_text, ended) = {
                 let statement = entry.statement.lock();
-                (statement.text == one.text && *entry.definitions.lock() == one.definitions, statement.phase.is_terminal())
+                (
+                    statement.text == one.text && *entry.definitions.lock() == one.definitions,
+                    statement.phase.is_terminal(),
+                )
             };
             let phase = entry.statement.lock().phase;
             if entry.is_job && same_text {
@@ -388,7 +428,11 @@ impl Inner {
             latest_offsets: Vec::new(),
         };
         let rows = match one.bound {
-            Bound::CreateTable { table, if_not_exists, insert } => {
+            Bound::CreateTable {
+                table,
+                if_not_exists,
+                insert,
+            } => {
                 let table_name = table.name.clone();
                 statement.detail = self.create_table(table, if_not_exists).await?;
                 if let Some(plan) = insert {
@@ -402,19 +446,24 @@ impl Inner {
                 statement.detail = self.create_view(view, if_not_exists, &statement.text).await?;
                 None
             }
-            Bound::Drop { name, if_exists, is_view } => {
+            Bound::Drop {
+                name,
+                if_exists,
+                is_view,
+            } => {
                 statement.detail = self.drop_relation(&name, if_exists, is_view).await?;
                 None
             }
             Bound::Insert(plan) | Bound::StatementSet(plan) | Bound::Query(plan) => {
                 return self.launch(statement, one.definitions, plan).await;
             }
-            Bound::Explain(plan) => {
-                Some((vec![text_column("result")], vec![vec![Value::string(plan.explain())]]))
-            }
+            Bound::Explain(plan) => Some((vec![text_column("result")], vec![vec![Value::string(plan.explain())]])),
             Bound::ShowTables => {
                 let names = self.table_names().await?;
-                Some((vec![text_column("table name")], names.into_iter().map(|name| vec![Value::string(name)]).collect()))
+                Some((
+                    vec![text_column("table name")],
+                    names.into_iter().map(|name| vec![Value::string(name)]).collect(),
+                ))
             }
             Bound::ShowCreateTable(name) => {
                 let sql = self.show_create(&name).await?;
@@ -442,7 +491,10 @@ impl Inner {
             .filter(|entry| !entry.is_job)
             .filter_map(|entry| {
                 let statement = entry.statement.lock();
-                statement.phase.is_terminal().then(|| (statement.created_at, statement.name.clone()))
+                statement
+                    .phase
+                    .is_terminal()
+                    .then(|| (statement.created_at, statement.name.clone()))
             })
             .collect();
         ended.sort();
@@ -460,12 +512,23 @@ impl Inner {
         }
         let options = TableOptions::of(&table, &[]).map_err(option_error)?;
         if options.connector == Connector::Confluent {
-            let partitions = table.buckets.and_then(|count| i32::try_from(count).ok()).unwrap_or(PARTITIONS_DEFAULT);
-            self.ensure_topic(&options.topic, partitions, topic_settings(&table)).await?;
-            let all: Vec<usize> =
-                table.columns.iter().enumerate().filter(|(_, c)| c.is_writable()).map(|(index, _)| index).collect();
+            let partitions = table
+                .buckets
+                .and_then(|count| i32::try_from(count).ok())
+                .unwrap_or(PARTITIONS_DEFAULT);
+            self.ensure_topic(&options.topic, partitions, topic_settings(&table))
+                .await?;
+            let all: Vec<usize> = table
+                .columns
+                .iter()
+                .enumerate()
+                .filter(|(_, c)| c.is_writable())
+                .map(|(index, _)| index)
+                .collect();
             let table = Arc::new(table.clone());
-            RowWriter::prepare(&table, &all, &*self.doors.schemas, false).await.map_err(sink_error)?;
+            RowWriter::prepare(&table, &all, &*self.doors.schemas, false)
+                .await
+                .map_err(sink_error)?;
         }
         let name = table.name.clone();
         self.define(Definition::table(complete(table))).await?;
@@ -486,7 +549,9 @@ impl Inner {
 
     async fn define(&self, definition: Definition) -> Result<(), FlowError> {
         let name = definition.name().to_owned();
-        self.store.put(&records::table_key(&name), definition.to_bytes()).await?;
+        self.store
+            .put(&records::table_key(&name), definition.to_bytes())
+            .await?;
         self.definitions.lock().insert(name, definition);
         Ok(())
     }
@@ -497,14 +562,28 @@ impl Inner {
         match known {
             Some(view) if view == is_view => {}
             Some(_) => {
-                let other = if is_view { "a table: DROP TABLE" } else { "a view: DROP VIEW" };
-                return Err(FlowError::new(ErrorKind::Invalid, format!("`{name}` is {other} `{name}`")));
+                let other = if is_view {
+                    "a table: DROP TABLE"
+                } else {
+                    "a view: DROP VIEW"
+                };
+                return Err(FlowError::new(
+                    ErrorKind::Invalid,
+                    format!("`{name}` is {other} `{name}`"),
+                ));
             }
             None if if_exists => return Ok(format!("{what} '{name}' does not exist")),
             None => {
                 let is_topic = self.doors.topics.partitions(name).await.is_ok();
-                let hint = if is_topic { format!("; it is a topic: `rivulet topic delete {name}` deletes it with its data") } else { String::new() };
-                return Err(FlowError::new(ErrorKind::NotFound, format!("there is no {} `{name}`{hint}", what.to_lowercase())));
+                let hint = if is_topic {
+                    format!("; it is a topic: `rivulet topic delete {name}` deletes it with its data")
+                } else {
+                    String::new()
+                };
+                return Err(FlowError::new(
+                    ErrorKind::NotFound,
+                    format!("there is no {} `{name}`{hint}", what.to_lowercase()),
+                ));
             }
         }
         self.store.delete(&records::table_key(name)).await?;
@@ -515,7 +594,12 @@ impl Inner {
     async fn table_names(&self) -> Result<Vec<String>, FlowError> {
         let mut names = self.definition_names();
         let topics = self.doors.topics.list().await?;
-        names.extend(topics.iter().filter(|topic| !topic.starts_with('_')).map(ToString::to_string));
+        names.extend(
+            topics
+                .iter()
+                .filter(|topic| !topic.starts_with('_'))
+                .map(ToString::to_string),
+        );
         names.sort();
         names.dedup();
         Ok(names)
@@ -527,7 +611,9 @@ impl Inner {
         }
         let inferred = crate::tables::infer(&*self.doors.topics, &*self.doors.schemas, name).await?;
         let missing = || FlowError::new(ErrorKind::NotFound, format!("there is no table or topic `{name}`"));
-        inferred.map(|table| Relation::Table(Arc::new(table))).ok_or_else(missing)
+        inferred
+            .map(|table| Relation::Table(Arc::new(table)))
+            .ok_or_else(missing)
     }
 
     async fn show_create(&self, name: &str) -> Result<String, FlowError> {
@@ -539,10 +625,17 @@ impl Inner {
     }
 
     async fn describe(&self, name: &str) -> Result<(Vec<ResultColumn>, Vec<Vec<Value>>), FlowError> {
-        let columns = ["Column Name", "Data Type", "Nullable", "Extras"].map(text_column).to_vec();
+        let columns = ["Column Name", "Data Type", "Nullable", "Extras"]
+            .map(text_column)
+            .to_vec();
         let row = |name: &str, ty: &DataType, extras: String| {
             let nullable = if ty.nullable { "NULL" } else { "NOT NULL" };
-            vec![Value::string(name), Value::string(ty.kind.to_string()), Value::string(nullable), Value::string(extras)]
+            vec![
+                Value::string(name),
+                Value::string(ty.kind.to_string()),
+                Value::string(nullable),
+                Value::string(extras),
+            ]
         };
         let rows = match self.relation_named(name).await? {
             Relation::Table(table) => table
@@ -553,7 +646,10 @@ impl Inner {
                     let mut extras = Vec::new();
                     match &column.kind {
                         sql::ColumnKind::Metadata { key, is_virtual } => {
-                            extras.push(format!("METADATA FROM '{key}'{}", if *is_virtual { " VIRTUAL" } else { "" }));
+                            extras.push(format!(
+                                "METADATA FROM '{key}'{}",
+                                if *is_virtual { " VIRTUAL" } else { "" }
+                            ));
                         }
                         sql::ColumnKind::Computed { text, .. } => extras.push(format!("AS {text}")),
                         sql::ColumnKind::Physical => {}
@@ -568,7 +664,9 @@ impl Inner {
                 })
                 .collect(),
             Relation::View(view) => {
-                let ready = self.ready(&format!("SELECT * FROM {}", sql::quote(&view.name)), &BTreeMap::new()).await?;
+                let ready = self
+                    .ready(&format!("SELECT * FROM {}", sql::quote(&view.name)), &BTreeMap::new())
+                    .await?;
                 let plan = ready.first().and_then(|one| one.bound.plan());
                 let shown = plan.and_then(Plan::result_columns).unwrap_or(&[]);
                 shown.iter().map(|(name, ty)| row(name, ty, String::new())).collect()
@@ -578,13 +676,22 @@ impl Inner {
         Ok((columns, rows))
     }
 
-    async fn ensure_topic(&self, topic: &str, partitions: i32, settings: Vec<(String, String)>) -> Result<(), FlowError> {
+    async fn ensure_topic(
+        &self,
+        topic: &str,
+        partitions: i32,
+        settings: Vec<(String, String)>,
+    ) -> Result<(), FlowError> {
         match self.doors.topics.partitions(topic).await {
             Ok(_) => return Ok(()),
             Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
-        let new = NewTopic { name: topic.to_owned(), partitions, settings };
+        let new = NewTopic {
+            name: topic.to_owned(),
+            partitions,
+            settings,
+        };
         match self.doors.topics.create(new).await {
             Ok(()) => {
                 tracing::info!(topic, partitions, "topic created for a table");
@@ -597,12 +704,23 @@ impl Inner {
     }
 
     /// Starts the job of a new statement.
-    async fn launch(self: &Arc<Self>, mut statement: Statement, definitions: String, plan: Plan) -> Result<Statement, FlowError> {
+    async fn launch(
+        self: &Arc<Self>,
+        mut statement: Statement,
+        definitions: String,
+        plan: Plan,
+    ) -> Result<Statement, FlowError> {
         let query = is_query(&plan);
         if query {
-            statement.columns = plan
-                .result_columns()
-                .map(|columns| columns.iter().map(|(name, ty)| ResultColumn { name: name.clone(), ty: ty.clone() }).collect());
+            statement.columns = plan.result_columns().map(|columns| {
+                columns
+                    .iter()
+                    .map(|(name, ty)| ResultColumn {
+                        name: name.clone(),
+                        ty: ty.clone(),
+                    })
+                    .collect()
+            });
         }
         let results = query.then(|| Arc::new(ResultBuffer::default()));
         let snapshot = is_snapshot(&statement.properties);
@@ -613,7 +731,10 @@ impl Inner {
             let mut entries = self.entries.lock();
             let name = entry.statement.lock().name.clone();
             if entries.contains_key(&name) {
-                return Err(FlowError::new(ErrorKind::Conflict, format!("there is a statement `{name}` already")));
+                return Err(FlowError::new(
+                    ErrorKind::Conflict,
+                    format!("there is a statement `{name}` already"),
+                ));
             }
             entries.insert(name, Arc::clone(&entry));
         }
@@ -633,7 +754,11 @@ impl Inner {
         };
         let mut ready = self.ready(&text, &properties).await?;
         let gone = || FlowError::new(ErrorKind::Internal, "the statement's text no longer holds a job");
-        let one = if ready.len() == 1 { ready.remove(0) } else { return Err(gone()) };
+        let one = if ready.len() == 1 {
+            ready.remove(0)
+        } else {
+            return Err(gone());
+        };
         let plan = one.bound.plan().cloned().ok_or_else(gone)?;
         *entry.definitions.lock() = one.definitions;
         self.start(entry, plan).await
@@ -648,10 +773,17 @@ impl Inner {
         let progress = Arc::new(Progress::default());
         entry.wish.send_replace(Wish::Run);
         let (readers, writers) = self.prepare(&plan).await?;
-        let zone = match properties.get("sql.local-time-zone").or(properties.get("table.local-time-zone")) {
+        let zone = match properties
+            .get("sql.local-time-zone")
+            .or(properties.get("table.local-time-zone"))
+        {
             None => jiff::tz::TimeZone::UTC,
-            Some(name) => sql::time_zone(name)
-                .ok_or_else(|| FlowError::new(ErrorKind::Invalid, format!("`{name}` is not a time zone; hint: UTC, or +02:00")))?,
+            Some(name) => sql::time_zone(name).ok_or_else(|| {
+                FlowError::new(
+                    ErrorKind::Invalid,
+                    format!("`{name}` is not a time zone; hint: UTC, or +02:00"),
+                )
+            })?,
         };
         let job = Job {
             name: group(&name).into(),
@@ -704,9 +836,15 @@ impl Inner {
             writers.push(match sink {
                 Sink::Result { .. } => None,
                 Sink::Table { table, columns } => {
-                    let writer = RowWriter::prepare(table, columns, &*self.doors.schemas, false).await.map_err(sink_error)?;
-                    let partitions = table.buckets.and_then(|count| i32::try_from(count).ok()).unwrap_or(widest);
-                    self.ensure_topic(writer.topic(), partitions, topic_settings(table)).await?;
+                    let writer = RowWriter::prepare(table, columns, &*self.doors.schemas, false)
+                        .await
+                        .map_err(sink_error)?;
+                    let partitions = table
+                        .buckets
+                        .and_then(|count| i32::try_from(count).ok())
+                        .unwrap_or(widest);
+                    self.ensure_topic(writer.topic(), partitions, topic_settings(table))
+                        .await?;
                     Some(writer)
                 }
             });
@@ -749,7 +887,9 @@ fn group(name: &str) -> String {
 }
 
 fn taken(name: &str) -> FlowError {
-    let message = format!("there is a table or view `{name}` already; hint: CREATE TABLE IF NOT EXISTS, or DROP TABLE `{name}` first");
+    let message = format!(
+        "there is a table or view `{name}` already; hint: CREATE TABLE IF NOT EXISTS, or DROP TABLE `{name}` first"
+    );
     FlowError::new(ErrorKind::Conflict, message)
 }
 
@@ -767,17 +907,23 @@ fn sink_error(error: SinkError) -> FlowError {
 
 fn is_snapshot(properties: &BTreeMap<String, String>) -> bool {
     properties.get("sql.snapshot.mode").is_some_and(|mode| mode == "now")
-        || properties.get("execution.runtime-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("batch"))
+        || properties
+            .get("execution.runtime-mode")
+            .is_some_and(|mode| mode.eq_ignore_ascii_case("batch"))
 }
 
 fn scans_are_bounded(plan: &Plan) -> bool {
     plan.scans.iter().all(|scan| {
-        TableOptions::of(&scan.table, &scan.options).is_ok_and(|options| options.bound != crate::options::Bound::Unbounded)
+        TableOptions::of(&scan.table, &scan.options)
+            .is_ok_and(|options| options.bound != crate::options::Bound::Unbounded)
     })
 }
 
 fn text_column(name: &str) -> ResultColumn {
-    ResultColumn { name: name.to_owned(), ty: DataType::not_null(TypeKind::STRING) }
+    ResultColumn {
+        name: name.to_owned(),
+        ty: DataType::not_null(TypeKind::STRING),
+    }
 }
 
 /// `CREATE` in a script that is applied again is `IF NOT EXISTS`.
@@ -834,7 +980,9 @@ fn check_name(name: &str) -> Result<(), FlowError> {
         !part.is_empty()
             && !part.starts_with('-')
             && !part.ends_with('-')
-            && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && part
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
     };
     if name.len() <= NAME_LENGTH_MAX && name.split('.').all(part) {
         return Ok(());
@@ -850,14 +998,22 @@ fn check_name(name: &str) -> Result<(), FlowError> {
 fn slug(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
-        let c = if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        let c = if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        };
         if c != '-' || !(out.is_empty() || out.ends_with('-')) {
             out.push(c);
         }
     }
     out.truncate(NAME_LENGTH_MAX - 4);
     let trimmed = out.trim_matches('-');
-    if trimmed.is_empty() { "statement".to_owned() } else { trimmed.to_owned() }
+    if trimmed.is_empty() {
+        "statement".to_owned()
+    } else {
+        trimmed.to_owned()
+    }
 }
 
 /// A script's statement is named after what it writes, so that it keeps its name when the script is applied again.
@@ -889,4 +1045,3 @@ fn uuid_text(bytes: &[u8; 16]) -> String {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
-

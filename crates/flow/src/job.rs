@@ -74,7 +74,8 @@ impl Progress {
         self.records_in.fetch_add(tally.records_in, Ordering::Relaxed);
         self.records_out.fetch_add(tally.records_out, Ordering::Relaxed);
         self.records_skipped.fetch_add(tally.records_skipped, Ordering::Relaxed);
-        self.records_dead_lettered.fetch_add(tally.records_dead_lettered, Ordering::Relaxed);
+        self.records_dead_lettered
+            .fetch_add(tally.records_dead_lettered, Ordering::Relaxed);
     }
 }
 
@@ -211,7 +212,10 @@ impl Job {
             if run.ends.is_some() && wanted.is_empty() {
                 return Ok(());
             }
-            let limits = ReadLimits { bytes_max: READ_BYTES_MAX, wait_max: READ_WAIT };
+            let limits = ReadLimits {
+                bytes_max: READ_BYTES_MAX,
+                wait_max: READ_WAIT,
+            };
             let mut wish = self.wish.clone();
             let topics = Arc::clone(&self.doors.topics);
             let fetched = tokio::select! {
@@ -237,17 +241,35 @@ impl Job {
             None => true,
         });
         unfinished
-            .map(|((topic, partition), offset)| Position { topic: Arc::clone(topic), partition: *partition, offset: *offset })
+            .map(|((topic, partition), offset)| Position {
+                topic: Arc::clone(topic),
+                partition: *partition,
+                offset: *offset,
+            })
             .collect()
     }
 
     /// Begins a run: takes the job's number, its offsets and, if it is bounded, its ends.
     async fn start(&mut self) -> Result<Run, Interrupt> {
-        let start = if self.is_query() { client::JobStart::default() } else { self.doors.topics.start_job(&self.name).await? };
-        let state = |key: &[u8]| start.state.iter().find(|(name, _)| name.as_ref() == key).map(|(_, value)| value.clone());
+        let start = if self.is_query() {
+            client::JobStart::default()
+        } else {
+            self.doors.topics.start_job(&self.name).await?
+        };
+        let state = |key: &[u8]| {
+            start
+                .state
+                .iter()
+                .find(|(name, _)| name.as_ref() == key)
+                .map(|(_, value)| value.clone())
+        };
         let mut run = Run {
             number: start.run,
-            positions: start.offsets.into_iter().map(|p| ((p.topic, p.partition), p.offset)).collect(),
+            positions: start
+                .offsets
+                .into_iter()
+                .map(|p| ((p.topic, p.partition), p.offset))
+                .collect(),
             ends: None,
             rows_left: self.plan.limit,
             partitions_checked_at: self.doors.clock.monotonic(),
@@ -256,10 +278,18 @@ impl Job {
             run.number = u64::MAX;
             return Ok(run);
         }
-        let known: Vec<Arc<str>> = self.readers.iter().map(|reader| reader.options.topic.as_str().into()).collect();
+        let known: Vec<Arc<str>> = self
+            .readers
+            .iter()
+            .map(|reader| reader.options.topic.as_str().into())
+            .collect();
         run.positions.retain(|(topic, _), _| known.contains(topic));
         self.first_positions(&mut run, true).await?;
-        let bounded = self.snapshot || self.readers.iter().all(|reader| reader.options.bound != Bound::Unbounded);
+        let bounded = self.snapshot
+            || self
+                .readers
+                .iter()
+                .all(|reader| reader.options.bound != Bound::Unbounded);
         if bounded && !self.readers.is_empty() {
             run.ends = Some(match state(STATE_ENDS) {
                 Some(text) => parse_ends(&text),
@@ -301,7 +331,11 @@ impl Job {
     }
 
     async fn new_partitions(&self, run: &mut Run) -> Result<(), Interrupt> {
-        if run.ends.is_some() { Ok(()) } else { self.first_positions(run, false).await }
+        if run.ends.is_some() {
+            Ok(())
+        } else {
+            self.first_positions(run, false).await
+        }
     }
 
     async fn find_ends(&self, run: &Run) -> Result<BTreeMap<(Arc<str>, i32), i64>, Interrupt> {
@@ -311,9 +345,10 @@ impl Job {
             let reader = self.readers.iter().find(|reader| *reader.options.topic == **topic);
             let end = match reader.map(|reader| &reader.options.bound) {
                 Some(Bound::Timestamp(millis)) => self.doors.topics.offset_for_time(topic, *partition, *millis).await?,
-                Some(Bound::Offsets(offsets)) => {
-                    offsets.iter().find(|(index, _)| index == partition).map_or(now, |(_, offset)| *offset)
-                }
+                Some(Bound::Offsets(offsets)) => offsets
+                    .iter()
+                    .find(|(index, _)| index == partition)
+                    .map_or(now, |(_, offset)| *offset),
                 _ => now,
             };
             ends.insert((Arc::clone(topic), *partition), end);
@@ -328,14 +363,25 @@ impl Job {
         }
         let Some(ends) = &run.ends else { return Ok(()) };
         let state = vec![(Bytes::from_static(STATE_ENDS), Some(write_ends(ends)))];
-        let step = Step { job: Arc::clone(&self.name), run: run.number, offsets: positions_of(run), state, ..Step::default() };
+        let step = Step {
+            job: Arc::clone(&self.name),
+            run: run.number,
+            offsets: positions_of(run),
+            state,
+            ..Step::default()
+        };
         Ok(self.doors.topics.commit(step).await?)
     }
 
     /// Rows that the statement itself holds; `true` if there is nothing else to do.
     async fn written_rows(&mut self, run: &mut Run) -> Result<bool, Interrupt> {
-        let written: Vec<Pipeline> =
-            self.plan.pipelines.iter().filter(|p| matches!(p.input, Input::Rows(_))).cloned().collect();
+        let written: Vec<Pipeline> = self
+            .plan
+            .pipelines
+            .iter()
+            .filter(|p| matches!(p.input, Input::Rows(_)))
+            .cloned()
+            .collect();
         if written.is_empty() {
             return Ok(false);
         }
@@ -346,12 +392,17 @@ impl Job {
             for source in rows {
                 let values: Result<Vec<Value>, _> = source.iter().map(|expr| expr.eval(&[], &cx)).collect();
                 let mut row = values.map_err(|error| Interrupt::Fatal(error.to_string()))?;
-                self.run_ops(pipeline, 0, &mut row, &cx, &mut gathered, run).map_err(Interrupt::Fatal)?;
+                self.run_ops(pipeline, 0, &mut row, &cx, &mut gathered, run)
+                    .map_err(Interrupt::Fatal)?;
             }
         }
         drop(cx);
         let last = self.readers.is_empty();
-        let done = if last { vec![(Bytes::from_static(STATE_DONE), Some(Bytes::from_static(b"1")))] } else { Vec::new() };
+        let done = if last {
+            vec![(Bytes::from_static(STATE_DONE), Some(Bytes::from_static(b"1")))]
+        } else {
+            Vec::new()
+        };
         self.flush(run, &mut gathered, done).await?;
         Ok(last)
     }
@@ -440,14 +491,22 @@ impl Job {
                 outcomes[scan] = Some(match reader.read(&batch.topic, batch.partition, record, row) {
                     Ok(outcome) => Ok(outcome),
                     Err(ReadFailure::Bad(why)) => Err(why),
-                    Err(ReadFailure::SchemaNeeded(id)) => return Ok(Pause::Schema { scan, id, record: index }),
+                    Err(ReadFailure::SchemaNeeded(id)) => {
+                        return Ok(Pause::Schema {
+                            scan,
+                            id,
+                            record: index,
+                        });
+                    }
                 });
             }
             gathered.tally.records_in += 1;
             for scan in 0..self.readers.len() {
                 match outcomes[scan].take() {
                     None => {}
-                    Some(Ok(Outcome::Row)) => self.pipelines(run, scan, batch, record, &mut rows[scan], &cx, gathered)?,
+                    Some(Ok(Outcome::Row)) => {
+                        self.pipelines(run, scan, batch, record, &mut rows[scan], &cx, gathered)?
+                    }
                     Some(Ok(Outcome::Skipped)) => gathered.tally.records_skipped += 1,
                     Some(Err(why)) => self.undecodable(scan, batch, record, &why, gathered)?,
                 }
@@ -460,7 +519,10 @@ impl Job {
     }
 
     /// Runs one decoded row through every pipeline of its scan.
-    #[allow(clippy::too_many_arguments, reason = "the record, where it stands, and where its rows go")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the record, where it stands, and where its rows go"
+    )]
     fn pipelines(
         &self,
         run: &mut Run,
@@ -476,7 +538,10 @@ impl Job {
             if matches!(pipeline.input, Input::Scan(index) if index == scan) {
                 row.truncate(width);
                 self.run_ops(pipeline, 0, row, cx, gathered, run).map_err(|why| {
-                    let place = format!("topic `{}`, partition {}, offset {}", batch.topic, batch.partition, record.offset);
+                    let place = format!(
+                        "topic `{}`, partition {}, offset {}",
+                        batch.topic, batch.partition, record.offset
+                    );
                     Interrupt::Fatal(format!("{place}: {why}"))
                 })?;
             }
@@ -485,8 +550,18 @@ impl Job {
     }
 
     /// What the table says becomes of a record that cannot be read.
-    fn undecodable(&self, scan: usize, batch: &Fetched, record: &Record, why: &str, gathered: &mut Gathered) -> Result<(), Interrupt> {
-        let place = format!("topic `{}`, partition {}, offset {}", batch.topic, batch.partition, record.offset);
+    fn undecodable(
+        &self,
+        scan: usize,
+        batch: &Fetched,
+        record: &Record,
+        why: &str,
+        gathered: &mut Gathered,
+    ) -> Result<(), Interrupt> {
+        let place = format!(
+            "topic `{}`, partition {}, offset {}",
+            batch.topic, batch.partition, record.offset
+        );
         match &self.readers[scan].options.on_error {
             OnError::Fail => Err(Interrupt::Fatal(format!(
                 "{place}: {why}; hint: 'error-handling.mode' = 'log' on the table skips such records, with 'error-handling.log.target' = 'topic' they are kept there"
@@ -550,7 +625,12 @@ impl Job {
                     let value = expr.eval(row, cx).map_err(|error| error.to_string())?;
                     row.push(value);
                 }
-                Op::Unnest { array, fields, ordinality, outer } => {
+                Op::Unnest {
+                    array,
+                    fields,
+                    ordinality,
+                    outer,
+                } => {
                     let container = array.eval(row, cx).map_err(|error| error.to_string())?;
                     let width = row.len();
                     let elements = elements(&container);
@@ -609,7 +689,12 @@ impl Job {
     }
 
     /// Makes what was gathered and the positions behind it durable, as one step.
-    async fn flush(&self, run: &Run, gathered: &mut Gathered, state: Vec<(Bytes, Option<Bytes>)>) -> Result<(), Interrupt> {
+    async fn flush(
+        &self,
+        run: &Run,
+        gathered: &mut Gathered,
+        state: Vec<(Bytes, Option<Bytes>)>,
+    ) -> Result<(), Interrupt> {
         let gathered = std::mem::take(gathered);
         let offsets = positions_of(run);
         match &self.results {
@@ -649,9 +734,10 @@ enum Pause {
 fn elements(container: &Value) -> Vec<Value> {
     match container {
         Value::Array(items) => items.to_vec(),
-        Value::Map(entries) => {
-            entries.iter().map(|(key, value)| Value::Row(Arc::new(vec![key.clone(), value.clone()]))).collect()
-        }
+        Value::Map(entries) => entries
+            .iter()
+            .map(|(key, value)| Value::Row(Arc::new(vec![key.clone(), value.clone()])))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -670,14 +756,18 @@ fn size_of(output: &Output) -> usize {
 }
 
 fn write_ends(ends: &BTreeMap<(Arc<str>, i32), i64>) -> Bytes {
-    let all: Vec<serde_json::Value> =
-        ends.iter().map(|((topic, partition), offset)| serde_json::json!([topic.as_ref(), partition, offset])).collect();
+    let all: Vec<serde_json::Value> = ends
+        .iter()
+        .map(|((topic, partition), offset)| serde_json::json!([topic.as_ref(), partition, offset]))
+        .collect();
     Bytes::from(serde_json::Value::Array(all).to_string())
 }
 
 fn parse_ends(text: &[u8]) -> BTreeMap<(Arc<str>, i32), i64> {
     let all: Vec<(String, i32, i64)> = serde_json::from_slice(text).unwrap_or_default();
-    all.into_iter().map(|(topic, partition, offset)| ((Arc::from(topic), partition), offset)).collect()
+    all.into_iter()
+        .map(|(topic, partition, offset)| ((Arc::from(topic), partition), offset))
+        .collect()
 }
 
 /// Whether a plan's rows go to whoever asked.

@@ -29,17 +29,27 @@ const METADATA: &[(&str, Meta)] = &[
 
 impl Meta {
     fn of(column: &Column, key: &str, is_virtual: bool) -> Result<Meta, OptionError> {
-        let error = |message: String, hint: String| OptionError { key: Some(column.name.clone()), message, hint };
+        let error = |message: String, hint: String| OptionError {
+            key: Some(column.name.clone()),
+            message,
+            hint,
+        };
         let Some((_, meta)) = METADATA.iter().find(|(name, _)| *name == key) else {
             let names: Vec<&str> = METADATA.iter().map(|(name, _)| *name).collect();
-            return Err(error(format!("there is no metadata '{key}'"), format!("there is {}", names.join(", "))));
+            return Err(error(
+                format!("there is no metadata '{key}'"),
+                format!("there is {}", names.join(", ")),
+            ));
         };
         let kind = &column.ty.kind;
         let fits = match meta {
             Meta::Topic | Meta::TimestampType => kind.is_string(),
             Meta::Partition | Meta::LeaderEpoch => matches!(kind, TypeKind::Int | TypeKind::BigInt),
             Meta::Offset => *kind == TypeKind::BigInt,
-            Meta::Timestamp => matches!(kind, TypeKind::TimestampLtz(_) | TypeKind::Timestamp(_) | TypeKind::BigInt),
+            Meta::Timestamp => matches!(
+                kind,
+                TypeKind::TimestampLtz(_) | TypeKind::Timestamp(_) | TypeKind::BigInt
+            ),
             Meta::Headers => {
                 matches!(kind, TypeKind::Map(key, value) if key.kind.is_string() && (value.kind.is_binary() || value.kind.is_string()))
             }
@@ -52,7 +62,10 @@ impl Meta {
                 Meta::Timestamp => "TIMESTAMP_LTZ(3)",
                 Meta::Headers => "MAP<STRING, BYTES>",
             };
-            return Err(error(format!("the metadata '{key}' is not {kind}"), format!("declare the column {wanted}")));
+            return Err(error(
+                format!("the metadata '{key}' is not {kind}"),
+                format!("declare the column {wanted}"),
+            ));
         }
         if !is_virtual && !matches!(meta, Meta::Timestamp | Meta::Headers) {
             let message = format!("the metadata '{key}' can be read only");
@@ -75,7 +88,12 @@ pub(crate) struct Layout {
 impl Layout {
     /// Places the table's columns of these numbers. Reading takes each from one side; writing puts a key column that
     /// the value has too on both.
-    pub(crate) fn new(table: &Table, options: &TableOptions, columns: &[usize], for_writing: bool) -> Result<Layout, OptionError> {
+    pub(crate) fn new(
+        table: &Table,
+        options: &TableOptions,
+        columns: &[usize],
+        for_writing: bool,
+    ) -> Result<Layout, OptionError> {
         let mut layout = Layout::default();
         for (slot, index) in columns.iter().enumerate() {
             let column = &table.columns[*index];
@@ -99,7 +117,9 @@ impl Layout {
             }
         }
         // A key of several columns is written in the order the table names them.
-        layout.key.sort_by_key(|wanted| options.key_fields.iter().position(|field| *field == wanted.column));
+        layout
+            .key
+            .sort_by_key(|wanted| options.key_fields.iter().position(|field| *field == wanted.column));
         Ok(layout)
     }
 
@@ -111,10 +131,19 @@ impl Layout {
 }
 
 fn wanted(column: &Column, field: &str, slot: usize) -> Wanted {
-    Wanted { field: field.to_owned(), column: column.name.clone(), ty: column.ty.clone(), slot }
+    Wanted {
+        field: field.to_owned(),
+        column: column.name.clone(),
+        ty: column.ty.clone(),
+        slot,
+    }
 }
 
 /// The format of one side, if anything of it is looked at.
 pub(crate) fn side_format(options: &TableOptions, is_key: bool) -> Option<Format> {
-    if is_key { options.key_format } else { Some(options.value_format) }
+    if is_key {
+        options.key_format
+    } else {
+        Some(options.value_format)
+    }
 }

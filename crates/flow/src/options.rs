@@ -17,11 +17,19 @@ pub(crate) struct OptionError {
 }
 
 fn wrong<T>(key: &str, message: impl Into<String>, hint: impl Into<String>) -> Result<T, OptionError> {
-    Err(OptionError { key: Some(key.to_owned()), message: message.into(), hint: hint.into() })
+    Err(OptionError {
+        key: Some(key.to_owned()),
+        message: message.into(),
+        hint: hint.into(),
+    })
 }
 
 fn missing<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, OptionError> {
-    Err(OptionError { key: None, message: message.into(), hint: hint.into() })
+    Err(OptionError {
+        key: None,
+        message: message.into(),
+        hint: hint.into(),
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,8 +182,16 @@ const IGNORED_FAMILIES: &[&str] = &[
 
 fn known(key: &str) -> Option<bool> {
     let bare = bare_key(key);
-    let listed = KNOWN.iter().find(|(name, _)| *name == key || *name == bare).map(|(_, acts)| *acts);
-    listed.or_else(|| IGNORED_FAMILIES.iter().any(|family| bare.starts_with(family)).then_some(false))
+    let listed = KNOWN
+        .iter()
+        .find(|(name, _)| *name == key || *name == bare)
+        .map(|(_, acts)| *acts);
+    listed.or_else(|| {
+        IGNORED_FAMILIES
+            .iter()
+            .any(|family| bare.starts_with(family))
+            .then_some(false)
+    })
 }
 
 /// `value.json.x` is `json.x` of the value.
@@ -193,7 +209,10 @@ pub(crate) fn unknown(options: &[(String, String)]) -> Vec<OptionError> {
         if known(key).is_some() {
             continue;
         }
-        let near = KNOWN.iter().map(|(name, _)| *name).min_by_key(|name| strsim::damerau_levenshtein(name, key));
+        let near = KNOWN
+            .iter()
+            .map(|(name, _)| *name)
+            .min_by_key(|name| strsim::damerau_levenshtein(name, key));
         let close = near.filter(|name| strsim::damerau_levenshtein(name, key) <= (key.len() / 3).max(2));
         let hint = match (key.as_str(), close) {
             ("topic-pattern", _) => "name one topic in 'topic', and INSERT from each".to_owned(),
@@ -203,7 +222,11 @@ pub(crate) fn unknown(options: &[(String, String)]) -> Vec<OptionError> {
             (_, Some(near)) => format!("did you mean '{near}'?"),
             _ => "remove it; options for Kafka clients begin with 'properties.'".to_owned(),
         };
-        errors.push(OptionError { key: Some(key.clone()), message: format!("there is no option '{key}'"), hint });
+        errors.push(OptionError {
+            key: Some(key.clone()),
+            message: format!("there is no option '{key}'"),
+            hint,
+        });
     }
     errors
 }
@@ -218,7 +241,10 @@ impl TableOptions {
         let key_fields = reader.key_fields(connector)?;
         let key_format = reader.key_format(connector, &key_fields, value_format)?;
         if connector == Connector::UpsertKafka && table.primary_key.is_empty() {
-            return missing("an `upsert-kafka` table needs a primary key", "add PRIMARY KEY (id) NOT ENFORCED");
+            return missing(
+                "an `upsert-kafka` table needs a primary key",
+                "add PRIMARY KEY (id) NOT ENFORCED",
+            );
         }
         let key_prefix = reader.get("key.fields-prefix").unwrap_or("").to_owned();
         let value_has_key = match reader.get("value.fields-include") {
@@ -226,11 +252,19 @@ impl TableOptions {
             Some(word) if word.eq_ignore_ascii_case("ALL") => true,
             Some(word) if word.eq_ignore_ascii_case("EXCEPT_KEY") => false,
             Some(other) => {
-                return wrong("value.fields-include", format!("'{other}' is not a way to include fields"), "ALL or EXCEPT_KEY");
+                return wrong(
+                    "value.fields-include",
+                    format!("'{other}' is not a way to include fields"),
+                    "ALL or EXCEPT_KEY",
+                );
             }
         };
         if !key_prefix.is_empty() && value_has_key && !key_fields.is_empty() {
-            return wrong("key.fields-prefix", "a prefix on key columns would be written to the value too", "add 'value.fields-include' = 'EXCEPT_KEY'");
+            return wrong(
+                "key.fields-prefix",
+                "a prefix on key columns would be written to the value too",
+                "add 'value.fields-include' = 'EXCEPT_KEY'",
+            );
         }
         let options = TableOptions {
             connector,
@@ -259,8 +293,15 @@ impl TableOptions {
     }
 
     fn check_raw(&self, table: &Table) -> Result<(), OptionError> {
-        let physical = || table.columns.iter().filter(|column| matches!(column.kind, sql::ColumnKind::Physical));
-        let in_value: Vec<&sql::Column> = physical().filter(|column| self.value_has_key || !self.in_key(&column.name)).collect();
+        let physical = || {
+            table
+                .columns
+                .iter()
+                .filter(|column| matches!(column.kind, sql::ColumnKind::Physical))
+        };
+        let in_value: Vec<&sql::Column> = physical()
+            .filter(|column| self.value_has_key || !self.in_key(&column.name))
+            .collect();
         let in_key: Vec<&sql::Column> = physical().filter(|column| self.in_key(&column.name)).collect();
         for (format, columns, key) in [
             (Some(self.value_format), &in_value, "value.format"),
@@ -271,10 +312,18 @@ impl TableOptions {
             }
             if columns.len() > 1 {
                 let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-                return wrong(key, format!("the raw format holds one column, not {}", names.join(", ")), "use 'json' or 'avro-registry' for several");
+                return wrong(
+                    key,
+                    format!("the raw format holds one column, not {}", names.join(", ")),
+                    "use 'json' or 'avro-registry' for several",
+                );
             }
             if !crate::format::raw::supports(&columns[0].ty.kind) {
-                return wrong(key, format!("the raw format has no {}", columns[0].ty.kind), "declare the column BYTES or STRING");
+                return wrong(
+                    key,
+                    format!("the raw format has no {}", columns[0].ty.kind),
+                    "declare the column BYTES or STRING",
+                );
             }
         }
         Ok(())
@@ -288,7 +337,11 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn get(&self, key: &str) -> Option<&'a str> {
-        let hint = self.hints.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+        let hint = self
+            .hints
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str());
         hint.or_else(|| self.table.option(key))
     }
 
@@ -297,7 +350,11 @@ impl<'a> Reader<'a> {
             None => Ok(false),
             Some(word) if word.eq_ignore_ascii_case("true") => Ok(true),
             Some(word) if word.eq_ignore_ascii_case("false") => Ok(false),
-            Some(other) => wrong(key, format!("'{other}' is neither true nor false"), "write 'true' or 'false'"),
+            Some(other) => wrong(
+                key,
+                format!("'{other}' is neither true nor false"),
+                "write 'true' or 'false'",
+            ),
         }
     }
 
@@ -317,9 +374,13 @@ impl<'a> Reader<'a> {
                 "'kafka', 'upsert-kafka' or 'confluent'; to look at rows, SELECT them",
             ),
             Some(other) => {
-                let near = ["kafka", "upsert-kafka", "confluent"].into_iter().min_by_key(|name| strsim::levenshtein(name, other));
+                let near = ["kafka", "upsert-kafka", "confluent"]
+                    .into_iter()
+                    .min_by_key(|name| strsim::levenshtein(name, other));
                 let hint = near.filter(|name| strsim::levenshtein(name, other) <= 3);
-                let hint = hint.map_or("'kafka', 'upsert-kafka' or 'confluent'".to_owned(), |name| format!("did you mean '{name}'?"));
+                let hint = hint.map_or("'kafka', 'upsert-kafka' or 'confluent'".to_owned(), |name| {
+                    format!("did you mean '{name}'?")
+                });
                 wrong("connector", format!("there is no connector '{other}'"), hint)
             }
         }
@@ -337,7 +398,11 @@ impl<'a> Reader<'a> {
             return Vec::new();
         }
         let why = "this platform is the cluster and the registry, and every step is exactly-once";
-        vec![format!("table `{}`: these options change nothing here, as {why}: {}", self.table.name, ignored.join(", "))]
+        vec![format!(
+            "table `{}`: these options change nothing here, as {why}: {}",
+            self.table.name,
+            ignored.join(", ")
+        )]
     }
 
     fn format_named(&self, key: &str, name: &str) -> Result<Format, OptionError> {
@@ -350,13 +415,34 @@ impl<'a> Reader<'a> {
             "json-registry" | "json-schema" => Format::JsonRegistry,
             "json" => Format::Json,
             "raw" => Format::Raw,
-            "proto-registry" | "protobuf" | "csv" | "debezium-json" | "debezium-avro-confluent" | "canal-json"
-            | "maxwell-json" | "ogg-json" | "avro-debezium-registry" | "json-debezium-registry" | "proto-debezium-registry"
-            | "parquet" | "orc" => {
-                return wrong(key, format!("the format '{name}' is not there yet"), "avro-registry, json-registry, json or raw");
+            "proto-registry"
+            | "protobuf"
+            | "csv"
+            | "debezium-json"
+            | "debezium-avro-confluent"
+            | "canal-json"
+            | "maxwell-json"
+            | "ogg-json"
+            | "avro-debezium-registry"
+            | "json-debezium-registry"
+            | "proto-debezium-registry"
+            | "parquet"
+            | "orc" => {
+                return wrong(
+                    key,
+                    format!("the format '{name}' is not there yet"),
+                    "avro-registry, json-registry, json or raw",
+                );
             }
             other => {
-                let names = ["avro-registry", "avro-confluent", "json-registry", "json", "raw", "avro"];
+                let names = [
+                    "avro-registry",
+                    "avro-confluent",
+                    "json-registry",
+                    "json",
+                    "raw",
+                    "avro",
+                ];
                 let near = names.into_iter().min_by_key(|name| strsim::levenshtein(name, other));
                 let hint = match near.filter(|name| strsim::levenshtein(name, other) <= 3) {
                     Some(near) => format!("did you mean '{near}'?"),
@@ -368,8 +454,14 @@ impl<'a> Reader<'a> {
     }
 
     fn has_registry_url(&self, scope: &str) -> bool {
-        let keys = ["avro.schema-registry.url", "avro-confluent.url", "avro-confluent.schema-registry.url", "schema.registry.url"];
-        keys.iter().any(|key| self.get(key).is_some() || self.get(&format!("{scope}{key}")).is_some())
+        let keys = [
+            "avro.schema-registry.url",
+            "avro-confluent.url",
+            "avro-confluent.schema-registry.url",
+            "schema.registry.url",
+        ];
+        keys.iter()
+            .any(|key| self.get(key).is_some() || self.get(&format!("{scope}{key}")).is_some())
     }
 
     fn value_format(&self, connector: Connector, warnings: &mut Vec<String>) -> Result<Format, OptionError> {
@@ -377,7 +469,12 @@ impl<'a> Reader<'a> {
             (Some(name), _) => ("value.format", name),
             (None, Some(name)) => ("format", name),
             (None, None) if connector == Connector::Confluent => return Ok(Format::AvroRegistry),
-            (None, None) => return missing("a `kafka` table needs a format", "add 'format' = 'avro-confluent', 'json' or 'raw'"),
+            (None, None) => {
+                return missing(
+                    "a `kafka` table needs a format",
+                    "add 'format' = 'avro-confluent', 'json' or 'raw'",
+                );
+            }
         };
         let format = self.format_named(key, name)?;
         if name == "avro" && format == Format::AvroRegistry {
@@ -391,10 +488,18 @@ impl<'a> Reader<'a> {
 
     fn key_fields(&self, connector: Connector) -> Result<Vec<String>, OptionError> {
         let named: Vec<String> = match self.get("key.fields") {
-            Some(list) => list.split(';').map(|field| field.trim().to_owned()).filter(|field| !field.is_empty()).collect(),
+            Some(list) => list
+                .split(';')
+                .map(|field| field.trim().to_owned())
+                .filter(|field| !field.is_empty())
+                .collect(),
             None if connector == Connector::UpsertKafka => self.table.primary_key.clone(),
-            None if connector == Connector::Confluent && !self.table.distributed_by.is_empty() => self.table.distributed_by.clone(),
-            None if connector == Connector::Confluent && !self.table.primary_key.is_empty() => self.table.primary_key.clone(),
+            None if connector == Connector::Confluent && !self.table.distributed_by.is_empty() => {
+                self.table.distributed_by.clone()
+            }
+            None if connector == Connector::Confluent && !self.table.primary_key.is_empty() => {
+                self.table.primary_key.clone()
+            }
             // A topic without a key schema shows its key as a column `key` BYTES: a table that leads with one means it.
             None if connector == Connector::Confluent && self.leads_with_raw_key() => vec![RAW_KEY.to_owned()],
             None => Vec::new(),
@@ -402,7 +507,11 @@ impl<'a> Reader<'a> {
         for field in &named {
             if self.table.column(field).is_none() {
                 let names: Vec<&str> = self.table.columns.iter().map(|column| column.name.as_str()).collect();
-                return wrong("key.fields", format!("the key's field `{field}` is no column"), format!("the columns are {}", names.join(", ")));
+                return wrong(
+                    "key.fields",
+                    format!("the key's field `{field}` is no column"),
+                    format!("the columns are {}", names.join(", ")),
+                );
             }
         }
         Ok(named)
@@ -413,10 +522,19 @@ impl<'a> Reader<'a> {
         first.is_some_and(|column| column.name == RAW_KEY && matches!(column.ty.kind, TypeKind::VarBinary(_)))
     }
 
-    fn key_format(&self, connector: Connector, fields: &[String], value: Format) -> Result<Option<Format>, OptionError> {
+    fn key_format(
+        &self,
+        connector: Connector,
+        fields: &[String],
+        value: Format,
+    ) -> Result<Option<Format>, OptionError> {
         if fields.is_empty() {
             if connector == Connector::Kafka && self.get("key.format").is_some() && self.get("key.fields").is_none() {
-                return wrong("key.format", "a key format needs the key's columns", "add 'key.fields' = 'id'");
+                return wrong(
+                    "key.format",
+                    "a key format needs the key's columns",
+                    "add 'key.fields' = 'id'",
+                );
             }
             return Ok(None);
         }
@@ -425,13 +543,24 @@ impl<'a> Reader<'a> {
             None if connector == Connector::Confluent => {
                 // A single BYTES column is what a topic without a key schema has.
                 let single_bytes = match fields {
-                    [one] => self.table.column(one).is_some_and(|(_, column)| matches!(column.ty.kind, TypeKind::VarBinary(_))),
+                    [one] => self
+                        .table
+                        .column(one)
+                        .is_some_and(|(_, column)| matches!(column.ty.kind, TypeKind::VarBinary(_))),
                     _ => false,
                 };
-                Ok(Some(if single_bytes { Format::Raw } else { Format::AvroRegistry }))
+                Ok(Some(if single_bytes {
+                    Format::Raw
+                } else {
+                    Format::AvroRegistry
+                }))
             }
             None if connector == Connector::UpsertKafka => Ok(Some(value)),
-            None => wrong("key.fields", "the key's columns need a format", "add 'key.format' = 'raw' or 'json'"),
+            None => wrong(
+                "key.fields",
+                "the key's columns need a format",
+                "add 'key.format' = 'raw' or 'json'",
+            ),
         }
     }
 
@@ -439,19 +568,31 @@ impl<'a> Reader<'a> {
         // `json.x` speaks of the value; `value.json.x` and `key.json.x` of their side.
         let get = |name: &str| {
             let scoped = self.get(&format!("{prefix}.{name}"));
-            if prefix.starts_with("value") { scoped.or_else(|| self.get(&format!("json.{name}"))) } else { scoped }
+            if prefix.starts_with("value") {
+                scoped.or_else(|| self.get(&format!("json.{name}")))
+            } else {
+                scoped
+            }
         };
         let flag = |name: &str| match get(name) {
             None => Ok(false),
             Some(word) if word.eq_ignore_ascii_case("true") => Ok(true),
             Some(word) if word.eq_ignore_ascii_case("false") => Ok(false),
-            Some(other) => wrong(&format!("json.{name}"), format!("'{other}' is neither true nor false"), "write 'true' or 'false'"),
+            Some(other) => wrong(
+                &format!("json.{name}"),
+                format!("'{other}' is neither true nor false"),
+                "write 'true' or 'false'",
+            ),
         };
         let iso_timestamps = match get("timestamp-format.standard") {
             None | Some("SQL") => false,
             Some("ISO-8601") => true,
             Some(other) => {
-                return wrong("json.timestamp-format.standard", format!("'{other}' is not a standard"), "SQL or ISO-8601");
+                return wrong(
+                    "json.timestamp-format.standard",
+                    format!("'{other}' is not a standard"),
+                    "SQL or ISO-8601",
+                );
             }
         };
         let options = json::Options {
@@ -461,7 +602,11 @@ impl<'a> Reader<'a> {
             ignore_null_fields: flag("encode.ignore-null-fields")?,
         };
         if options.ignore_parse_errors && options.fail_on_missing_field {
-            return wrong("json.ignore-parse-errors", "a missing field cannot both fail and be ignored", "keep one of the two");
+            return wrong(
+                "json.ignore-parse-errors",
+                "a missing field cannot both fail and be ignored",
+                "keep one of the two",
+            );
         }
         Ok(options)
     }
@@ -469,25 +614,43 @@ impl<'a> Reader<'a> {
     fn millis(&self, key: &str) -> Result<i64, OptionError> {
         match self.get(key).map(str::parse) {
             Some(Ok(millis)) => Ok(millis),
-            Some(Err(_)) => wrong(key, "it is not a number of milliseconds since 1970", "such as '1767323045000'"),
-            None => missing(format!("the mode 'timestamp' needs '{key}'"), format!("add '{key}' = '1767323045000'")),
+            Some(Err(_)) => wrong(
+                key,
+                "it is not a number of milliseconds since 1970",
+                "such as '1767323045000'",
+            ),
+            None => missing(
+                format!("the mode 'timestamp' needs '{key}'"),
+                format!("add '{key}' = '1767323045000'"),
+            ),
         }
     }
 
     /// `partition:0,offset:42;partition:1,offset:300`.
     fn offsets(&self, key: &str) -> Result<Vec<(i32, i64)>, OptionError> {
         let Some(text) = self.get(key) else {
-            return missing(format!("the mode 'specific-offsets' needs '{key}'"), format!("add '{key}' = 'partition:0,offset:42'"));
+            return missing(
+                format!("the mode 'specific-offsets' needs '{key}'"),
+                format!("add '{key}' = 'partition:0,offset:42'"),
+            );
         };
         let one = |part: &str| -> Option<(i32, i64)> {
             let (partition, offset) = part.trim().split_once(',')?;
             let partition = partition.trim().strip_prefix("partition:")?.parse().ok()?;
             Some((partition, offset.trim().strip_prefix("offset:")?.parse().ok()?))
         };
-        let parsed: Option<Vec<(i32, i64)>> = text.split(';').filter(|part| !part.trim().is_empty()).map(one).collect();
+        let parsed: Option<Vec<(i32, i64)>> = text
+            .split(';')
+            .filter(|part| !part.trim().is_empty())
+            .map(one)
+            .collect();
         match parsed {
             Some(offsets) if !offsets.is_empty() => Ok(offsets),
-            _ => wrong(key, format!("'{text}' does not name partitions and offsets"), "such as 'partition:0,offset:42;partition:1,offset:300'"),
+            _ => wrong(
+                key,
+                format!("'{text}' does not name partitions and offsets"),
+                "such as 'partition:0,offset:42;partition:1,offset:300'",
+            ),
         }
     }
 
@@ -503,7 +666,11 @@ impl<'a> Reader<'a> {
             Some("timestamp") => Startup::Timestamp(self.millis("scan.startup.timestamp-millis")?),
             Some("specific-offsets") => Startup::Offsets(self.offsets("scan.startup.specific-offsets")?),
             Some(other) => {
-                return wrong("scan.startup.mode", format!("'{other}' is not a startup mode"), "earliest-offset, latest-offset, timestamp, specific-offsets or group-offsets");
+                return wrong(
+                    "scan.startup.mode",
+                    format!("'{other}' is not a startup mode"),
+                    "earliest-offset, latest-offset, timestamp, specific-offsets or group-offsets",
+                );
             }
         })
     }
@@ -515,17 +682,29 @@ impl<'a> Reader<'a> {
             Some("timestamp") => Bound::Timestamp(self.millis("scan.bounded.timestamp-millis")?),
             Some("specific-offsets") => Bound::Offsets(self.offsets("scan.bounded.specific-offsets")?),
             Some(other) => {
-                return wrong("scan.bounded.mode", format!("'{other}' is not a bounded mode"), "unbounded, latest-offset, timestamp or specific-offsets");
+                return wrong(
+                    "scan.bounded.mode",
+                    format!("'{other}' is not a bounded mode"),
+                    "unbounded, latest-offset, timestamp or specific-offsets",
+                );
             }
         })
     }
 
     fn on_error(&self) -> Result<OnError, OptionError> {
         let target = self.get("error-handling.log.target");
-        let modes = ["error-handling.mode", "value.error-handling.mode", "key.error-handling.mode"];
+        let modes = [
+            "error-handling.mode",
+            "value.error-handling.mode",
+            "key.error-handling.mode",
+        ];
         let Some((key, mode)) = modes.iter().find_map(|key| self.get(key).map(|mode| (*key, mode))) else {
             return match target {
-                Some(_) => wrong("error-handling.log.target", "a target needs a mode", "add 'error-handling.mode' = 'log'"),
+                Some(_) => wrong(
+                    "error-handling.log.target",
+                    "a target needs a mode",
+                    "add 'error-handling.mode' = 'log'",
+                ),
                 None => Ok(OnError::Fail),
             };
         };
@@ -533,8 +712,15 @@ impl<'a> Reader<'a> {
             ("fail", _) => Ok(OnError::Fail),
             ("ignore", _) | ("log", None) => Ok(OnError::Skip),
             ("log" | "dead-letter", Some(target)) => Ok(OnError::DeadLetter(target.to_owned())),
-            ("dead-letter", None) => missing("the mode 'dead-letter' needs a topic", "add 'error-handling.log.target' = 'errors'"),
-            (other, _) => wrong(key, format!("'{other}' is not a way to handle errors"), "fail, ignore, log or dead-letter"),
+            ("dead-letter", None) => missing(
+                "the mode 'dead-letter' needs a topic",
+                "add 'error-handling.log.target' = 'errors'",
+            ),
+            (other, _) => wrong(
+                key,
+                format!("'{other}' is not a way to handle errors"),
+                "fail, ignore, log or dead-letter",
+            ),
         }
     }
 }

@@ -80,10 +80,16 @@ impl Definition {
         let text = record["sql"].as_str().ok_or("the record has no `sql`")?;
         if let Some(columns) = record["view_columns"].as_array() {
             let columns = columns.iter().filter_map(Json::as_str).map(str::to_owned).collect();
-            return view_of(text, columns).map(|view| Definition::View(Arc::new(view))).ok_or("it is not a view".to_owned());
+            return view_of(text, columns)
+                .map(|view| Definition::View(Arc::new(view)))
+                .ok_or("it is not a view".to_owned());
         }
         let script = sql::parse_script(text);
-        let statement = script.items.into_iter().find_map(|item| item.statement).ok_or("it is not a statement")?;
+        let statement = script
+            .items
+            .into_iter()
+            .find_map(|item| item.statement)
+            .ok_or("it is not a statement")?;
         match sql::bind(text, &statement, &Sight::default()) {
             Ok(Bound::CreateTable { table, .. }) => Ok(Definition::table(complete(table))),
             Ok(_) => Err("it is not a table".to_owned()),
@@ -95,9 +101,12 @@ impl Definition {
 fn view_of(text: &str, columns: Vec<String>) -> Option<View> {
     let script = sql::parse_script(text);
     match script.items.into_iter().find_map(|item| item.statement)?.kind {
-        StatementKind::CreateView(view) => {
-            Some(View { name: view.name.table().to_owned(), columns, query: view.query, source: text.into() })
-        }
+        StatementKind::CreateView(view) => Some(View {
+            name: view.name.table().to_owned(),
+            columns,
+            query: view.query,
+            source: text.into(),
+        }),
         _ => None,
     }
 }

@@ -65,14 +65,24 @@ impl ResultBuffer {
         let rows: Vec<Vec<Value>> = state.rows.iter().take(PAGE_ROWS_MAX).cloned().collect();
         let next = token + rows.len() as u64;
         let all = state.complete && rows.len() == state.rows.len();
-        Some(ResultPage { rows, next: (!all).then(|| next.to_string()) })
+        Some(ResultPage {
+            rows,
+            next: (!all).then(|| next.to_string()),
+        })
     }
 }
 
 impl ResultBuffer {
     /// All rows there will be.
     pub(crate) fn filled(rows: Vec<Vec<Value>>) -> ResultBuffer {
-        let state = State { rows: rows.into(), first: 0, complete: true };
-        ResultBuffer { state: Mutex::new(state), space: Notify::new() }
+        let state = State {
+            rows: rows.into(),
+            first: 0,
+            complete: true,
+        };
+        ResultBuffer {
+            state: Mutex::new(state),
+            space: Notify::new(),
+        }
     }
 }

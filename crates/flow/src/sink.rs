@@ -29,8 +29,15 @@ pub(crate) struct RowWriter {
 
 enum SideWriter {
     Raw(Wanted),
-    Json { columns: Vec<Wanted>, options: json::Options, id: Option<i32> },
-    Avro { program: Program, id: Option<i32> },
+    Json {
+        columns: Vec<Wanted>,
+        options: json::Options,
+        id: Option<i32>,
+    },
+    Avro {
+        program: Program,
+        id: Option<i32>,
+    },
 }
 
 /// What a sink's preparation ran into.
@@ -65,9 +72,20 @@ impl RowWriter {
             _ => None,
         };
         let value = Some(side(options.value_format, layout.value, &options, false, unset, schemas, dry).await?);
-        let not_null = columns.iter().enumerate().filter(|(_, index)| !table.columns[**index].ty.nullable);
-        let not_null = not_null.map(|(slot, index)| (slot, table.columns[*index].name.clone())).collect();
-        let place = |wanted: Meta| layout.meta.iter().find(|(meta, ..)| *meta == wanted).map(|(.., slot)| *slot);
+        let not_null = columns
+            .iter()
+            .enumerate()
+            .filter(|(_, index)| !table.columns[**index].ty.nullable);
+        let not_null = not_null
+            .map(|(slot, index)| (slot, table.columns[*index].name.clone()))
+            .collect();
+        let place = |wanted: Meta| {
+            layout
+                .meta
+                .iter()
+                .find(|(meta, ..)| *meta == wanted)
+                .map(|(.., slot)| *slot)
+        };
         Ok(RowWriter {
             topic: options.topic.as_str().into(),
             key,
@@ -95,11 +113,15 @@ impl RowWriter {
             }
         }
         let key = match &self.key {
-            Some(side) => side.write(row).map_err(|why| format!("the key for `{}`: {why}", self.table.name))?,
+            Some(side) => side
+                .write(row)
+                .map_err(|why| format!("the key for `{}`: {why}", self.table.name))?,
             None => None,
         };
         let value = match &self.value {
-            Some(side) => side.write(row).map_err(|why| format!("the value for `{}`: {why}", self.table.name))?,
+            Some(side) => side
+                .write(row)
+                .map_err(|why| format!("the value for `{}`: {why}", self.table.name))?,
             None => None,
         };
         let timestamp = self.timestamp.and_then(|slot| match &row[slot] {
@@ -111,7 +133,14 @@ impl RowWriter {
             Some(Value::Map(entries)) => entries.iter().filter_map(header).collect(),
             _ => Vec::new(),
         };
-        Ok(Output { topic: Arc::clone(&self.topic), partition: None, key, value, headers, timestamp })
+        Ok(Output {
+            topic: Arc::clone(&self.topic),
+            partition: None,
+            key,
+            value,
+            headers,
+            timestamp,
+        })
     }
 }
 
@@ -130,7 +159,12 @@ fn unset_column<'a>(table: &'a Table, columns: &[usize]) -> Option<&'a str> {
     let unset = |(index, column): &(usize, &sql::Column)| {
         column.is_writable() && !column.ty.nullable && !columns.contains(index)
     };
-    table.columns.iter().enumerate().find(unset).map(|(_, column)| column.name.as_str())
+    table
+        .columns
+        .iter()
+        .enumerate()
+        .find(unset)
+        .map(|(_, column)| column.name.as_str())
 }
 
 async fn side(
@@ -145,7 +179,9 @@ async fn side(
     let json_options = if is_key { &options.key_json } else { &options.value_json };
     let subject = format!("{}-{}", options.topic, if is_key { "key" } else { "value" });
     let complete = || match unset {
-        Some(name) => Err(SinkError::Schema(format!("column `{name}` is NOT NULL and gets no value"))),
+        Some(name) => Err(SinkError::Schema(format!(
+            "column `{name}` is NOT NULL and gets no value"
+        ))),
         None => Ok(()),
     };
     if format != Format::AvroRegistry {
@@ -154,11 +190,20 @@ async fn side(
     match format {
         Format::Raw => match columns.into_iter().next() {
             Some(column) => Ok(SideWriter::Raw(column)),
-            None => Err(SinkError::Schema("the raw format needs one column, the value has none".to_owned())),
+            None => Err(SinkError::Schema(
+                "the raw format needs one column, the value has none".to_owned(),
+            )),
         },
-        Format::Json => Ok(SideWriter::Json { columns, options: json_options.clone(), id: None }),
+        Format::Json => Ok(SideWriter::Json {
+            columns,
+            options: json_options.clone(),
+            id: None,
+        }),
         Format::JsonRegistry => {
-            let latest = schemas.latest(&subject).await.map_err(|error| SinkError::Registry(error.into()))?;
+            let latest = schemas
+                .latest(&subject)
+                .await
+                .map_err(|error| SinkError::Registry(error.into()))?;
             let id = match latest {
                 Some(registered) if registered.schema_type != SchemaType::Json => {
                     return Err(wrong_type(&subject, registered.schema_type, format));
@@ -170,14 +215,24 @@ async fn side(
                     register(schemas, &subject, SchemaType::Json, &text).await?
                 }
             };
-            Ok(SideWriter::Json { columns, options: json_options.clone(), id: Some(id) })
+            Ok(SideWriter::Json {
+                columns,
+                options: json_options.clone(),
+                id: Some(id),
+            })
         }
         Format::AvroPlain => {
             let text = mapping::derive(&fields(&columns)).map_err(SinkError::Schema)?;
-            Ok(SideWriter::Avro { program: derived_program(&text, &columns)?, id: None })
+            Ok(SideWriter::Avro {
+                program: derived_program(&text, &columns)?,
+                id: None,
+            })
         }
         Format::AvroRegistry => {
-            let latest = schemas.latest(&subject).await.map_err(|error| SinkError::Registry(error.into()))?;
+            let latest = schemas
+                .latest(&subject)
+                .await
+                .map_err(|error| SinkError::Registry(error.into()))?;
             if let Some(registered) = latest {
                 if registered.schema_type != SchemaType::Avro {
                     return Err(wrong_type(&subject, registered.schema_type, format));
@@ -185,12 +240,19 @@ async fn side(
                 let schema = avro::parse(&registered).map_err(SinkError::Schema)?;
                 let program = Program::new(&schema, &columns)
                     .map_err(|why| SinkError::Schema(format!("subject `{subject}`: {why}")))?;
-                return Ok(SideWriter::Avro { program, id: Some(registered.id) });
+                return Ok(SideWriter::Avro {
+                    program,
+                    id: Some(registered.id),
+                });
             }
             complete()?;
             let text = derive_for(&columns, is_key).map_err(SinkError::Schema)?;
             let program = derived_program(&text, &columns)?;
-            let id = if dry { 0 } else { register(schemas, &subject, SchemaType::Avro, &text).await? };
+            let id = if dry {
+                0
+            } else {
+                register(schemas, &subject, SchemaType::Avro, &text).await?
+            };
             Ok(SideWriter::Avro { program, id: Some(id) })
         }
     }
@@ -215,15 +277,24 @@ fn derived_program(text: &str, columns: &[Wanted]) -> Result<Program, SinkError>
 }
 
 fn fields(columns: &[Wanted]) -> Vec<(String, DataType)> {
-    columns.iter().map(|column| (column.field.clone(), column.ty.clone())).collect()
+    columns
+        .iter()
+        .map(|column| (column.field.clone(), column.ty.clone()))
+        .collect()
 }
 
 fn wrong_type(subject: &str, is: SchemaType, format: Format) -> SinkError {
-    SinkError::Schema(format!("subject `{subject}` is {is:?}, the table writes {}", format.as_str()))
+    SinkError::Schema(format!(
+        "subject `{subject}` is {is:?}, the table writes {}",
+        format.as_str()
+    ))
 }
 
 async fn register(schemas: &dyn Schemas, subject: &str, ty: SchemaType, text: &str) -> Result<i32, SinkError> {
-    schemas.register(subject, ty, text).await.map_err(|error| SinkError::Registry(error.into()))
+    schemas
+        .register(subject, ty, text)
+        .await
+        .map_err(|error| SinkError::Registry(error.into()))
 }
 
 impl SideWriter {

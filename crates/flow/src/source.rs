@@ -45,7 +45,11 @@ impl RowReader {
     pub(crate) fn new(scan: &Scan) -> Result<RowReader, OptionError> {
         let options = TableOptions::of(&scan.table, &scan.options)?;
         let layout = Layout::new(&scan.table, &options, &scan.columns, false)?;
-        let plain_error = |why: String| OptionError { key: None, message: why, hint: "use 'avro-registry'".to_owned() };
+        let plain_error = |why: String| OptionError {
+            key: None,
+            message: why,
+            hint: "use 'avro-registry'".to_owned(),
+        };
         let key = Side::new(&scan.table, &options, layout.key, true).map_err(plain_error)?;
         let value = Side::new(&scan.table, &options, layout.value, false).map_err(plain_error)?;
         Ok(RowReader {
@@ -73,7 +77,10 @@ impl RowReader {
     pub(crate) async fn learn(&mut self, id: i32, schemas: &dyn Schemas) -> Result<(), TopicsError> {
         let schema = match schemas.by_id(id).await {
             Ok(registered) if registered.schema_type == client::SchemaType::Avro => avro::parse(&registered),
-            Ok(registered) => Err(format!("schema {id} is {:?}, the table's format is avro-registry", registered.schema_type)),
+            Ok(registered) => Err(format!(
+                "schema {id} is {:?}, the table's format is avro-registry",
+                registered.schema_type
+            )),
             Err(error) if error.kind == base::ErrorKind::NotFound => Err(format!("the registry has no schema {id}")),
             Err(error) => return Err(error),
         };
@@ -93,12 +100,22 @@ impl RowReader {
         record: &Record,
         row: &mut [Value],
     ) -> Result<Outcome, ReadFailure> {
-        if self.key.read(record.key.as_ref(), row).map_err(|failure| within("key", failure))? == Outcome::Skipped {
+        if self
+            .key
+            .read(record.key.as_ref(), row)
+            .map_err(|failure| within("key", failure))?
+            == Outcome::Skipped
+        {
             for wanted in &self.key.wanted {
                 row[wanted.slot] = Value::Null;
             }
         }
-        if self.value.read(record.value.as_ref(), row).map_err(|failure| within("value", failure))? == Outcome::Skipped {
+        if self
+            .value
+            .read(record.value.as_ref(), row)
+            .map_err(|failure| within("value", failure))?
+            == Outcome::Skipped
+        {
             return Ok(Outcome::Skipped);
         }
         for (meta, kind, slot) in &self.meta {
@@ -125,7 +142,11 @@ impl Side {
         Ok(Side {
             format,
             wanted,
-            json: if is_key { options.key_json.clone() } else { options.value_json.clone() },
+            json: if is_key {
+                options.key_json.clone()
+            } else {
+                options.value_json.clone()
+            },
             accept_plain_json: options.accept_plain_json,
             subject: format!("{}-{}", options.topic, if is_key { "key" } else { "value" }),
             reader: None,
@@ -138,19 +159,32 @@ impl Side {
         if self.format != Some(Format::AvroRegistry) || self.wanted.is_empty() {
             return Ok(());
         }
-        let Ok(Some(registered)) = schemas.latest(&self.subject).await else { return Ok(()) };
+        let Ok(Some(registered)) = schemas.latest(&self.subject).await else {
+            return Ok(());
+        };
         if registered.schema_type != client::SchemaType::Avro {
-            return Err(format!("subject `{}` is {:?}, the table's format is avro-registry", self.subject, registered.schema_type));
+            return Err(format!(
+                "subject `{}` is {:?}, the table's format is avro-registry",
+                self.subject, registered.schema_type
+            ));
         }
         let schema = avro::parse(&registered)?;
         self.reader = Some(Arc::clone(&schema));
-        let program = self.program(schema).map_err(|why| format!("the schema of subject `{}` does not fit the table: {why}", self.subject))?;
+        let program = self
+            .program(schema)
+            .map_err(|why| format!("the schema of subject `{}` does not fit the table: {why}", self.subject))?;
         self.programs.insert(registered.id, Ok(program));
         Ok(())
     }
 
     fn program(&self, writer: Arc<Schema>) -> Result<Program, String> {
-        Program::new(writer, &self.wanted, &Defaults { reader: self.reader.as_deref() })
+        Program::new(
+            writer,
+            &self.wanted,
+            &Defaults {
+                reader: self.reader.as_deref(),
+            },
+        )
     }
 
     fn read(&self, bytes: Option<&bytes::Bytes>, row: &mut [Value]) -> Result<Outcome, ReadFailure> {

@@ -24,7 +24,12 @@ impl Tables for Sight {
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.relations.keys().cloned().chain(self.names.iter().cloned()).collect();
+        let mut names: Vec<String> = self
+            .relations
+            .keys()
+            .cloned()
+            .chain(self.names.iter().cloned())
+            .collect();
         names.sort();
         names.dedup();
         names
@@ -44,7 +49,9 @@ pub(crate) async fn infer(topics: &dyn Topics, schemas: &dyn Schemas, topic: &st
     let (value_columns, value_format) = part(topic, "val", value.as_ref())?;
     let mut columns: Vec<Column> = Vec::new();
     // A field of both key and value is read from the value.
-    let overlap = key_columns.iter().any(|(name, _)| value_columns.iter().any(|(other, _)| other == name));
+    let overlap = key_columns
+        .iter()
+        .any(|(name, _)| value_columns.iter().any(|(other, _)| other == name));
     for (name, ty) in &key_columns {
         columns.push(Column::physical(name, ty.clone()));
     }
@@ -61,7 +68,10 @@ pub(crate) async fn infer(topics: &dyn Topics, schemas: &dyn Schemas, topic: &st
         ("topic".to_owned(), topic.to_owned()),
         ("key.format".to_owned(), key_format.to_owned()),
         ("value.format".to_owned(), value_format.to_owned()),
-        ("value.fields-include".to_owned(), if overlap { "ALL" } else { "EXCEPT_KEY" }.to_owned()),
+        (
+            "value.fields-include".to_owned(),
+            if overlap { "ALL" } else { "EXCEPT_KEY" }.to_owned(),
+        ),
     ];
     options.retain(|(name, value)| !(name == "topic" && value == topic));
     Ok(Some(Table {
@@ -104,11 +114,17 @@ fn hidden_columns() -> [Column; 2] {
     let hidden = |name: &str, key: &str, ty: DataType| Column {
         name: name.to_owned(),
         ty,
-        kind: ColumnKind::Metadata { key: key.to_owned(), is_virtual: true },
+        kind: ColumnKind::Metadata {
+            key: key.to_owned(),
+            is_virtual: true,
+        },
         comment: None,
         hidden: true,
     };
-    let headers = TypeKind::Map(Box::new(DataType::not_null(TypeKind::STRING)), Box::new(DataType::bytes()));
+    let headers = TypeKind::Map(
+        Box::new(DataType::not_null(TypeKind::STRING)),
+        Box::new(DataType::bytes()),
+    );
     [
         hidden("$rowtime", "timestamp", DataType::not_null(TypeKind::TimestampLtz(3))),
         hidden("$headers", "headers", DataType::not_null(headers)),

@@ -1,4 +1,5 @@
 //! Power cuts and restarts: whatever dies, every record goes through exactly once.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -27,7 +28,11 @@ fn ids(platform: &Platform, topic: &str) -> Vec<i64> {
     let mut ids: Vec<i64> = platform
         .records(topic)
         .into_iter()
-        .map(|(_, record)| serde_json::from_slice::<serde_json::Value>(&record.value.unwrap()).unwrap()["id"].as_i64().unwrap())
+        .map(|(_, record)| {
+            serde_json::from_slice::<serde_json::Value>(&record.value.unwrap()).unwrap()["id"]
+                .as_i64()
+                .unwrap()
+        })
         .collect();
     ids.sort_unstable();
     ids
@@ -82,7 +87,11 @@ async fn an_older_run_is_fenced() {
     put(&platform, 2..10);
     let ended = old.wait("r-set-evens").await.unwrap();
     assert_eq!(ended.phase, Phase::Failed);
-    assert!(ended.detail.contains("another run of this job took over"), "{}", ended.detail);
+    assert!(
+        ended.detail.contains("another run of this job took over"),
+        "{}",
+        ended.detail
+    );
     platform.wait_for("evens", 5).await;
     assert_eq!(ids(&platform, "evens"), [0, 2, 4, 6, 8]);
     new.shutdown().await;
@@ -127,19 +136,32 @@ async fn statements_live_as_they_are_told() {
     let engine = platform.engine();
     let tables = SQL.split("EXECUTE").next().unwrap();
     engine.apply_script("r", tables, &BTreeMap::new()).await.unwrap();
-    let submission = |name: &str, text: &str| Submission { name: Some(name.to_owned()), text: text.to_owned(), properties: BTreeMap::new() };
+    let submission = |name: &str, text: &str| Submission {
+        name: Some(name.to_owned()),
+        text: text.to_owned(),
+        properties: BTreeMap::new(),
+    };
     let insert = "INSERT INTO evens SELECT id FROM src WHERE id < 100";
     let statement = engine.submit(submission("route-1", insert)).await.unwrap();
-    assert_eq!((statement.phase, statement.kind, statement.is_bounded), (Phase::Running, "INSERT_INTO", false));
+    assert_eq!(
+        (statement.phase, statement.kind, statement.is_bounded),
+        (Phase::Running, "INSERT_INTO", false)
+    );
     // Its name is taken; a name of another form is refused.
-    for (name, message) in [("route-1", "there is a statement `route-1` already"), ("Route 1", "`Route 1` is not a statement's name")] {
+    for (name, message) in [
+        ("route-1", "there is a statement `route-1` already"),
+        ("Route 1", "`Route 1` is not a statement's name"),
+    ] {
         let error = engine.submit(submission(name, insert)).await.unwrap_err();
         assert!(error.to_string().starts_with(message), "{error}");
     }
     put(&platform, 0..3);
     platform.wait_for("evens", 3).await;
     let stopped = engine.stop("route-1").await.unwrap();
-    assert_eq!((stopped.phase, stopped.counters.records_in, stopped.counters.records_out), (Phase::Stopped, 3, 3));
+    assert_eq!(
+        (stopped.phase, stopped.counters.records_in, stopped.counters.records_out),
+        (Phase::Stopped, 3, 3)
+    );
     assert_eq!(stopped.latest_offsets[0].offset, 3);
     // Stopped stays stopped over a restart, and what came meanwhile is read on resume.
     put(&platform, 3..5);
@@ -167,8 +189,15 @@ async fn a_changed_script_goes_on_where_the_old_one_stood() {
     platform.wait_for("evens", 2).await;
     let uid = engine.get("r-set-evens").await.unwrap().uid;
     engine.apply_script("r", SQL, &BTreeMap::new()).await.unwrap();
-    assert_eq!(engine.get("r-set-evens").await.unwrap().uid, uid, "the same text changes nothing");
-    let changed = SQL.replace("INSERT INTO evens SELECT id FROM", "INSERT INTO evens SELECT id * 100 FROM");
+    assert_eq!(
+        engine.get("r-set-evens").await.unwrap().uid,
+        uid,
+        "the same text changes nothing"
+    );
+    let changed = SQL.replace(
+        "INSERT INTO evens SELECT id FROM",
+        "INSERT INTO evens SELECT id * 100 FROM",
+    );
     engine.apply_script("r", &changed, &BTreeMap::new()).await.unwrap();
     put(&platform, 4..6);
     platform.wait_for("evens", 3).await;

@@ -3,6 +3,7 @@
 //! A file is made of sections. `== topic NAME PARTITIONS`, `== subject NAME avro|json` with the schema below,
 //! `== input TOPIC` with lines `key | value` (`~` for none), `== sql`, and then what is expected: `== output TOPIC` with lines
 //! `key | value`, sorted; `== rows` with a query's rows; `== refused` with the messages; `== statements` with names and phases.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -16,7 +17,10 @@ use rivulet_flow::{FlowError, Phase, Statement};
 #[tokio::test]
 async fn scenarios_give_their_golden_output() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.sort();
     assert!(paths.len() >= 10, "the scenario files are there");
     let mut wrong = Vec::new();
@@ -25,7 +29,11 @@ async fn scenarios_give_their_golden_output() {
         for (expected, got, section) in run(&text).await {
             if expected.trim() != got.trim() {
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                wrong.push(format!("{name}, {section}\n--- expected\n{}\n--- got\n{}", expected.trim(), got.trim()));
+                wrong.push(format!(
+                    "{name}, {section}\n--- expected\n{}\n--- got\n{}",
+                    expected.trim(),
+                    got.trim()
+                ));
             }
         }
     }
@@ -59,10 +67,17 @@ async fn run(text: &str) -> Vec<(String, String, String)> {
         match head.as_slice() {
             ["topic", name, partitions] => platform.create_topic(name, partitions.parse().unwrap()),
             ["subject", name, language] => {
-                let language = if *language == "avro" { SchemaType::Avro } else { SchemaType::Json };
+                let language = if *language == "avro" {
+                    SchemaType::Avro
+                } else {
+                    SchemaType::Json
+                };
                 platform.register(name, language, body.trim());
             }
-            ["input", topic] => body.lines().filter(|line| !line.trim().is_empty()).for_each(|line| input(&platform, topic, line)),
+            ["input", topic] => body
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+                .for_each(|line| input(&platform, topic, line)),
             ["sql"] => {
                 outcome = engine.apply_script("t", &body, &BTreeMap::new()).await;
                 sql = body;
@@ -82,26 +97,48 @@ async fn run(text: &str) -> Vec<(String, String, String)> {
             ["statements"] => {
                 let mut got = String::new();
                 for statement in engine.list().await {
-                    let detail = if statement.detail.is_empty() { String::new() } else { format!(": {}", statement.detail) };
+                    let detail = if statement.detail.is_empty() {
+                        String::new()
+                    } else {
+                        format!(": {}", statement.detail)
+                    };
                     let counters = statement.counters;
                     let counted = format!(
                         " in {} out {} skipped {} dead {}",
-                        counters.records_in, counters.records_out, counters.records_skipped, counters.records_dead_lettered
+                        counters.records_in,
+                        counters.records_out,
+                        counters.records_skipped,
+                        counters.records_dead_lettered
                     );
-                    let warnings: String = statement.warnings.iter().map(|warning| format!("\n  warning: {warning}")).collect();
-                    got.push_str(&format!("{} {}{counted}{detail}{warnings}\n", statement.name, statement.phase));
+                    let warnings: String = statement
+                        .warnings
+                        .iter()
+                        .map(|warning| format!("\n  warning: {warning}"))
+                        .collect();
+                    got.push_str(&format!(
+                        "{} {}{counted}{detail}{warnings}\n",
+                        statement.name, statement.phase
+                    ));
                 }
                 compared.push((body, got, "statements".to_owned()));
             }
             ["schema", subject] => {
-                compared.push((body, platform.schema_text(subject).unwrap_or_default(), format!("schema {subject}")));
+                compared.push((
+                    body,
+                    platform.schema_text(subject).unwrap_or_default(),
+                    format!("schema {subject}"),
+                ));
             }
             other => panic!("a section `{other:?}` is not known"),
         }
     }
-    let told = matches!(&outcome, Err(_)) && !compared.iter().any(|(_, _, section)| section == "refused");
+    let told = outcome.is_err() && !compared.iter().any(|(_, _, section)| section == "refused");
     if told {
-        compared.push((String::new(), outcome.unwrap_err().render(&sql), "not refused".to_owned()));
+        compared.push((
+            String::new(),
+            outcome.unwrap_err().render(&sql),
+            "not refused".to_owned(),
+        ));
     }
     compared
 }
@@ -111,7 +148,12 @@ fn input(platform: &Platform, topic: &str, line: &str) {
     let (key, value) = (key.trim(), value.trim());
     let key = (key != "~").then(|| platform.encode(&format!("{topic}-key"), key));
     let value = match value.strip_prefix("hex:") {
-        Some(hex) => Some((0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()),
+        Some(hex) => Some(
+            (0..hex.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+                .collect(),
+        ),
         None => (value != "~").then(|| platform.encode(&format!("{topic}-value"), value)),
     };
     platform.produce(topic, key.as_deref(), value);
@@ -123,7 +165,11 @@ async fn settle(engine: &rivulet_flow::Engine, platform: &Platform, statements: 
         loop {
             let now = engine.get(&statement.name).await.unwrap();
             let done = now.latest_offsets.iter().all(|position| {
-                let count = platform.records(&position.topic).iter().filter(|(p, _)| *p == position.partition).count();
+                let count = platform
+                    .records(&position.topic)
+                    .iter()
+                    .filter(|(p, _)| *p == position.partition)
+                    .count();
                 position.offset >= count as i64
             });
             let reads = !now.latest_offsets.is_empty();
@@ -146,10 +192,18 @@ fn output(platform: &Platform, topic: &str) -> String {
                 .iter()
                 .map(|(name, value)| {
                     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                    format!("{}={}", text(name), value.as_ref().map_or("~".to_owned(), |value| text(value)))
+                    format!(
+                        "{}={}",
+                        text(name),
+                        value.as_ref().map_or("~".to_owned(), |value| text(value))
+                    )
                 })
                 .collect();
-            let headers = if headers.is_empty() { String::new() } else { format!(" | {}", headers.join(", ")) };
+            let headers = if headers.is_empty() {
+                String::new()
+            } else {
+                format!(" | {}", headers.join(", "))
+            };
             format!("{} | {}{headers}", show(record.key), show(record.value))
         })
         .collect();
@@ -158,7 +212,9 @@ fn output(platform: &Platform, topic: &str) -> String {
 }
 
 async fn rows(engine: &rivulet_flow::Engine, outcome: &Result<Vec<Statement>, FlowError>) -> String {
-    let Ok(statements) = outcome else { return "refused".to_owned() };
+    let Ok(statements) = outcome else {
+        return "refused".to_owned();
+    };
     let mut lines = Vec::new();
     for statement in statements {
         let Some(columns) = &statement.columns else { continue };
@@ -172,7 +228,10 @@ async fn rows(engine: &rivulet_flow::Engine, outcome: &Result<Vec<Statement>, Fl
                 }
             };
             for row in &page.rows {
-                let shown = row.iter().zip(columns).map(|(value, column)| sql::to_text(value, &column.ty.kind, &jiff::tz::TimeZone::UTC));
+                let shown = row
+                    .iter()
+                    .zip(columns)
+                    .map(|(value, column)| sql::to_text(value, &column.ty.kind, &jiff::tz::TimeZone::UTC));
                 lines.push(shown.collect::<Vec<_>>().join(" | "));
             }
             if page.rows.is_empty() {

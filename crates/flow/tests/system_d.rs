@@ -1,5 +1,6 @@
 //! The routing SQL of a published CDC system, in its variants: each runs unchanged and routes exactly what it should,
 //! or is refused with a message that says what to write instead.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -14,12 +15,18 @@ use serde_json::{Value as Json, json};
 const TYPES: [(&str, &str, &str); 4] = [
     ("CarCreated", "Car Created", "filtered-car-created-events"),
     ("LoanCreated", "Loan Created", "filtered-loan-created-events"),
-    ("LoanPaymentSubmitted", "Loan Payment Submitted", "filtered-loan-payment-submitted-events"),
+    (
+        "LoanPaymentSubmitted",
+        "Loan Payment Submitted",
+        "filtered-loan-payment-submitted-events",
+    ),
     ("CarServiceDone", "Car Service Done", "filtered-service-events"),
 ];
 
 fn read(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/system_d").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/system_d")
+        .join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -45,7 +52,11 @@ fn produce_events(platform: &Platform, framed: bool) {
         let (event_type, event_name, _) = TYPES[number % 4];
         let put = |id: String, event_type: &str, op: &str| {
             let text = change(&id, event_type, event_name, op).to_string();
-            let value = if framed { platform.encode("raw-event-headers-value", &text) } else { text.into_bytes() };
+            let value = if framed {
+                platform.encode("raw-event-headers-value", &text)
+            } else {
+                text.into_bytes()
+            };
             platform.produce("raw-event-headers", Some(id.as_bytes()), Some(value));
         };
         put(format!("e-{number}"), event_type, "c");
@@ -78,9 +89,16 @@ async fn routes(file: &str, suffix: &str, framed: bool, every_op: bool) {
     }
     let engine = platform.engine();
     let sql = read(file);
-    assert_eq!(sql.matches("CREATE TABLE").count() + sql.matches("INSERT INTO").count(), 9, "{file}");
+    assert_eq!(
+        sql.matches("CREATE TABLE").count() + sql.matches("INSERT INTO").count(),
+        9,
+        "{file}"
+    );
     let statements = apply(&engine, &sql).await;
-    let running = statements.iter().filter(|statement| statement.phase == Phase::Running).count();
+    let running = statements
+        .iter()
+        .filter(|statement| statement.phase == Phase::Running)
+        .count();
     assert_eq!(running, 4, "{file}: one job for each INSERT");
     produce_events(&platform, framed);
     let mut all_expected = Vec::new();
@@ -115,10 +133,18 @@ async fn the_sink_keeps_fields_and_leaves_the_capture_time_out() {
     platform.create_topic("raw-event-headers", 1);
     let engine = platform.engine();
     apply(&engine, &read("current/generated.sql")).await;
-    platform.produce("raw-event-headers", None, Some(change("e-1", "CarCreated", "Car Created", "c").to_string().into_bytes()));
+    platform.produce(
+        "raw-event-headers",
+        None,
+        Some(change("e-1", "CarCreated", "Car Created", "c").to_string().into_bytes()),
+    );
     platform.wait_for("filtered-car-created-events-flink", 1).await;
     let (_, record) = platform.records("filtered-car-created-events-flink").remove(0);
-    assert_eq!(record.key.as_deref(), Some(b"e-1".as_slice()), "`key` BYTES is the record's key");
+    assert_eq!(
+        record.key.as_deref(),
+        Some(b"e-1".as_slice()),
+        "`key` BYTES is the record's key"
+    );
     let mut expected = change("e-1", "CarCreated", "Car Created", "c");
     expected.as_object_mut().unwrap().remove("__ts_ms");
     let value: Json = serde_json::from_str(&platform.decode(&record.value.unwrap())).unwrap();
@@ -132,7 +158,11 @@ async fn plain_json_under_json_registry_fails_and_says_how_to_mend_it() {
     platform.create_topic("raw-event-headers", 1);
     let engine = platform.engine();
     let statements = apply(&engine, &read("current/confluent.sql")).await;
-    platform.produce("raw-event-headers", None, Some(change("e-1", "CarCreated", "Car Created", "c").to_string().into_bytes()));
+    platform.produce(
+        "raw-event-headers",
+        None,
+        Some(change("e-1", "CarCreated", "Car Created", "c").to_string().into_bytes()),
+    );
     let ended = engine.wait(&statements.last().unwrap().name).await.unwrap();
     assert_eq!(ended.phase, Phase::Failed);
     let wanted = "topic `raw-event-headers`, partition 0, offset 0: the record's value cannot be read: it begins with the bytes `7b 22";
@@ -150,7 +180,11 @@ async fn plain_json_under_json_registry_fails_and_says_how_to_mend_it() {
         1,
     );
     apply(&engine, &sql).await;
-    platform.produce("raw-event-headers", None, Some(change("e-1", "CarCreated", "Car Created", "c").to_string().into_bytes()));
+    platform.produce(
+        "raw-event-headers",
+        None,
+        Some(change("e-1", "CarCreated", "Car Created", "c").to_string().into_bytes()),
+    );
     platform.wait_for("filtered-car-created-events-flink", 1).await;
     engine.shutdown().await;
 }
@@ -167,7 +201,11 @@ fn nested(id: &str, event_type: &str, event_name: &str, entity: &str, attributes
 fn with_nested_source() -> Platform {
     let platform = Platform::new();
     platform.create_topic("raw_business_events", 2);
-    platform.register("raw_business_events-value", SchemaType::Avro, read("raw_business_event.avsc").trim());
+    platform.register(
+        "raw_business_events-value",
+        SchemaType::Avro,
+        read("raw_business_event.avsc").trim(),
+    );
     platform
 }
 
@@ -176,20 +214,32 @@ async fn nested_avro_is_routed_to_three_topics() {
     let platform = with_nested_source();
     let engine = platform.engine();
     let statements = apply(&engine, &read("nested_avro.sql")).await;
-    let warned = statements.iter().any(|statement| statement.warnings.iter().any(|w| w.contains("avro-confluent")));
+    let warned = statements
+        .iter()
+        .any(|statement| statement.warnings.iter().any(|w| w.contains("avro-confluent")));
     assert!(warned, "the spelling of the format is remarked on");
     for number in 0..40 {
         let (event_type, event_name, _) = TYPES[number % 4];
         let (entity, attributes) = match number % 4 {
             0 => ("Car", json!({})),
-            3 => ("Car", json!({"dealerId": if number % 8 == 3 { "dealer-001" } else { "dealer-002" }})),
+            3 => (
+                "Car",
+                json!({"dealerId": if number % 8 == 3 { "dealer-001" } else { "dealer-002" }}),
+            ),
             _ => ("Loan", json!({"loan.loanAmount": "1000"})),
         };
-        let value = platform.encode("raw_business_events-value", &nested(&format!("e-{number}"), event_type, event_name, entity, &attributes));
+        let value = platform.encode(
+            "raw_business_events-value",
+            &nested(&format!("e-{number}"), event_type, event_name, entity, &attributes),
+        );
         platform.produce("raw_business_events", None, Some(value));
     }
     let mut got = BTreeMap::new();
-    for (topic, count) in [("filtered_loan_events", 20), ("filtered_service_events", 5), ("filtered_car_events", 10)] {
+    for (topic, count) in [
+        ("filtered_loan_events", 20),
+        ("filtered_service_events", 5),
+        ("filtered_car_events", 10),
+    ] {
         platform.wait_for(topic, count).await;
         let uuids: BTreeSet<usize> = platform
             .records(topic)
@@ -203,7 +253,10 @@ async fn nested_avro_is_routed_to_three_topics() {
         assert_eq!(platform.records(topic).len(), count);
         got.insert(topic, uuids);
     }
-    assert_eq!(got["filtered_loan_events"], (0..40).filter(|n| n % 4 == 1 || n % 4 == 2).collect());
+    assert_eq!(
+        got["filtered_loan_events"],
+        (0..40).filter(|n| n % 4 == 1 || n % 4 == 2).collect()
+    );
     assert_eq!(got["filtered_service_events"], (0..40).filter(|n| n % 8 == 3).collect());
     assert_eq!(got["filtered_car_events"], (0..40).filter(|n| n % 4 == 0).collect());
     engine.shutdown().await;
@@ -224,7 +277,10 @@ async fn json_documents_in_a_column_are_taken_apart() {
     platform.wait_for("filtered_large_loans", 1).await;
     let (_, record) = platform.records("filtered_large_loans").remove(0);
     let value: Json = serde_json::from_slice(&record.value.unwrap()).unwrap();
-    assert_eq!((value["id"].as_str(), value["loan_amount"].as_f64()), (Some("large"), Some(250_000.5)));
+    assert_eq!(
+        (value["id"].as_str(), value["loan_amount"].as_f64()),
+        (Some("large"), Some(250_000.5))
+    );
     engine.shutdown().await;
 }
 
@@ -257,7 +313,10 @@ async fn nineteen_examples_run_or_are_refused_with_a_way_out() {
             (message, Err(FlowError::Sql(errors))) => {
                 let found = errors.iter().find(|error| error.message.starts_with(message));
                 let found = found.unwrap_or_else(|| panic!("{name}: {errors:#?}"));
-                assert!(found.hint.as_ref().is_some_and(|hint| hint.len() > 10), "{name} says what to write instead");
+                assert!(
+                    found.hint.as_ref().is_some_and(|hint| hint.len() > 10),
+                    "{name} says what to write instead"
+                );
                 assert!(found.line >= 1 && found.column >= 1);
             }
             (_, Err(other)) => panic!("{name}: {other}"),

@@ -215,13 +215,11 @@ async fn results(
     Query(query): Query<ResultsQuery>,
 ) -> Result<Json<Value>, Failure> {
     let page = state.engine.results(&name, query.token.as_deref()).await?;
-    let text = |value: &sql::Value| {
-        if matches!(value, sql::Value::Null) {
-            Value::Null
-        } else {
-            Value::from(format!("{value:?}"))
-        }
+    let columns = state.engine.get(&name).await?.columns.unwrap_or_default();
+    let cell = |(value, column): (&sql::Value, &flow::ResultColumn)| {
+        sql::to_json(value, &column.ty.kind, &jiff::tz::TimeZone::UTC)
     };
-    let rows: Vec<Vec<Value>> = page.rows.iter().map(|row| row.iter().map(text).collect()).collect();
+    let row = |row: &Vec<sql::Value>| row.iter().zip(&columns).map(cell).collect::<Vec<_>>();
+    let rows: Vec<Vec<Value>> = page.rows.iter().map(row).collect();
     Ok(Json(json!({"rows": rows, "next": page.next})))
 }

@@ -139,6 +139,16 @@ pub(crate) enum Planted {
     NoSync,
     /// Opening goes on without a checkpoint that fences off the old WAL.
     NoFence,
+    /// New segment files' names are not synced.
+    NoNameSync,
+    /// What recovery replayed is not synced before the WAL that held it is given up.
+    NoReplaySync,
+    /// A checkpoint does not wait for the segments it tells of.
+    CheckpointBeforeSegments,
+    /// Checkpoints forget the producers.
+    NoProducers,
+    /// Readers see what is written before it is synced.
+    ReadBeforeSync,
 }
 
 impl Default for LogOptions {

@@ -109,10 +109,20 @@ fn decode(bytes: &[u8]) -> Option<Checkpoint> {
         chain: fields.u32()?,
     };
     let clean = fields.u8()? == 1;
-    let deleting = (0..fields.u32()?).map(|_| fields.u64().map(PartitionId)).collect::<Option<_>>()?;
-    let heads = (0..fields.u32()?).map(|_| decode_head(&mut fields)).collect::<Option<_>>()?;
+    let deleting = (0..fields.u32()?)
+        .map(|_| fields.u64().map(PartitionId))
+        .collect::<Option<_>>()?;
+    let heads = (0..fields.u32()?)
+        .map(|_| decode_head(&mut fields))
+        .collect::<Option<_>>()?;
     let tables = Tables::decode(&mut fields)?;
-    fields.is_empty().then_some(Checkpoint { position, clean, deleting, heads, tables })
+    fields.is_empty().then_some(Checkpoint {
+        position,
+        clean,
+        deleting,
+        heads,
+        tables,
+    })
 }
 
 fn decode_head(fields: &mut Fields<'_>) -> Option<(PartitionId, Head)> {
@@ -122,10 +132,17 @@ fn decode_head(fields: &mut Fields<'_>) -> Option<(PartitionId, Head)> {
     head.log_end = fields.i64()?;
     for _ in 0..fields.u32()? {
         let (base, bytes, max_timestamp) = (fields.i64()?, fields.u64()?, fields.i64()?);
-        head.segments.push(SegmentMeta { base, bytes, max_timestamp });
+        head.segments.push(SegmentMeta {
+            base,
+            bytes,
+            max_timestamp,
+        });
     }
     for _ in 0..fields.u32()? {
-        head.epochs.push(EpochStart { epoch: fields.i32()?, start: fields.i64()? });
+        head.epochs.push(EpochStart {
+            epoch: fields.i32()?,
+            start: fields.i64()?,
+        });
     }
     head.producers = Producers::decode(fields)?;
     Some((id, head))
@@ -155,7 +172,11 @@ pub(crate) struct Loaded {
 }
 
 pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> io::Result<Loaded> {
-    let mut loaded = Loaded { checkpoint: None, damaged: Vec::new(), missing: 0 };
+    let mut loaded = Loaded {
+        checkpoint: None,
+        damaged: Vec::new(),
+        missing: 0,
+    };
     for name in NAMES {
         let path = dir.join(name);
         let file = match disk.open(&path, OpenMode::Read) {
@@ -172,7 +193,11 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path) -> io::Result<Loaded> {
         match decode(&bytes) {
             Some(found) => {
                 let place = |checkpoint: &Checkpoint| (checkpoint.position.generation, checkpoint.position.sequence);
-                if loaded.checkpoint.as_ref().is_none_or(|other| place(other) < place(&found)) {
+                if loaded
+                    .checkpoint
+                    .as_ref()
+                    .is_none_or(|other| place(other) < place(&found))
+                {
                     loaded.checkpoint = Some(found);
                 }
             }

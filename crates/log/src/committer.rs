@@ -18,8 +18,9 @@ use crate::segment::{Reading, Segment};
 use crate::shared::{CheckpointJob, Dirty, Pending, Prepared, Removal, Shared, State};
 use crate::wal::{self, Wal};
 
-/// The buffer for a group shrinks to this when it was needed larger for once.
-const BUFFER_KEPT_BYTES: usize = 1 << 20;
+/// The buffer for a group shrinks to this when it has not been needed larger for [`SMALL_GROUPS`] groups.
+const BUFFER_KEPT_BYTES: usize = 256 << 10;
+const SMALL_GROUPS: u32 = 64;
 /// Small appends to one partition are gathered into one write up to this size.
 const GATHER_BYTES_MAX: usize = 1 << 20;
 /// Segment files that may wait for their sync.
@@ -40,6 +41,7 @@ pub(crate) struct Committer {
     removals: Vec<Removal>,
     unchecked_space_bytes: u64,
     scratch: Vec<u8>,
+    small_groups: u32,
 }
 
 /// What a durable frame changes for readers.
@@ -47,8 +49,15 @@ enum Effect {
     Create(Arc<Partition>),
     Delete(Arc<Partition>),
     Append(Written),
-    AdvanceStart { partition: Arc<Partition>, log_start: Offset },
-    Put { table: TableId, key: Bytes, value: Option<Bytes> },
+    AdvanceStart {
+        partition: Arc<Partition>,
+        log_start: Offset,
+    },
+    Put {
+        table: TableId,
+        key: Bytes,
+        value: Option<Bytes>,
+    },
 }
 
 struct Written {
@@ -61,7 +70,10 @@ struct Written {
 
 /// What the commit thread does next.
 enum Turn {
-    Group { pending: VecDeque<Pending>, heads: Option<Vec<u8>> },
+    Group {
+        pending: VecDeque<Pending>,
+        heads: Option<Vec<u8>>,
+    },
     Nothing,
     Close,
     Stop,
@@ -77,6 +89,7 @@ impl Committer {
             removals,
             unchecked_space_bytes: 0,
             scratch: Vec::new(),
+            small_groups: 0,
         }
     }
 
@@ -125,15 +138,25 @@ impl Committer {
                 // A checkpoint shows the state after all that is queued: take all of it, and the heads with it.
                 let pending = std::mem::take(&mut intake.queue);
                 let heads = self.encode_heads(shared, &mut intake);
-                return Turn::Group { pending, heads: Some(heads) };
+                return Turn::Group {
+                    pending,
+                    heads: Some(heads),
+                };
             }
             if !intake.queue.is_empty() {
-                return Turn::Group { pending: take_group(&mut intake.queue, shared), heads: None };
+                return Turn::Group {
+                    pending: take_group(&mut intake.queue, shared),
+                    heads: None,
+                };
             }
             if !wait {
                 return Turn::Nothing;
             }
             shared.arrived.wait(&mut intake);
+            if intake.queue.is_empty() {
+                // Woken for something else: a checkpoint may be due by now.
+                return Turn::Nothing;
+            }
         }
     }
 
@@ -141,6 +164,10 @@ impl Committer {
         let now = shared.clock.wall_ms();
         for head in intake.heads.values_mut() {
             head.producers.expire(now, shared.options.producer_expiration_ms);
+            #[cfg(test)]
+            if shared.options.planted == crate::api::Planted::NoProducers {
+                head.producers = Default::default();
+            }
         }
         checkpoint::encode_heads(intake.deleting.iter(), intake.heads.iter())
     }
@@ -181,6 +208,8 @@ impl Committer {
     fn commit(&mut self, shared: &Shared, group: &VecDeque<Pending>) -> Result<(), LogError> {
         self.buffer.clear();
         self.effects.clear();
+        let bytes: u64 = group.iter().map(|pending| pending.bytes + FRAME_ALIGN as u64).sum();
+        self.buffer.reserve(bytes as usize);
         let mut written = 0;
         for pending in group {
             if !pending.ops.is_empty() {
@@ -189,6 +218,13 @@ impl Committer {
         }
         if self.buffer.is_empty() {
             return Ok(());
+        }
+        #[cfg(test)]
+        if shared.options.planted == crate::api::Planted::ReadBeforeSync {
+            self.write_wal(shared, written..self.buffer.len())?;
+            self.write_segments(shared)?;
+            self.apply(shared);
+            return self.sync_wal(shared);
         }
         if shared.keeps_files() {
             self.write_wal(shared, written..self.buffer.len())?;
@@ -200,10 +236,25 @@ impl Committer {
             self.mark(shared)?;
             self.keep_budgets(shared)?;
         }
-        if self.buffer.capacity() > 2 * BUFFER_KEPT_BYTES {
-            self.buffer = Vec::with_capacity(BUFFER_KEPT_BYTES);
-        }
+        self.shrink();
         Ok(())
+    }
+
+    /// Gives memory back that a burst needed and nothing since.
+    fn shrink(&mut self) {
+        let needed = self.buffer.len().max(self.scratch.len());
+        self.small_groups = if needed > BUFFER_KEPT_BYTES {
+            0
+        } else {
+            self.small_groups + 1
+        };
+        if self.small_groups >= SMALL_GROUPS {
+            self.small_groups = 0;
+            self.buffer.clear();
+            self.buffer.shrink_to(BUFFER_KEPT_BYTES);
+            self.scratch.clear();
+            self.scratch.shrink_to(BUFFER_KEPT_BYTES);
+        }
     }
 
     /// Appends the frame of one commit to the buffer; `written` is how far the buffer stands in the WAL already.
@@ -255,7 +306,11 @@ impl Committer {
             return Ok(());
         }
         let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
-        self.wal.current.file.sync_data().map_err(|error| shared.io_error("syncing", &path, error))?;
+        self.wal
+            .current
+            .file
+            .sync_data()
+            .map_err(|error| shared.io_error("syncing", &path, error))?;
         self.wal.durable_through = self.wal.sequence;
         Ok(())
     }
@@ -267,7 +322,9 @@ impl Committer {
         self.want_next(shared);
         self.wait_for(shared, |jobs| jobs.wal.prepared.is_some())?;
         let mut jobs = shared.jobs.lock();
-        let Some(next) = jobs.wal.prepared.take() else { return Err(LogError::Closed) };
+        let Some(next) = jobs.wal.prepared.take() else {
+            return Err(LogError::Closed);
+        };
         jobs.wal.used.push_back(current);
         drop(jobs);
         self.wal.switch(next);
@@ -287,11 +344,7 @@ impl Committer {
     }
 
     /// Blocks until the keeper has come so far; does the keeper's work itself when the log is driven.
-    fn wait_for(
-        &self,
-        shared: &Shared,
-        reached: impl Fn(&crate::shared::Jobs) -> bool,
-    ) -> Result<(), LogError> {
+    fn wait_for(&self, shared: &Shared, reached: impl Fn(&crate::shared::Jobs) -> bool) -> Result<(), LogError> {
         if shared.options.driven {
             while !reached(&shared.jobs.lock()) {
                 if !shared.keep_step() {
@@ -317,8 +370,9 @@ impl Committer {
             Effect::Append(written) => Some(written),
             _ => None,
         });
-        let mut sorted: Vec<(PartitionId, Place, Range<usize>)> =
-            appends.map(|written| (written.partition.id, written.place, written.range.clone())).collect();
+        let mut sorted: Vec<(PartitionId, Place, Range<usize>)> = appends
+            .map(|written| (written.partition.id, written.place, written.range.clone()))
+            .collect();
         sorted.sort_unstable_by_key(|(id, place, _)| (*id, *place));
         let mut rest = &sorted[..];
         while let Some((partition, place, first)) = rest.first() {
@@ -378,11 +432,14 @@ impl Committer {
                 }
                 Effect::AdvanceStart { partition, log_start } => {
                     let gone = advance_start(partition, *log_start);
-                    self.removals.extend(gone.iter().map(|segment| Removal::Segment(partition.id, segment.base)));
+                    self.removals
+                        .extend(gone.iter().map(|segment| Removal::Segment(partition.id, segment.base)));
                     touch(partition);
                 }
                 Effect::Put { table, key, value } => {
-                    tables.get_or_insert_with(|| shared.tables.write()).put(*table, key, value.as_deref());
+                    tables
+                        .get_or_insert_with(|| shared.tables.write())
+                        .put(*table, key, value.as_deref());
                 }
             }
         }
@@ -416,11 +473,19 @@ impl Committer {
             (view.segments.last().cloned(), expected)
         };
         let Some(active) = active else { return };
-        active.appended(&index_only(shared, partition), written.place.position, expected, headers(bytes));
+        active.appended(
+            &index_only(shared, partition),
+            written.place.position,
+            expected,
+            headers(bytes),
+        );
         let mut view = partition.view.write();
         for header in headers(bytes) {
             if header.leader_epoch > view.epochs.last().map_or(-1, |entry| entry.epoch) {
-                let entry = EpochStart { epoch: header.leader_epoch, start: header.base_offset };
+                let entry = EpochStart {
+                    epoch: header.leader_epoch,
+                    start: header.base_offset,
+                };
                 view.epochs = view.epochs.iter().copied().chain([entry]).collect();
             }
         }
@@ -457,7 +522,10 @@ impl Committer {
             self.unchecked_space_bytes = 0;
             let free_bytes = shared.disk.free_bytes(&shared.options.dir).unwrap_or(u64::MAX);
             if free_bytes < shared.options.free_bytes_min && !shared.low_space.swap(true, Ordering::Relaxed) {
-                tracing::error!(free_bytes, "the disk is nearly full: appends are refused until there is space");
+                tracing::error!(
+                    free_bytes,
+                    "the disk is nearly full: appends are refused until there is space"
+                );
             }
         }
         let unsynced_bytes_max = shared.options.unsynced_bytes_max;
@@ -477,7 +545,11 @@ impl Committer {
         let removals = std::mem::take(&mut self.removals);
         self.wal_bytes = 0;
         let mut jobs = shared.jobs.lock();
-        jobs.checkpoint = Some(CheckpointJob { bytes, generation, removals });
+        jobs.checkpoint = Some(CheckpointJob {
+            bytes,
+            generation,
+            removals,
+        });
         jobs.checkpoint_underway = true;
         drop(jobs);
         shared.job_arrived.notify_one();
@@ -518,7 +590,11 @@ fn take_group(queue: &mut VecDeque<Pending>, shared: &Shared) -> VecDeque<Pendin
         fits
     });
     let count = count.count();
-    if count == queue.len() { std::mem::take(queue) } else { queue.drain(..count).collect() }
+    if count == queue.len() {
+        std::mem::take(queue)
+    } else {
+        queue.drain(..count).collect()
+    }
 }
 
 fn encode_op(buffer: &mut Vec<u8>, op: &Prepared) -> Effect {
@@ -540,25 +616,46 @@ fn encode_op(buffer: &mut Vec<u8>, op: &Prepared) -> Effect {
                 wire::patch_leader_epoch(batch, leader_epoch);
             }
             let (partition, next_offset) = (Arc::clone(&append.partition), append.next_offset);
-            Effect::Append(Written { partition, place: append.place, next_offset, range })
+            Effect::Append(Written {
+                partition,
+                place: append.place,
+                next_offset,
+                range,
+            })
         }
         Prepared::AdvanceStart { partition, log_start } => {
             frame::put_advance_start(buffer, partition.id, *log_start);
-            Effect::AdvanceStart { partition: Arc::clone(partition), log_start: *log_start }
+            Effect::AdvanceStart {
+                partition: Arc::clone(partition),
+                log_start: *log_start,
+            }
         }
         Prepared::Put { table, key, value } => {
             frame::put_put(buffer, *table, key, value.as_deref());
-            Effect::Put { table: *table, key: key.clone(), value: value.clone() }
+            Effect::Put {
+                table: *table,
+                key: key.clone(),
+                value: value.clone(),
+            }
         }
     }
 }
 
 fn index_only<'a>(shared: &'a Shared, partition: &Partition) -> Reading<'a> {
-    Reading { files: &shared.files, partition: partition.id, end: Offset::MAX, epochs: &[] }
+    Reading {
+        files: &shared.files,
+        partition: partition.id,
+        end: Offset::MAX,
+        epochs: &[],
+    }
 }
 
 fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &[u8]) -> Result<(), LogError> {
-    let key = FileKey { partition, base: place.segment_base, kind: FileKind::Log };
+    let key = FileKey {
+        partition,
+        base: place.segment_base,
+        kind: FileKind::Log,
+    };
     let written = shared.files.create(key).and_then(|(file, created)| {
         file.write_all_at(bytes, place.position)?;
         Ok((file, created))
@@ -566,7 +663,11 @@ fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &
     let (file, created) = written.map_err(|error| shared.io_error("writing", &shared.files.path(key), error))?;
     if shared.keeps_files() {
         let mut jobs = shared.jobs.lock();
-        let fresh = Dirty { file, bytes: 0, created: false };
+        let fresh = Dirty {
+            file,
+            bytes: 0,
+            created: false,
+        };
         let dirty = jobs.dirty.entry((partition, place.segment_base)).or_insert(fresh);
         dirty.bytes += bytes.len() as u64;
         dirty.created |= created;
@@ -581,7 +682,12 @@ fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &
 fn advance_start(partition: &Partition, log_start: Offset) -> Vec<Arc<Segment>> {
     let mut view = partition.view.write();
     view.log_start = view.log_start.max(log_start);
-    let gone = trimmed(&view.segments, |segment| segment.base, view.log_start, view.high_watermark);
+    let gone = trimmed(
+        &view.segments,
+        |segment| segment.base,
+        view.log_start,
+        view.high_watermark,
+    );
     let mut epochs = view.epochs.to_vec();
     trim_epochs(&mut epochs, view.log_start);
     view.epochs = Arc::from(epochs);

@@ -42,7 +42,12 @@ struct OpenFiles {
 
 impl Files {
     pub(crate) fn new(disk: Arc<dyn Disk>, partitions_dir: PathBuf, open_max: usize) -> Files {
-        Files { disk, partitions_dir, open_max: open_max.max(8), open: Mutex::default() }
+        Files {
+            disk,
+            partitions_dir,
+            open_max: open_max.max(8),
+            open: Mutex::default(),
+        }
     }
 
     pub(crate) fn dir(&self, partition: PartitionId) -> PathBuf {
@@ -114,10 +119,5 @@ impl Files {
         }
         let now = open.uses;
         open.by_key.insert(key, (Arc::clone(file), now));
-    }
-
-    #[cfg(test)]
-    pub(crate) fn open_count(&self) -> usize {
-        self.open.lock().by_key.len()
     }
 }

@@ -133,11 +133,27 @@ pub(crate) fn seal(header: &mut [u8], payload_bytes: u32, payload_crc: u32, meta
 /// An operation as a frame holds it; offsets and places are settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FrameOp<'a> {
-    Create { partition: PartitionId },
-    Delete { partition: PartitionId },
-    Append { partition: PartitionId, base: Offset, place: Place, batches: &'a [u8] },
-    AdvanceStart { partition: PartitionId, log_start: Offset },
-    Put { table: TableId, key: &'a [u8], value: Option<&'a [u8]> },
+    Create {
+        partition: PartitionId,
+    },
+    Delete {
+        partition: PartitionId,
+    },
+    Append {
+        partition: PartitionId,
+        base: Offset,
+        place: Place,
+        batches: &'a [u8],
+    },
+    AdvanceStart {
+        partition: PartitionId,
+        log_start: Offset,
+    },
+    Put {
+        table: TableId,
+        key: &'a [u8],
+        value: Option<&'a [u8]>,
+    },
 }
 
 pub(crate) fn put_create(buffer: &mut Vec<u8>, partition: PartitionId) {
@@ -194,18 +210,31 @@ pub(crate) fn ops(payload: &[u8], count: u32) -> impl Iterator<Item = FrameOp<'_
 
 fn op<'a>(fields: &mut Fields<'a>) -> Option<FrameOp<'a>> {
     match fields.u8()? {
-        CREATE => Some(FrameOp::Create { partition: PartitionId(fields.u64()?) }),
-        DELETE => Some(FrameOp::Delete { partition: PartitionId(fields.u64()?) }),
+        CREATE => Some(FrameOp::Create {
+            partition: PartitionId(fields.u64()?),
+        }),
+        DELETE => Some(FrameOp::Delete {
+            partition: PartitionId(fields.u64()?),
+        }),
         APPEND => {
             let partition = PartitionId(fields.u64()?);
             let base = fields.i64()?;
-            let place = Place { segment_base: fields.i64()?, position: fields.u64()? };
+            let place = Place {
+                segment_base: fields.i64()?,
+                position: fields.u64()?,
+            };
             let bytes = fields.u32()? as usize;
-            Some(FrameOp::Append { partition, base, place, batches: fields.bytes(bytes)? })
+            Some(FrameOp::Append {
+                partition,
+                base,
+                place,
+                batches: fields.bytes(bytes)?,
+            })
         }
-        ADVANCE_START => {
-            Some(FrameOp::AdvanceStart { partition: PartitionId(fields.u64()?), log_start: fields.i64()? })
-        }
+        ADVANCE_START => Some(FrameOp::AdvanceStart {
+            partition: PartitionId(fields.u64()?),
+            log_start: fields.i64()?,
+        }),
         PUT => {
             let table = TableId(fields.u16()?);
             let key_bytes = fields.u32()? as usize;
@@ -213,7 +242,11 @@ fn op<'a>(fields: &mut Fields<'a>) -> Option<FrameOp<'a>> {
             let present = fields.u8()? == 1;
             let value_bytes = fields.u32()? as usize;
             let value = fields.bytes(value_bytes)?;
-            Some(FrameOp::Put { table, key, value: present.then_some(value) })
+            Some(FrameOp::Put {
+                table,
+                key,
+                value: present.then_some(value),
+            })
         }
         _ => None,
     }
@@ -227,7 +260,10 @@ mod tests {
     fn a_frame_reads_back_and_no_flipped_byte_passes() {
         let mut buffer = Vec::new();
         let start = begin(&mut buffer);
-        let place = Place { segment_base: 7, position: 99 };
+        let place = Place {
+            segment_base: 7,
+            position: 99,
+        };
         put_create(&mut buffer, PartitionId(1));
         let range = put_append(&mut buffer, PartitionId(1), 7, place, b"batch");
         put_put(&mut buffer, TableId(3), b"key", None);
@@ -236,8 +272,14 @@ mod tests {
         put_delete(&mut buffer, PartitionId(1));
         let payload_bytes = (buffer.len() - FRAME_HEADER_BYTES) as u32;
         let crc = payload_crc(&buffer, start);
-        let meta =
-            FrameMeta { op_count: 6, generation: 4, sequence: 5, durable_through: 3, previous: 77, wall_ms: 1234 };
+        let meta = FrameMeta {
+            op_count: 6,
+            generation: 4,
+            sequence: 5,
+            durable_through: 3,
+            previous: 77,
+            wall_ms: 1234,
+        };
         let checksum = seal(&mut buffer[start..], payload_bytes, crc, meta);
         pad(&mut buffer);
 
@@ -250,9 +292,31 @@ mod tests {
         assert_eq!(&buffer[range], b"batch");
         let read: Vec<FrameOp<'_>> = ops(payload, header.op_count).collect();
         assert_eq!(read.len(), 6);
-        assert_eq!(read[1], FrameOp::Append { partition: PartitionId(1), base: 7, place, batches: b"batch" });
-        assert_eq!(read[2], FrameOp::Put { table: TableId(3), key: b"key", value: None });
-        assert_eq!(read[3], FrameOp::Put { table: TableId(3), key: b"key", value: Some(b"") });
+        assert_eq!(
+            read[1],
+            FrameOp::Append {
+                partition: PartitionId(1),
+                base: 7,
+                place,
+                batches: b"batch"
+            }
+        );
+        assert_eq!(
+            read[2],
+            FrameOp::Put {
+                table: TableId(3),
+                key: b"key",
+                value: None
+            }
+        );
+        assert_eq!(
+            read[3],
+            FrameOp::Put {
+                table: TableId(3),
+                key: b"key",
+                value: Some(b"")
+            }
+        );
 
         for at in 0..FRAME_HEADER_BYTES + payload_bytes as usize {
             let mut damaged = buffer.clone();

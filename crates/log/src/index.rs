@@ -51,7 +51,11 @@ impl Entry {
 
     fn decode(bytes: &[u8], segment_base: Offset, number: u64) -> Option<Entry> {
         let mut fields = Fields::new(bytes);
-        let entry = Entry { base_offset: fields.i64()?, position: fields.u64()?, max_timestamp: fields.i64()? };
+        let entry = Entry {
+            base_offset: fields.i64()?,
+            position: fields.u64()?,
+            max_timestamp: fields.i64()?,
+        };
         (fields.u32()? == entry.checksum(segment_base, number)).then_some(entry)
     }
 }
@@ -75,7 +79,10 @@ pub(crate) struct Stale;
 impl Index {
     /// The index of a segment that is empty.
     pub(crate) fn fresh() -> Index {
-        Index { loaded: true, ..Index::default() }
+        Index {
+            loaded: true,
+            ..Index::default()
+        }
     }
 
     /// Takes a batch in. `gap`: its base offset is not the one after the batch before.
@@ -87,7 +94,11 @@ impl Index {
             open => {
                 let so_far = open.map_or(TimestampMs::MIN, |open| open.max_timestamp);
                 self.tail.extend(*open);
-                *open = Some(Entry { base_offset, position, max_timestamp: max_timestamp.max(so_far) });
+                *open = Some(Entry {
+                    base_offset,
+                    position,
+                    max_timestamp: max_timestamp.max(so_far),
+                });
             }
         }
     }
@@ -154,7 +165,7 @@ impl Index {
         self.open = Some(from);
     }
 
-    /// The last entry for which `before` holds, or else the first; `before` must hold for a prefix of the entries.
+    /// The last entry for which `before` holds; `before` must hold for a prefix of the entries.
     pub(crate) fn last_where(
         &self,
         file: Option<&Arc<dyn DiskFile>>,
@@ -165,18 +176,14 @@ impl Index {
         let mut found = None;
         while low < high {
             let middle = low + (high - low) / 2;
-            let Some(entry) = self.entry(file, segment_base, middle)? else { return Ok(Err(Stale)) };
+            let Some(entry) = self.entry(file, segment_base, middle)? else {
+                return Ok(Err(Stale));
+            };
             if before(&entry) {
                 found = Some(entry);
                 low = middle + 1;
             } else {
                 high = middle;
-            }
-        }
-        if found.is_none() && self.count() > 0 {
-            found = self.entry(file, segment_base, 0)?;
-            if found.is_none() {
-                return Ok(Err(Stale));
             }
         }
         Ok(Ok(found))
@@ -193,7 +200,9 @@ impl Index {
         let mut found = None;
         while low < high {
             let middle = low + (high - low) / 2;
-            let Some(entry) = self.entry(file, segment_base, middle)? else { return Ok(Err(Stale)) };
+            let Some(entry) = self.entry(file, segment_base, middle)? else {
+                return Ok(Err(Stale));
+            };
             if reached(&entry) {
                 found = Some(entry);
                 high = middle;
@@ -208,12 +217,7 @@ impl Index {
         self.stored + self.tail.len() as u64 + u64::from(self.open.is_some())
     }
 
-    fn entry(
-        &self,
-        file: Option<&Arc<dyn DiskFile>>,
-        segment_base: Offset,
-        number: u64,
-    ) -> io::Result<Option<Entry>> {
+    fn entry(&self, file: Option<&Arc<dyn DiskFile>>, segment_base: Offset, number: u64) -> io::Result<Option<Entry>> {
         if number >= self.stored {
             let number = (number - self.stored) as usize;
             return Ok(self.tail.get(number).copied().or(self.open));

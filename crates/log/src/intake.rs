@@ -11,22 +11,31 @@ use wire::batch::check_crc;
 use wire::{BatchError, BatchHeader};
 
 use crate::api::*;
-use crate::frame::FRAME_HEADER_BYTES;
+use crate::frame::{FRAME_HEADER_BYTES, Place};
 use crate::partition::{Addition, EpochStart, Head, HeadMark, Partition, SegmentMeta};
 use crate::producers::{Producer, Standing};
 use crate::shared::{Intake, Pending, Prepared, PreparedAppend, Shared, State};
 
 /// What an operation weighs besides its bytes: its fields in the frame.
 const OP_OVERHEAD_BYTES: u64 = 64;
-/// Space that deletions and trims may still use when appends are refused is what `free_bytes_min` leaves.
+/// The settled outcomes, and where the word comes that they are durable.
 type Answer = (Vec<Outcome>, oneshot::Receiver<Result<(), LogError>>);
 
 /// How to take an operation back.
 enum Undo {
     Create(PartitionId),
     Delete(PartitionId, Head),
-    Append { partition: PartitionId, mark: HeadMark, producers: Vec<(i64, Option<Producer>)> },
-    Start { partition: PartitionId, log_start: Offset, segments: Vec<SegmentMeta>, epochs: Vec<EpochStart> },
+    Append {
+        partition: PartitionId,
+        mark: HeadMark,
+        producers: Vec<(i64, Option<Producer>)>,
+    },
+    Start {
+        partition: PartitionId,
+        log_start: Offset,
+        segments: Vec<SegmentMeta>,
+        epochs: Vec<EpochStart>,
+    },
 }
 
 /// Walks the headers of batches that stand one after another; ends at the first that cannot be read.
@@ -51,7 +60,10 @@ fn single(batch: &[u8]) -> Result<BatchHeader, BatchError> {
     }
     if header.count < 1 || header.last_offset_delta < 0 {
         let (count, last_offset_delta) = (header.count, header.last_offset_delta);
-        return Err(BatchError::Count { count, last_offset_delta });
+        return Err(BatchError::Count {
+            count,
+            last_offset_delta,
+        });
     }
     Ok(header)
 }
@@ -64,12 +76,19 @@ fn followers(batches: &[u8]) -> Result<Vec<BatchHeader>, BatchError> {
         let header = check_crc(&batches[at..])?;
         if header.last_offset_delta < 0 || header.base_offset < 0 {
             let (count, last_offset_delta) = (header.count, header.last_offset_delta);
-            return Err(BatchError::Count { count, last_offset_delta });
+            return Err(BatchError::Count {
+                count,
+                last_offset_delta,
+            });
         }
         at += header.size_bytes();
         headers.push(header);
     }
-    if headers.is_empty() { Err(BatchError::Empty) } else { Ok(headers) }
+    if headers.is_empty() {
+        Err(BatchError::Empty)
+    } else {
+        Ok(headers)
+    }
 }
 
 fn op_bytes(op: &Op) -> u64 {
@@ -114,7 +133,12 @@ impl Shared {
         intake.held_bytes += bytes;
         intake.held_commits += 1;
         let was_idle = intake.queue.is_empty();
-        intake.queue.push_back(Pending { ops: prepared, bytes, wall_ms, done: sender });
+        intake.queue.push_back(Pending {
+            ops: prepared,
+            bytes,
+            wall_ms,
+            done: sender,
+        });
         drop(intake);
         if was_idle {
             self.arrived.notify_one();
@@ -188,22 +212,33 @@ impl Shared {
                 Ok((Some(Prepared::Create(shared)), Outcome::Done))
             }
             Op::DeletePartition { partition } => {
-                let head = intake.heads.remove(&partition).ok_or(CommitCause::UnknownPartition(partition))?;
+                let head = intake
+                    .heads
+                    .remove(&partition)
+                    .ok_or(CommitCause::UnknownPartition(partition))?;
                 intake.deleting.insert(partition);
                 let shared = Arc::clone(&head.partition);
                 undo.push(Undo::Delete(partition, head));
                 Ok((Some(Prepared::Delete(shared)), Outcome::Done))
             }
-            Op::Append { partition, batch, leader_epoch } => {
-                self.accept_append(intake, partition, batch, leader_epoch, now, undo)
-            }
+            Op::Append {
+                partition,
+                batch,
+                leader_epoch,
+            } => self.accept_append(intake, partition, batch, leader_epoch, now, undo),
             Op::AppendAsFollower { partition, batches } => {
                 self.accept_as_follower(intake, partition, batches, now, undo)
             }
             Op::AdvanceStart { partition, log_start } => {
-                let head = intake.heads.get_mut(&partition).ok_or(CommitCause::UnknownPartition(partition))?;
+                let head = intake
+                    .heads
+                    .get_mut(&partition)
+                    .ok_or(CommitCause::UnknownPartition(partition))?;
                 if log_start > head.log_end {
-                    return Err(CommitCause::OffsetOutOfRange { log_end: head.log_end, found: log_start });
+                    return Err(CommitCause::OffsetOutOfRange {
+                        log_end: head.log_end,
+                        found: log_start,
+                    });
                 }
                 undo.push(Undo::Start {
                     partition,
@@ -213,7 +248,13 @@ impl Shared {
                 });
                 head.advance_start(log_start);
                 let shared = Arc::clone(&head.partition);
-                Ok((Some(Prepared::AdvanceStart { partition: shared, log_start }), Outcome::Done))
+                Ok((
+                    Some(Prepared::AdvanceStart {
+                        partition: shared,
+                        log_start,
+                    }),
+                    Outcome::Done,
+                ))
             }
             Op::Put { table, key, value } => Ok((Some(Prepared::Put { table, key, value }), Outcome::Done)),
         }
@@ -229,24 +270,46 @@ impl Shared {
         undo: &mut Vec<Undo>,
     ) -> Result<(Option<Prepared>, Outcome), CommitCause> {
         let mut header = single(&batch)?;
-        let head = intake.heads.get_mut(&partition).ok_or(CommitCause::UnknownPartition(partition))?;
+        let head = intake
+            .heads
+            .get_mut(&partition)
+            .ok_or(CommitCause::UnknownPartition(partition))?;
         let log_start = head.log_start;
-        let standing = head.producers.check(&header, now, self.options.producer_expiration_ms)?;
-        if let Standing::Duplicate { base_offset, last_offset } = standing {
+        let standing = head
+            .producers
+            .check(&header, now, self.options.producer_expiration_ms)?;
+        if let Standing::Duplicate {
+            base_offset,
+            last_offset,
+        } = standing
+        {
             // Queued without anything to write: it resolves when all before it, the original included, is durable.
-            let appended = Appended { base_offset, last_offset, log_start, duplicate: true };
+            let appended = Appended {
+                base_offset,
+                last_offset,
+                log_start,
+                duplicate: true,
+            };
             return Ok((None, Outcome::Appended(appended)));
         }
         let current = head.latest_epoch();
         if leader_epoch < current {
-            return Err(CommitCause::FencedLeaderEpoch { current, found: leader_epoch });
+            return Err(CommitCause::FencedLeaderEpoch {
+                current,
+                found: leader_epoch,
+            });
         }
         let base_offset = head.log_end;
         header.base_offset = base_offset;
         let place = head.place(base_offset, batch.len() as u64, self.options.segment_bytes_max);
         let (append, undone) = take_in(head, place, batch, &[header], Some(leader_epoch), now);
         undo.push(undone);
-        let appended = Appended { base_offset, last_offset: header.last_offset(), log_start, duplicate: false };
+        let appended = Appended {
+            base_offset,
+            last_offset: header.last_offset(),
+            log_start,
+            duplicate: false,
+        };
         Ok((Some(append), Outcome::Appended(appended)))
     }
 
@@ -259,14 +322,23 @@ impl Shared {
         undo: &mut Vec<Undo>,
     ) -> Result<(Option<Prepared>, Outcome), CommitCause> {
         let headers = followers(&batches)?;
-        let head = intake.heads.get_mut(&partition).ok_or(CommitCause::UnknownPartition(partition))?;
+        let head = intake
+            .heads
+            .get_mut(&partition)
+            .ok_or(CommitCause::UnknownPartition(partition))?;
         let (mut log_end, mut current) = (head.log_end, head.latest_epoch());
         for header in &headers {
             if header.base_offset < log_end {
-                return Err(CommitCause::OffsetTaken { log_end, found: header.base_offset });
+                return Err(CommitCause::OffsetTaken {
+                    log_end,
+                    found: header.base_offset,
+                });
             }
             if header.leader_epoch < current {
-                return Err(CommitCause::FencedLeaderEpoch { current, found: header.leader_epoch });
+                return Err(CommitCause::FencedLeaderEpoch {
+                    current,
+                    found: header.leader_epoch,
+                });
             }
             log_end = header.next_offset();
             current = header.leader_epoch;
@@ -276,7 +348,12 @@ impl Shared {
         let place = head.place(base_offset, batches.len() as u64, self.options.segment_bytes_max);
         let (append, undone) = take_in(head, place, batches, &headers, None, now);
         undo.push(undone);
-        let appended = Appended { base_offset, last_offset: log_end - 1, log_start, duplicate: false };
+        let appended = Appended {
+            base_offset,
+            last_offset: log_end - 1,
+            log_start,
+            duplicate: false,
+        };
         Ok((Some(append), Outcome::Appended(appended)))
     }
 }
@@ -284,7 +361,7 @@ impl Shared {
 /// Changes the head by an append that was found good.
 fn take_in(
     head: &mut Head,
-    place: crate::frame::Place,
+    place: Place,
     batches: Bytes,
     headers: &[BatchHeader],
     leader_epoch: Option<i32>,
@@ -303,7 +380,14 @@ fn take_in(
         max_timestamp = max_timestamp.max(header.max_timestamp);
         next_offset = header.next_offset();
     }
-    head.append(place, &Addition { bytes: batches.len() as u64, next_offset, max_timestamp });
+    head.append(
+        place,
+        &Addition {
+            bytes: batches.len() as u64,
+            next_offset,
+            max_timestamp,
+        },
+    );
     let append = PreparedAppend {
         partition: Arc::clone(&head.partition),
         batches,
@@ -312,7 +396,11 @@ fn take_in(
         place,
         leader_epoch,
     };
-    let undone = Undo::Append { partition: head.partition.id, mark, producers };
+    let undone = Undo::Append {
+        partition: head.partition.id,
+        mark,
+        producers,
+    };
     (Prepared::Append(append), undone)
 }
 
@@ -325,12 +413,21 @@ fn take_back(intake: &mut Intake, step: Undo) {
             intake.deleting.remove(&partition);
             intake.heads.insert(partition, head);
         }
-        Undo::Append { partition, mark, producers } => {
+        Undo::Append {
+            partition,
+            mark,
+            producers,
+        } => {
             if let Some(head) = intake.heads.get_mut(&partition) {
                 head.undo_append(&mark, producers);
             }
         }
-        Undo::Start { partition, log_start, segments, epochs } => {
+        Undo::Start {
+            partition,
+            log_start,
+            segments,
+            epochs,
+        } => {
             if let Some(head) = intake.heads.get_mut(&partition) {
                 head.log_start = log_start;
                 head.segments = segments;

@@ -24,7 +24,9 @@ mod frame;
 mod index;
 mod intake;
 mod keeper;
-pub mod log;
+mod log;
+#[cfg(test)]
+mod model_test;
 mod partition;
 mod producers;
 mod recover;

@@ -1,8 +1,8 @@
 //! The handle everybody holds: commits, reads, tables, watches.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
 
@@ -56,7 +56,11 @@ impl Drop for StopOnPanic {
     }
 }
 
-fn spawn(name: &str, shared: &Arc<Shared>, work: impl FnOnce(&Shared) + Send + 'static) -> Result<JoinHandle<()>, LogError> {
+fn spawn(
+    name: &str,
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Shared) + Send + 'static,
+) -> Result<JoinHandle<()>, LogError> {
     let shared = Arc::clone(shared);
     let dir = shared.options.dir.clone();
     let life = move || {
@@ -64,14 +68,21 @@ fn spawn(name: &str, shared: &Arc<Shared>, work: impl FnOnce(&Shared) + Send + '
         work(&guard.0);
     };
     let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(life);
-    spawned.map_err(|error| LogError::Io { what: "starting a thread for", path: dir, cause: Arc::new(error) })
+    spawned.map_err(|error| LogError::Io {
+        what: "starting a thread for",
+        path: dir,
+        cause: Arc::new(error),
+    })
 }
 
 impl Log {
     /// Opens the directory, recovers what the last process left, starts the threads.
     pub fn open(options: LogOptions, env: Env) -> Result<(Log, RecoveryReport), LogError> {
         let (shared, committer, report) = recover::open(options, env)?;
-        let inner = Inner { shared: Arc::clone(&shared), threads: Mutex::default() };
+        let inner = Inner {
+            shared: Arc::clone(&shared),
+            threads: Mutex::default(),
+        };
         if shared.options.driven {
             *shared.driven.lock() = Some(committer);
         } else {
@@ -101,6 +112,8 @@ impl Log {
         self.shared().arrived.notify_all();
         self.drive();
         self.inner.join();
+        // Nothing writes any more: the directory may be opened anew, whoever still holds a handle.
+        *self.shared().lock.lock() = None;
         match self.shared().stopped() {
             Some(LogError::Closed) | None => Ok(()),
             Some(error) => Err(error),
@@ -136,7 +149,7 @@ impl Log {
     /// whatever happens either all of them took place or none. Never blocks on the disk.
     pub fn commit(&self, ops: Vec<Op>) -> Result<Receipt, CommitError> {
         let (outcomes, done) = self.shared().commit(ops)?;
-        let driver = self.shared().options.driven.then(|| self.clone());
+        let driver = self.shared().options.driven.then(|| Arc::downgrade(&self.inner));
         Ok(Receipt { outcomes, done, driver })
     }
 
@@ -181,12 +194,27 @@ impl Log {
             }
             (bounds, from_segment(&view, offset), Arc::clone(&view.epochs))
         };
-        let nothing = |next_offset| ReadResult { records: Bytes::new(), bounds, next_offset };
+        let nothing = |next_offset| ReadResult {
+            records: Bytes::new(),
+            bounds,
+            next_offset,
+        };
         for (segment, end) in segments {
-            let reading =
-                Reading { files: &self.shared().files, partition: partition.id, end, epochs: &epochs };
-            match segment.read(&reading, offset, bytes_max, at_least_one)? {
-                Given::Batches { records, next_offset } => return Ok(ReadResult { records, bounds, next_offset }),
+            let reading = Reading {
+                files: &self.shared().files,
+                partition: partition.id,
+                end,
+                epochs: &epochs,
+            };
+            let given = segment.read(&reading, offset, bytes_max, at_least_one);
+            match given.map_err(|error| told_now(&partition, offset, error))? {
+                Given::Batches { records, next_offset } => {
+                    return Ok(ReadResult {
+                        records,
+                        bounds,
+                        next_offset,
+                    });
+                }
                 Given::TooLarge => return Ok(nothing(offset)),
                 Given::Nothing => {}
             }
@@ -208,14 +236,22 @@ impl Log {
         let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
         let (log_start, segments, epochs) = {
             let view = partition.view.read();
-            (view.log_start, from_segment(&view, view.log_start), Arc::clone(&view.epochs))
+            (
+                view.log_start,
+                from_segment(&view, view.log_start),
+                Arc::clone(&view.epochs),
+            )
         };
         for (segment, end) in segments {
             if segment.max_timestamp() < timestamp {
                 continue;
             }
-            let reading =
-                Reading { files: &self.shared().files, partition: partition.id, end, epochs: &epochs };
+            let reading = Reading {
+                files: &self.shared().files,
+                partition: partition.id,
+                end,
+                epochs: &epochs,
+            };
             if let Some(found) = segment.find_by_time(&reading, log_start, timestamp)? {
                 return Ok(Some(found));
             }
@@ -226,7 +262,13 @@ impl Log {
     /// The first of the records with the largest timestamp.
     pub fn max_timestamp(&self, partition: PartitionId) -> Result<Option<FoundByTime>, ReadError> {
         let shared = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        let largest = shared.view.read().segments.iter().map(|segment| segment.max_timestamp()).max();
+        let largest = shared
+            .view
+            .read()
+            .segments
+            .iter()
+            .map(|segment| segment.max_timestamp())
+            .max();
         match largest {
             Some(timestamp) => self.find_by_time(partition, timestamp),
             None => Ok(None),
@@ -259,13 +301,24 @@ impl Log {
     }
 
     pub fn size_bytes(&self, partition: PartitionId) -> Option<u64> {
-        Some(self.partition(partition)?.view.read().segments.iter().map(|segment| segment.bytes()).sum())
+        Some(
+            self.partition(partition)?
+                .view
+                .read()
+                .segments
+                .iter()
+                .map(|segment| segment.bytes())
+                .sum(),
+        )
     }
 
     /// Sorted by producer id.
     pub fn producer_state(&self, partition: PartitionId) -> Vec<ProducerInfo> {
         let intake = self.shared().intake.lock();
-        intake.heads.get(&partition).map_or_else(Vec::new, |head| head.producers.list())
+        intake
+            .heads
+            .get(&partition)
+            .map_or_else(Vec::new, |head| head.producers.list())
     }
 
     /// Every partition there is, sorted.
@@ -295,13 +348,18 @@ impl Log {
         now: TimestampMs,
     ) -> Result<Option<Receipt>, CommitError> {
         let Some(shared) = self.partition(partition) else {
-            return Err(CommitError { op: 0, cause: CommitCause::UnknownPartition(partition) });
+            return Err(CommitError {
+                op: 0,
+                cause: CommitCause::UnknownPartition(partition),
+            });
         };
         let log_start = {
             let view = shared.view.read();
             let end_of = |at: usize| view.segments.get(at + 1).map_or(view.high_watermark, |next| next.base);
             let expired = |segment: &Segment| {
-                policy.retention_ms.is_some_and(|ms| segment.max_timestamp() < now.saturating_sub(ms))
+                policy
+                    .retention_ms
+                    .is_some_and(|ms| segment.max_timestamp() < now.saturating_sub(ms))
             };
             let mut gone = view.segments.iter().take_while(|segment| expired(segment)).count();
             if let Some(bytes_max) = policy.retention_bytes {
@@ -329,10 +387,33 @@ impl Log {
     }
 }
 
+/// A read that failed because its segment was removed meanwhile fails for that reason; other damage is made known.
+fn told_now(partition: &Partition, offset: Offset, error: ReadError) -> ReadError {
+    let view = partition.view.read();
+    if view.deleted {
+        return ReadError::UnknownPartition;
+    }
+    if offset < view.log_start {
+        return ReadError::OffsetOutOfRange {
+            bounds: partition.bounds_of(&view),
+        };
+    }
+    tracing::error!(partition = partition.id.0, offset, %error, "a read failed");
+    error
+}
+
 /// The segment that holds `offset` and those after it, each with the end of its offsets.
 fn from_segment(view: &View, offset: Offset) -> Vec<(Arc<Segment>, Offset)> {
-    let first = view.segments.partition_point(|segment| segment.base <= offset).saturating_sub(1);
-    let ends = view.segments.iter().skip(first + 1).map(|segment| segment.base).chain([view.high_watermark]);
+    let first = view
+        .segments
+        .partition_point(|segment| segment.base <= offset)
+        .saturating_sub(1);
+    let ends = view
+        .segments
+        .iter()
+        .skip(first + 1)
+        .map(|segment| segment.base)
+        .chain([view.high_watermark]);
     view.segments.iter().skip(first).cloned().zip(ends).collect()
 }
 
@@ -340,7 +421,8 @@ fn from_segment(view: &View, offset: Offset) -> Vec<(Arc<Segment>, Offset)> {
 pub struct Receipt {
     outcomes: Vec<Outcome>,
     done: oneshot::Receiver<Result<(), LogError>>,
-    driver: Option<Log>,
+    /// Of a driven log; a receipt does not keep it open.
+    driver: Option<Weak<Inner>>,
 }
 
 impl Receipt {
@@ -349,16 +431,35 @@ impl Receipt {
         &self.outcomes
     }
 
+    fn drive(&self) {
+        if let Some(inner) = self.driver.as_ref().and_then(Weak::upgrade) {
+            Log { inner }.drive();
+        }
+    }
+
+    /// Whether it is done, without doing any work for it.
+    #[cfg(test)]
+    pub(crate) fn try_done(&mut self) -> Option<Result<(), LogError>> {
+        match self.done.try_recv() {
+            Ok(result) => Some(result),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => Some(Err(LogError::Closed)),
+        }
+    }
+
     /// Blocks the thread until the commit is durable. Not from within an async task.
     pub fn wait(mut self) -> Result<Vec<Outcome>, LogError> {
-        if let Some(log) = &self.driver {
-            log.drive();
+        if self.driver.is_some() {
+            self.drive();
             return match self.done.try_recv() {
                 Ok(result) => result.map(|()| self.outcomes),
                 Err(_) => Err(LogError::Closed),
             };
         }
-        self.done.blocking_recv().unwrap_or(Err(LogError::Closed)).map(|()| self.outcomes)
+        self.done
+            .blocking_recv()
+            .unwrap_or(Err(LogError::Closed))
+            .map(|()| self.outcomes)
     }
 }
 
@@ -366,9 +467,7 @@ impl Future for Receipt {
     type Output = Result<Vec<Outcome>, LogError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(log) = &self.driver {
-            log.drive();
-        }
+        self.drive();
         let result = ready!(Pin::new(&mut self.done).poll(context)).unwrap_or(Err(LogError::Closed));
         Poll::Ready(result.map(|()| std::mem::take(&mut self.outcomes)))
     }
@@ -376,7 +475,10 @@ impl Future for Receipt {
 
 impl std::fmt::Debug for Receipt {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Receipt").field("outcomes", &self.outcomes).finish_non_exhaustive()
+        formatter
+            .debug_struct("Receipt")
+            .field("outcomes", &self.outcomes)
+            .finish_non_exhaustive()
     }
 }
 

@@ -78,16 +78,28 @@ impl Head {
     /// Where an append of `bytes` goes: into the active segment, or into a new one that begins with it.
     pub(crate) fn place(&self, base_offset: Offset, bytes: u64, segment_bytes_max: u64) -> Place {
         match self.segments.last() {
-            Some(active) if active.bytes + bytes <= segment_bytes_max => {
-                Place { segment_base: active.base, position: active.bytes }
-            }
-            _ => Place { segment_base: base_offset, position: 0 },
+            Some(active) if active.bytes + bytes <= segment_bytes_max => Place {
+                segment_base: active.base,
+                position: active.bytes,
+            },
+            _ => Place {
+                segment_base: base_offset,
+                position: 0,
+            },
         }
     }
 
     pub(crate) fn append(&mut self, place: Place, addition: &Addition) {
-        if self.segments.last().is_none_or(|active| active.base != place.segment_base) {
-            let meta = SegmentMeta { base: place.segment_base, bytes: 0, max_timestamp: TimestampMs::MIN };
+        if self
+            .segments
+            .last()
+            .is_none_or(|active| active.base != place.segment_base)
+        {
+            let meta = SegmentMeta {
+                base: place.segment_base,
+                bytes: 0,
+                max_timestamp: TimestampMs::MIN,
+            };
             self.segments.push(meta);
         }
         if let Some(active) = self.segments.last_mut() {
@@ -184,7 +196,12 @@ impl Partition {
 
     pub(crate) fn with_view(id: PartitionId, view: View) -> Partition {
         let log_end = AtomicI64::new(view.high_watermark);
-        Partition { id, view: RwLock::new(view), log_end, watchers: Mutex::default() }
+        Partition {
+            id,
+            view: RwLock::new(view),
+            log_end,
+            watchers: Mutex::default(),
+        }
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
@@ -193,7 +210,11 @@ impl Partition {
 
     pub(crate) fn bounds_of(&self, view: &View) -> Bounds {
         let (log_start, high_watermark) = (view.log_start, view.high_watermark);
-        Bounds { log_start, high_watermark, log_end: self.log_end.load(Ordering::Acquire).max(high_watermark) }
+        Bounds {
+            log_start,
+            high_watermark,
+            log_end: self.log_end.load(Ordering::Acquire).max(high_watermark),
+        }
     }
 
     pub(crate) fn set_log_end(&self, log_end: Offset) {

@@ -85,19 +85,33 @@ impl Producers {
         };
         let found = header.producer_epoch;
         if found < known.epoch {
-            return Err(CommitCause::InvalidProducerEpoch { producer_id, current: known.epoch, found });
+            return Err(CommitCause::InvalidProducerEpoch {
+                producer_id,
+                current: known.epoch,
+                found,
+            });
         }
-        let out_of_order =
-            |expected| CommitCause::OutOfOrderSequence { producer_id, expected, found: header.base_sequence };
+        let out_of_order = |expected| CommitCause::OutOfOrderSequence {
+            producer_id,
+            expected,
+            found: header.base_sequence,
+        };
         if found > known.epoch {
-            return if header.base_sequence == 0 { Ok(Standing::New) } else { Err(out_of_order(0)) };
+            return if header.base_sequence == 0 {
+                Ok(Standing::New)
+            } else {
+                Err(out_of_order(0))
+            };
         }
         let last_sequence = header.last_sequence();
         let repeated = known.batches[..known.count]
             .iter()
             .find(|batch| batch.base_sequence == header.base_sequence && batch.last_sequence == last_sequence);
         if let Some(batch) = repeated {
-            return Ok(Standing::Duplicate { base_offset: batch.base_offset, last_offset: batch.last_offset });
+            return Ok(Standing::Duplicate {
+                base_offset: batch.base_offset,
+                last_offset: batch.last_offset,
+            });
         }
         match known.last() {
             Some(last) if header.base_sequence != following(last.last_sequence) => {
@@ -144,7 +158,8 @@ impl Producers {
     }
 
     pub(crate) fn expire(&mut self, now: TimestampMs, expiration_ms: i64) {
-        self.by_id.retain(|_, producer| now.saturating_sub(producer.last_timestamp) <= expiration_ms);
+        self.by_id
+            .retain(|_, producer| now.saturating_sub(producer.last_timestamp) <= expiration_ms);
     }
 
     /// Sorted by id.
@@ -241,11 +256,13 @@ mod tests {
         producers.encode(&mut encoded);
         let read = Producers::decode(&mut Fields::new(&encoded)).unwrap();
         let judge = |producers: &Producers| {
-            producers.check(&header(asked.0, asked.1, 3, 0), now, EXPIRATION_MS).map_err(|cause| match cause {
-                CommitCause::OutOfOrderSequence { .. } => "order",
-                CommitCause::InvalidProducerEpoch { .. } => "epoch",
-                _ => "other",
-            })
+            producers
+                .check(&header(asked.0, asked.1, 3, 0), now, EXPIRATION_MS)
+                .map_err(|cause| match cause {
+                    CommitCause::OutOfOrderSequence { .. } => "order",
+                    CommitCause::InvalidProducerEpoch { .. } => "epoch",
+                    _ => "other",
+                })
         };
         assert_eq!(judge(&producers), judge(&read), "a snapshot remembers the same");
         judge(&read)
@@ -254,8 +271,17 @@ mod tests {
     #[test]
     fn batches_are_judged_as_kafka_judges_them() {
         let six: Vec<(i16, i32)> = (0..6).map(|index| (0, index * 3)).collect();
-        let duplicate = |base_offset| Ok(Standing::Duplicate { base_offset, last_offset: base_offset + 2 });
-        assert_eq!(check(&[], (0, 700), 0), Ok(Standing::New), "an unknown producer starts anywhere");
+        let duplicate = |base_offset| {
+            Ok(Standing::Duplicate {
+                base_offset,
+                last_offset: base_offset + 2,
+            })
+        };
+        assert_eq!(
+            check(&[], (0, 700), 0),
+            Ok(Standing::New),
+            "an unknown producer starts anywhere"
+        );
         assert_eq!(check(&six, (0, 18), 0), Ok(Standing::New));
         assert_eq!(check(&six, (0, 15), 0), duplicate(15));
         assert_eq!(check(&six, (0, 3), 0), duplicate(3), "the fifth from last");
@@ -265,8 +291,16 @@ mod tests {
         assert_eq!(check(&six, (1, 0), 0), Ok(Standing::New));
         assert_eq!(check(&six, (1, 18), 0), Err("order"), "a new epoch starts at 0");
         assert_eq!(check(&[(3, 0), (4, 0)], (3, 3), 0), Err("epoch"));
-        assert_eq!(check(&[(0, i32::MAX - 2)], (0, 0), 0), Ok(Standing::New), "sequences go on at 0");
-        assert_eq!(check(&[(0, i32::MAX - 1)], (0, 1), 0), Ok(Standing::New), "a batch may cross the end");
+        assert_eq!(
+            check(&[(0, i32::MAX - 2)], (0, 0), 0),
+            Ok(Standing::New),
+            "sequences go on at 0"
+        );
+        assert_eq!(
+            check(&[(0, i32::MAX - 1)], (0, 1), 0),
+            Ok(Standing::New),
+            "a batch may cross the end"
+        );
         assert_eq!(check(&[(0, i32::MAX - 1)], (0, i32::MAX - 1), 0), duplicate(0));
         assert_eq!(check(&six, (0, 500), EXPIRATION_MS + 1), Ok(Standing::New), "expired");
     }

@@ -22,29 +22,42 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     pub(crate) fn new(file: Arc<dyn DiskFile>, until: u64, end: Offset) -> Scanner {
-        Scanner { file, until, end, window: Vec::new(), window_at: 0 }
+        Scanner {
+            file,
+            until,
+            end,
+            window: Vec::new(),
+            window_at: 0,
+        }
     }
 
     /// Bytes from `position` on: `count` of them, fewer at the end.
     pub(crate) fn bytes(&mut self, position: u64, count: usize) -> io::Result<&[u8]> {
-        let count = count.min(self.until.saturating_sub(position) as usize);
+        let buffered = self.buffered(position, count, WINDOW_BYTES)?;
+        Ok(&buffered[..count.min(buffered.len())])
+    }
+
+    /// At least `least` bytes from `position` on, fewer at the end; if that means reading, then `preferred` at once.
+    pub(crate) fn buffered(&mut self, position: u64, least: usize, preferred: usize) -> io::Result<&[u8]> {
+        let rest = self.until.saturating_sub(position) as usize;
+        let least = least.min(rest);
         let window_end = self.window_at + self.window.len() as u64;
-        if position < self.window_at || position + count as u64 > window_end {
-            let wanted = count.max(WINDOW_BYTES).min(self.until.saturating_sub(position) as usize);
-            self.window.resize(wanted, 0);
+        if position < self.window_at || position + least as u64 > window_end {
+            self.window.resize(least.max(preferred).min(rest), 0);
             let read = self.file.read_at(&mut self.window, position)?;
             self.window.truncate(read);
             self.window_at = position;
         }
         let from = ((position - self.window_at) as usize).min(self.window.len());
-        let to = (from + count).min(self.window.len());
-        Ok(&self.window[from..to])
+        Ok(&self.window[from..])
     }
 
     /// The header at `position` if one can stand there: its offsets and length fit. The checksum is not looked at.
     pub(crate) fn header(&mut self, position: u64, expected: Offset) -> io::Result<Option<BatchHeader>> {
         let (until, end) = (self.until, self.end);
-        let Ok(header) = BatchHeader::parse(self.bytes(position, HEADER_BYTES)?) else { return Ok(None) };
+        let Ok(header) = BatchHeader::parse(self.bytes(position, HEADER_BYTES)?) else {
+            return Ok(None);
+        };
         let fits = header.base_offset >= expected
             && header.last_offset_delta >= 0
             && header.next_offset() <= end
@@ -54,7 +67,9 @@ impl Scanner {
 
     /// The header at `position` if a whole, undamaged batch stands there.
     pub(crate) fn batch(&mut self, position: u64, expected: Offset) -> io::Result<Option<BatchHeader>> {
-        let Some(header) = self.header(position, expected)? else { return Ok(None) };
+        let Some(header) = self.header(position, expected)? else {
+            return Ok(None);
+        };
         let size = header.size_bytes();
         if check_crc(self.bytes(position, size)?).is_err() {
             return Ok(None);
@@ -82,8 +97,10 @@ impl Scanner {
         }
         let mut at = position + 1;
         while at + HEADER_BYTES as u64 <= self.until {
-            let candidates = self.bytes(at, WINDOW_BYTES)?;
-            let Some(usable) = candidates.len().checked_sub(MAGIC_AT) else { break };
+            let candidates = self.buffered(at, HEADER_BYTES, WINDOW_BYTES)?;
+            let Some(usable) = candidates.len().checked_sub(MAGIC_AT) else {
+                break;
+            };
             if usable == 0 {
                 break;
             }

@@ -41,7 +41,10 @@ pub(crate) struct Reading<'a> {
 
 /// What a segment gave.
 pub(crate) enum Given {
-    Batches { records: Bytes, next_offset: Offset },
+    Batches {
+        records: Bytes,
+        next_offset: Offset,
+    },
     /// Nothing at the offset or after it: ask the next segment.
     Nothing,
     /// The batch there is larger than allowed.
@@ -60,14 +63,21 @@ fn failed(error: io::Error) -> ReadError {
 
 impl Reading<'_> {
     fn file(&self, segment: &Segment, kind: FileKind) -> io::Result<Arc<dyn DiskFile>> {
-        self.files.existing(FileKey { partition: self.partition, base: segment.base, kind })
+        self.files.existing(FileKey {
+            partition: self.partition,
+            base: segment.base,
+            kind,
+        })
     }
 }
 
 impl Segment {
     /// A segment that begins now; no file of it exists.
     pub(crate) fn fresh(base: Offset) -> Segment {
-        Segment { index: Mutex::new(Index::fresh()), ..Segment::known(base, 0, TimestampMs::MIN) }
+        Segment {
+            index: Mutex::new(Index::fresh()),
+            ..Segment::known(base, 0, TimestampMs::MIN)
+        }
     }
 
     /// A segment of an earlier process.
@@ -104,7 +114,12 @@ impl Segment {
         }
         let mut max_timestamp = self.max_timestamp();
         for header in headers {
-            index.note(header.base_offset, position, header.max_timestamp, header.base_offset != expected);
+            index.note(
+                header.base_offset,
+                position,
+                header.max_timestamp,
+                header.base_offset != expected,
+            );
             position += header.size_bytes() as u64;
             expected = header.next_offset();
             max_timestamp = max_timestamp.max(header.max_timestamp);
@@ -145,7 +160,11 @@ impl Segment {
     }
 
     fn flush(&self, index: &mut Index, reading: &Reading<'_>, seal: bool) -> io::Result<()> {
-        let key = FileKey { partition: reading.partition, base: self.base, kind: FileKind::Index };
+        let key = FileKey {
+            partition: reading.partition,
+            base: self.base,
+            kind: FileKind::Index,
+        };
         let (file, _) = reading.files.create(key)?;
         index.flush(file.as_ref(), self.base, seal)
     }
@@ -158,12 +177,21 @@ impl Segment {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        self.walk(index, reading, from)
+        self.walk(index, reading, from)?;
+        if index.wants_flush() {
+            self.flush(index, reading, false)
+        } else {
+            Ok(())
+        }
     }
 
     /// Throws the index file away and walks the whole segment.
     fn rebuild(&self, index: &mut Index, reading: &Reading<'_>) -> io::Result<()> {
-        tracing::warn!(partition = reading.partition.0, segment = self.base, "rebuilding a damaged index");
+        tracing::warn!(
+            partition = reading.partition.0,
+            segment = self.base,
+            "rebuilding a damaged index"
+        );
         *index = Index::default();
         self.walk(index, reading, None)?;
         self.flush(index, reading, false)
@@ -203,22 +231,36 @@ impl Segment {
         if !index.loaded {
             self.load(&mut index, reading)?;
         }
-        let file = if index.stored > 0 { reading.file(self, FileKind::Index).ok() } else { None };
+        let file = if index.stored > 0 {
+            reading.file(self, FileKind::Index).ok()
+        } else {
+            None
+        };
         if let Ok(answer) = question(&index, file.as_ref())? {
             return Ok(answer);
         }
         self.rebuild(&mut index, reading)?;
         let file = reading.file(self, FileKind::Index).ok();
-        question(&index, file.as_ref())?.map_err(|Stale| io::Error::other("an index does not hold right after it was built"))
+        question(&index, file.as_ref())?
+            .map_err(|Stale| io::Error::other("an index does not hold right after it was built"))
     }
 
-    fn entry_before(&self, reading: &Reading<'_>, offset: Offset) -> io::Result<Option<Entry>> {
-        self.ask(reading, |index, file| index.last_where(file, self.base, |entry| entry.base_offset <= offset))
+    /// Where to begin looking for `offset`. A segment's first batch stands at 0 and has the segment's base offset,
+    /// even if it is too damaged to be in the index.
+    fn entry_before(&self, reading: &Reading<'_>, offset: Offset) -> io::Result<Entry> {
+        let before = |entry: &Entry| entry.base_offset <= offset;
+        let found = self.ask(reading, |index, file| index.last_where(file, self.base, before))?;
+        let beginning = Entry {
+            base_offset: self.base,
+            position: 0,
+            max_timestamp: TimestampMs::MIN,
+        };
+        Ok(found.unwrap_or(beginning))
     }
 
     fn has_entry(&self, reading: &Reading<'_>, base_offset: Offset, position: u64) -> io::Result<bool> {
         let entry = self.entry_before(reading, base_offset)?;
-        Ok(entry.is_some_and(|entry| entry.base_offset == base_offset && entry.position == position))
+        Ok(entry.base_offset == base_offset && entry.position == position)
     }
 
     /// Whether the header may stand where it was found: no batch checksum covers base offset and leader epoch.
@@ -229,8 +271,7 @@ impl Segment {
         expected: Offset,
         header: &BatchHeader,
     ) -> io::Result<bool> {
-        let follows =
-            header.base_offset == expected || self.has_entry(reading, header.base_offset, position)?;
+        let follows = header.base_offset == expected || self.has_entry(reading, header.base_offset, position)?;
         Ok(follows && header.leader_epoch == epoch_of(reading.epochs, header.base_offset))
     }
 
@@ -243,26 +284,39 @@ impl Segment {
         from: Option<(u64, Offset)>,
     ) -> Result<Option<Located>, ReadError> {
         let until = self.bytes();
-        let indexed = |entry: Entry| (entry.position, entry.base_offset);
-        let from = match from {
-            Some(from) => Some(from),
-            None => self
-                .entry_before(reading, offset)
-                .map_err(|error| self.missing(reading, offset, error))?
-                .map(indexed),
+        let (mut position, mut expected) = match from {
+            Some(from) => from,
+            None => {
+                let entry = self
+                    .entry_before(reading, offset)
+                    .map_err(|error| self.missing(reading, offset, error))?;
+                (entry.position, entry.base_offset)
+            }
         };
-        let Some((mut position, mut expected)) = from else {
-            // Bytes are there, but not one batch among them holds.
-            return if until == 0 {
-                Ok(None)
-            } else {
-                Err(self.corrupt(reading, offset, reading.end, "no batch of it holds".into()))
-            };
-        };
-        let file = reading.file(self, FileKind::Log).map_err(|error| self.missing(reading, offset, error))?;
+        let file = reading
+            .file(self, FileKind::Log)
+            .map_err(|error| self.missing(reading, offset, error))?;
         let mut scanner = Scanner::new(file, until, reading.end);
-        while position < until && expected < reading.end {
-            let header = scanner.header(position, expected).map_err(failed)?;
+        let mut before = None;
+        loop {
+            let ended = position >= until || expected >= reading.end;
+            let header = if ended {
+                None
+            } else {
+                scanner.header(position, expected).map_err(failed)?
+            };
+            let gap = expected < reading.end && header.is_none_or(|header| header.base_offset != expected);
+            if let Some((skipped, its_offset)) = before.take()
+                && gap
+                && scanner.batch(skipped, its_offset).map_err(failed)?.is_none()
+            {
+                // Not a gap: the batch that was skipped is damaged and says too little of itself.
+                (position, expected) = self.past_damage(&mut scanner, reading, skipped, its_offset, offset)?;
+                continue;
+            }
+            if ended {
+                return Ok(None);
+            }
             let sound = match &header {
                 Some(header) => self.plausible(reading, position, expected, header).map_err(failed)?,
                 None => false,
@@ -274,10 +328,10 @@ impl Segment {
             if header.last_offset() >= offset {
                 return Ok(Some(Located { position, header }));
             }
+            before = Some((position, expected));
             position += header.size_bytes() as u64;
             expected = header.next_offset();
         }
-        Ok(None)
     }
 
     /// Where to go on behind the damage at `position`; the error if `offset` itself is lost in it.
@@ -291,7 +345,10 @@ impl Segment {
     ) -> Result<(u64, Offset), ReadError> {
         match scanner.resync(position, expected).map_err(failed)? {
             Some((at, header)) if header.base_offset <= offset => {
-                if self.plausible(reading, at, header.base_offset, &header).map_err(failed)? {
+                if self
+                    .plausible(reading, at, header.base_offset, &header)
+                    .map_err(failed)?
+                {
                     Ok((at, header.base_offset))
                 } else {
                     self.past_damage(scanner, reading, at, header.base_offset, offset)
@@ -299,16 +356,24 @@ impl Segment {
             }
             found => {
                 let next_offset = found.map_or(reading.end, |(_, header)| header.base_offset);
-                Err(self.corrupt(reading, offset, next_offset, format!("a batch at byte {position} does not hold")))
+                Err(self.corrupt(
+                    reading,
+                    offset,
+                    next_offset,
+                    format!("a batch at byte {position} does not hold"),
+                ))
             }
         }
     }
 
     fn corrupt(&self, reading: &Reading<'_>, offset: Offset, next_offset: Offset, cause: String) -> ReadError {
         let next_offset = next_offset.clamp(offset + 1, reading.end.max(offset + 1));
-        let (partition, segment) = (reading.partition.0, self.base);
-        tracing::error!(partition, segment, offset, next_offset, cause, "damaged bytes are not served");
-        ReadError::Corrupt { offset, next_offset, cause: format!("segment {segment}: {cause}") }
+        let segment = self.base;
+        ReadError::Corrupt {
+            offset,
+            next_offset,
+            cause: format!("segment {segment}: {cause}"),
+        }
     }
 
     fn missing(&self, reading: &Reading<'_>, offset: Offset, error: io::Error) -> ReadError {
@@ -363,7 +428,9 @@ impl Segment {
         at_least_one: bool,
     ) -> Result<Option<Given>, ReadError> {
         let rest = (self.bytes() - position) as usize;
-        let file = reading.file(self, FileKind::Log).map_err(|error| self.missing(reading, expected, error))?;
+        let file = reading
+            .file(self, FileKind::Log)
+            .map_err(|error| self.missing(reading, expected, error))?;
         let read = |bytes: usize| -> Result<Vec<u8>, ReadError> {
             let mut buffer = vec![0; bytes];
             let read = file.read_at(&mut buffer, position).map_err(failed)?;
@@ -395,17 +462,23 @@ impl Segment {
             expected = header.next_offset();
         }
         if taken == 0 {
-            let past_end = BatchHeader::parse(&buffer).is_ok_and(|header| header.base_offset >= reading.end);
-            return Ok(past_end.then_some(Given::Nothing));
+            // Only bytes that were written after the high watermark was read stand behind it.
+            return Ok((expected >= reading.end).then_some(Given::Nothing));
         }
         buffer.truncate(taken);
         self.leave_hint(expected, position + taken as u64);
-        Ok(Some(Given::Batches { records: Bytes::from(buffer), next_offset: expected }))
+        Ok(Some(Given::Batches {
+            records: Bytes::from(buffer),
+            next_offset: expected,
+        }))
     }
 
     fn hint(&self, offset: Offset) -> Option<u64> {
         let hints = self.hints.lock();
-        hints.iter().find(|(hinted, _)| *hinted == offset).map(|(_, position)| *position)
+        hints
+            .iter()
+            .find(|(hinted, _)| *hinted == offset)
+            .map(|(_, position)| *position)
     }
 
     fn leave_hint(&self, offset: Offset, position: u64) {
@@ -426,9 +499,13 @@ impl Segment {
         let reached = |index: &Index, file: Option<&Arc<dyn DiskFile>>| {
             index.first_where(file, self.base, |entry| entry.max_timestamp >= timestamp)
         };
-        let Some(entry) = self.ask(reading, reached).map_err(failed)? else { return Ok(None) };
+        let Some(entry) = self.ask(reading, reached).map_err(failed)? else {
+            return Ok(None);
+        };
         let until = self.bytes();
-        let file = reading.file(self, FileKind::Log).map_err(|error| self.missing(reading, from, error))?;
+        let file = reading
+            .file(self, FileKind::Log)
+            .map_err(|error| self.missing(reading, from, error))?;
         let mut scanner = Scanner::new(file, until, reading.end);
         let (mut position, mut expected) = (entry.position, entry.base_offset);
         while position < until && expected < reading.end {
@@ -446,13 +523,19 @@ impl Segment {
             if check_crc(&batch).is_err() {
                 continue;
             }
-            let Ok(records) = wire::records(&batch, RecordLimits::default()) else { continue };
+            let Ok(records) = wire::records(&batch, RecordLimits::default()) else {
+                continue;
+            };
             let hit = records
                 .map_while(Result::ok)
                 .find(|record| record.timestamp >= timestamp && record.offset >= from);
             if let Some(record) = hit {
                 let leader_epoch = header.leader_epoch;
-                return Ok(Some(FoundByTime { offset: record.offset, timestamp: record.timestamp, leader_epoch }));
+                return Ok(Some(FoundByTime {
+                    offset: record.offset,
+                    timestamp: record.timestamp,
+                    leader_epoch,
+                }));
             }
         }
         Ok(None)

@@ -45,8 +45,8 @@ pub(crate) struct Shared {
     pub(crate) watch_numbers: AtomicU64,
     /// The commit thread's work, done by callers when the log is driven.
     pub(crate) driven: Mutex<Option<Committer>>,
-    /// Holds the directory until the log is gone.
-    pub(crate) _lock: Box<dyn DiskLock>,
+    /// Holds the directory until the log is closed or gone.
+    pub(crate) lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
 
 /// Where commits wait for the commit thread.
@@ -83,8 +83,15 @@ pub(crate) enum Prepared {
     Create(Arc<Partition>),
     Delete(Arc<Partition>),
     Append(PreparedAppend),
-    AdvanceStart { partition: Arc<Partition>, log_start: Offset },
-    Put { table: TableId, key: Bytes, value: Option<Bytes> },
+    AdvanceStart {
+        partition: Arc<Partition>,
+        log_start: Offset,
+    },
+    Put {
+        table: TableId,
+        key: Bytes,
+        value: Option<Bytes>,
+    },
 }
 
 pub(crate) struct PreparedAppend {
@@ -149,7 +156,11 @@ pub(crate) struct WalPool {
 
 impl Shared {
     pub(crate) fn io_error(&self, what: &'static str, path: &Path, error: io::Error) -> LogError {
-        LogError::Io { what, path: path.to_path_buf(), cause: Arc::new(error) }
+        LogError::Io {
+            what,
+            path: path.to_path_buf(),
+            cause: Arc::new(error),
+        }
     }
 
     pub(crate) fn keeps_files(&self) -> bool {

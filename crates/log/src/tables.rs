@@ -37,7 +37,9 @@ impl Tables {
     }
 
     pub(crate) fn scan(&self, table: TableId, prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
-        let Some(rows) = self.by_id.get(&table) else { return Vec::new() };
+        let Some(rows) = self.by_id.get(&table) else {
+            return Vec::new();
+        };
         rows.range(Bytes::copy_from_slice(prefix)..)
             .take_while(|(key, _)| key.starts_with(prefix))
             .map(|(key, value)| (key.clone(), value.clone()))
@@ -94,7 +96,13 @@ mod tests {
         let read = Tables::decode(&mut Fields::new(&encoded)).unwrap();
         assert_eq!(read, tables);
         let rows = read.scan(TableId(1), b"a");
-        assert_eq!(rows, [(Bytes::from("ab"), Bytes::from("new")), (Bytes::from("abc"), Bytes::from("abc"))]);
+        assert_eq!(
+            rows,
+            [
+                (Bytes::from("ab"), Bytes::from("new")),
+                (Bytes::from("abc"), Bytes::from("abc"))
+            ]
+        );
         assert_eq!(read.get(TableId(2), b""), Some(Bytes::new()));
         assert_eq!(read.get(TableId(3), b""), None);
         assert!(Tables::decode(&mut Fields::new(&encoded[..encoded.len() - 1])).is_none());

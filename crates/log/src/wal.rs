@@ -44,13 +44,20 @@ pub(crate) fn wal_path(dir: &Path, generation: u64) -> PathBuf {
 /// The generations that have a file, sorted.
 pub(crate) fn generations(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u64>> {
     let names = disk.list(dir)?;
-    let generation = |name: &String| name.strip_suffix(".wal").filter(|digits| digits.len() == 20)?.parse().ok();
+    let generation = |name: &String| {
+        name.strip_suffix(".wal")
+            .filter(|digits| digits.len() == 20)?
+            .parse()
+            .ok()
+    };
     Ok(names.iter().filter_map(generation).collect())
 }
 
 /// How large the file after one of `bytes` should be.
 pub(crate) fn next_bytes(bytes: u64, bytes_max: u64) -> u64 {
-    bytes.saturating_mul(WAL_GROWTH).clamp(WAL_FIRST_BYTES.min(bytes_max), bytes_max)
+    bytes
+        .saturating_mul(WAL_GROWTH)
+        .clamp(WAL_FIRST_BYTES.min(bytes_max), bytes_max)
 }
 
 /// Makes a file full of zeros, durable with its name.
@@ -68,7 +75,11 @@ pub(crate) fn create(disk: &dyn Disk, dir: &Path, generation: u64, bytes: u64) -
     }
     file.sync_data()?;
     disk.sync_dir(dir)?;
-    Ok(WalFile { generation, file, bytes })
+    Ok(WalFile {
+        generation,
+        file,
+        bytes,
+    })
 }
 
 /// Gives a file that is no longer needed a new name, and with it a new life.
@@ -78,7 +89,11 @@ pub(crate) fn recycle(disk: &dyn Disk, dir: &Path, old: u64, generation: u64) ->
     disk.sync_dir(dir)?;
     let file = disk.open(&path, OpenMode::Write)?;
     let bytes = file.len()?;
-    Ok(WalFile { generation, file, bytes })
+    Ok(WalFile {
+        generation,
+        file,
+        bytes,
+    })
 }
 
 /// The end of the WAL that is written to.
@@ -94,7 +109,12 @@ pub(crate) struct Wal {
 impl Wal {
     pub(crate) fn position(&self) -> WalPosition {
         let (offset, sequence, chain) = (self.offset, self.sequence, self.chain);
-        WalPosition { generation: self.current.generation, offset, sequence, chain }
+        WalPosition {
+            generation: self.current.generation,
+            offset,
+            sequence,
+            chain,
+        }
     }
 
     /// Whether a frame may go into the current file behind `unwritten` other bytes. A frame larger than any file gets

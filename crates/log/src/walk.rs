@@ -38,7 +38,12 @@ pub(crate) struct WalReader {
 
 impl WalReader {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: &Path, generations: &[u64]) -> WalReader {
-        WalReader { disk, dir: dir.to_path_buf(), generations: generations.to_vec(), open: None }
+        WalReader {
+            disk,
+            dir: dir.to_path_buf(),
+            generations: generations.to_vec(),
+            open: None,
+        }
     }
 
     fn file(&mut self, generation: u64) -> io::Result<Option<(&mut Scanner, u64)>> {
@@ -55,7 +60,9 @@ impl WalReader {
 
     /// The frame of `generation` at `offset`.
     pub(crate) fn frame(&mut self, generation: u64, offset: u64) -> io::Result<Found> {
-        let Some((scanner, bytes)) = self.file(generation)? else { return Ok(Found::Nothing) };
+        let Some((scanner, bytes)) = self.file(generation)? else {
+            return Ok(Found::Nothing);
+        };
         let header = FrameHeader::parse(scanner.bytes(offset, FRAME_HEADER_BYTES)?);
         let Some(header) = header.filter(|header| header.generation == generation) else {
             return Ok(Found::Nothing);
@@ -85,7 +92,11 @@ impl WalReader {
                     && header.sequence > sequence
                 {
                     at = candidate + header.frame_bytes();
-                    found.push(Later { generation: searched, offset: candidate, header });
+                    found.push(Later {
+                        generation: searched,
+                        offset: candidate,
+                        header,
+                    });
                 }
             }
         }
@@ -95,10 +106,12 @@ impl WalReader {
 
     /// The first place from `at` on where a frame's magic stands.
     fn candidate(&mut self, generation: u64, mut at: u64) -> io::Result<Option<u64>> {
-        let Some((scanner, _)) = self.file(generation)? else { return Ok(None) };
+        let Some((scanner, _)) = self.file(generation)? else {
+            return Ok(None);
+        };
         let magic = FRAME_MAGIC.to_le_bytes();
         loop {
-            let window = scanner.bytes(at, SEARCH_BYTES)?;
+            let window = scanner.buffered(at, FRAME_HEADER_BYTES, SEARCH_BYTES)?;
             if window.len() < FRAME_HEADER_BYTES {
                 return Ok(None);
             }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, OsRandom, Random, RealClock};
-use broker::{Broker, BrokerOptions};
+use broker::{Broker, BrokerOptions, GroupLimits};
 use catalog::{Catalog, Registry};
 use client::Topics;
 use flow::Engine;
@@ -56,7 +56,13 @@ impl Server {
         let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(RealClock::new()), Arc::new(OsRandom));
         let (log, recovery) = open_log(&options).await?;
         let catalog = Arc::new(Catalog::open(log.clone(), Arc::clone(&random)).await.map_err(start)?);
+        // One machine has no fleet of consumers that start together: a group's first members need not wait for more.
+        let group = GroupLimits {
+            initial_rebalance_delay_ms: 0,
+            ..GroupLimits::default()
+        };
         let broker_options = BrokerOptions {
+            group,
             auto_create_topics: options.auto_create_topics,
             advertised_host: advertised_host(addresses.kafka),
             advertised_port: addresses.kafka.port(),

@@ -37,7 +37,7 @@ pub struct Statement {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum StatementKind {
-    CreateTable(CreateTable),
+    CreateTable(Box<CreateTable>),
     CreateView(CreateView),
     Drop(Drop),
     Insert(Insert),
@@ -86,7 +86,11 @@ pub struct ColumnDef {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ColumnKind {
     Physical(DataType),
-    Metadata { ty: DataType, from: Option<String>, is_virtual: bool },
+    Metadata {
+        ty: DataType,
+        from: Option<String>,
+        is_virtual: bool,
+    },
     Computed(Expr),
 }
 
@@ -161,15 +165,36 @@ pub struct Select {
 #[derive(Clone, Debug, PartialEq)]
 pub enum SelectItem {
     /// `*` or `t.*`.
-    Wildcard { qualifier: Option<Ident>, span: Span },
-    Expr { expr: Expr, alias: Option<Ident> },
+    Wildcard {
+        qualifier: Option<Ident>,
+        span: Span,
+    },
+    Expr {
+        expr: Expr,
+        alias: Option<Ident>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum TableRef {
-    Table { name: ObjectName, alias: Option<TableAlias>, options: Vec<OptionPair> },
-    Derived { query: Box<Query>, alias: Option<TableAlias>, span: Span },
-    Unnest { left: Option<Box<TableRef>>, expr: Expr, alias: Option<TableAlias>, ordinality: bool, outer: bool, span: Span },
+    Table {
+        name: ObjectName,
+        alias: Option<TableAlias>,
+        options: Vec<OptionPair>,
+    },
+    Derived {
+        query: Box<Query>,
+        alias: Option<TableAlias>,
+        span: Span,
+    },
+    Unnest {
+        left: Option<Box<TableRef>>,
+        expr: Expr,
+        alias: Option<TableAlias>,
+        ordinality: bool,
+        outer: bool,
+        span: Span,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -195,20 +220,66 @@ pub enum ExprKind {
     Bytes(Vec<u8>),
     /// `DATE '…'`, `TIME '…'`, `TIMESTAMP '…'`.
     Temporal(TemporalLiteral, String),
-    Interval { text: String, negative: bool, from: Unit, to: Option<Unit> },
+    Interval {
+        text: String,
+        negative: bool,
+        from: Unit,
+        to: Option<Unit>,
+    },
     /// `a.b.c`, however it resolves.
     Name(Vec<Ident>),
     Unary(UnaryOp, Box<Expr>),
     Binary(BinaryOp, Box<Expr>, Box<Expr>),
-    Is { expr: Box<Expr>, what: IsWhat, negated: bool },
-    IsDistinctFrom { left: Box<Expr>, right: Box<Expr>, negated: bool },
-    IsJson { expr: Box<Expr>, what: JsonKind, negated: bool },
-    Between { expr: Box<Expr>, low: Box<Expr>, high: Box<Expr>, symmetric: bool, negated: bool },
-    In { expr: Box<Expr>, list: Vec<Expr>, negated: bool },
-    Like { expr: Box<Expr>, pattern: Box<Expr>, escape: Option<Box<Expr>>, how: LikeKind, negated: bool },
-    Case { operand: Option<Box<Expr>>, branches: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>> },
-    Cast { expr: Box<Expr>, ty: DataType, is_try: bool },
-    Function { name: Ident, args: Vec<Expr>, distinct: bool, star: bool },
+    Is {
+        expr: Box<Expr>,
+        what: IsWhat,
+        negated: bool,
+    },
+    IsDistinctFrom {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        negated: bool,
+    },
+    IsJson {
+        expr: Box<Expr>,
+        what: JsonKind,
+        negated: bool,
+    },
+    Between {
+        expr: Box<Expr>,
+        low: Box<Expr>,
+        high: Box<Expr>,
+        symmetric: bool,
+        negated: bool,
+    },
+    In {
+        expr: Box<Expr>,
+        list: Vec<Expr>,
+        negated: bool,
+    },
+    Like {
+        expr: Box<Expr>,
+        pattern: Box<Expr>,
+        escape: Option<Box<Expr>>,
+        how: LikeKind,
+        negated: bool,
+    },
+    Case {
+        operand: Option<Box<Expr>>,
+        branches: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+    },
+    Cast {
+        expr: Box<Expr>,
+        ty: DataType,
+        is_try: bool,
+    },
+    Function {
+        name: Ident,
+        args: Vec<Expr>,
+        distinct: bool,
+        star: bool,
+    },
     /// `EXTRACT(unit FROM x)`.
     Extract(Unit, Box<Expr>),
     /// `TIMESTAMPADD(unit, n, x)`.
@@ -216,15 +287,29 @@ pub enum ExprKind {
     /// `TIMESTAMPDIFF(unit, a, b)`.
     TimestampDiff(Unit, Box<Expr>, Box<Expr>),
     /// `CEIL(x TO unit)` or `FLOOR(x TO unit)`.
-    RoundTo { up: bool, expr: Box<Expr>, unit: Unit },
-    Trim { side: TrimSide, what: Option<Box<Expr>>, expr: Box<Expr> },
+    RoundTo {
+        up: bool,
+        expr: Box<Expr>,
+        unit: Unit,
+    },
+    Trim {
+        side: TrimSide,
+        what: Option<Box<Expr>>,
+        expr: Box<Expr>,
+    },
     Index(Box<Expr>, Box<Expr>),
     /// `(expr).name`, or a name after an index.
     Field(Box<Expr>, Ident),
     Row(Vec<Expr>),
     Array(Vec<Expr>),
     Map(Vec<Expr>),
-    JsonValue { input: Box<Expr>, path: Box<Expr>, returning: Option<DataType>, on_empty: OnJson, on_error: OnJson },
+    JsonValue {
+        input: Box<Expr>,
+        path: Box<Expr>,
+        returning: Option<DataType>,
+        on_empty: OnJson,
+        on_error: OnJson,
+    },
     JsonQuery {
         input: Box<Expr>,
         path: Box<Expr>,
@@ -233,9 +318,19 @@ pub enum ExprKind {
         on_empty: OnJson,
         on_error: OnJson,
     },
-    JsonExists { input: Box<Expr>, path: Box<Expr>, on_error: OnJsonExists },
-    JsonObject { pairs: Vec<(Expr, Expr)>, absent_on_null: bool },
-    JsonArray { items: Vec<Expr>, absent_on_null: bool },
+    JsonExists {
+        input: Box<Expr>,
+        path: Box<Expr>,
+        on_error: OnJsonExists,
+    },
+    JsonObject {
+        pairs: Vec<(Expr, Expr)>,
+        absent_on_null: bool,
+    },
+    JsonArray {
+        items: Vec<Expr>,
+        absent_on_null: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

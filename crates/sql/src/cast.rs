@@ -79,7 +79,11 @@ pub fn to_text(value: &Value, ty: &TypeKind, zone: &TimeZone) -> String {
         (Value::Timestamp(moment), TypeKind::Timestamp(precision)) => temporal::format_timestamp(*moment, *precision),
         (Value::Timestamp(moment), _) => temporal::format_timestamp(*moment, 3),
         (Value::TimestampLtz(moment), _) => {
-            let precision = if let TypeKind::TimestampLtz(precision) = ty { *precision } else { 3 };
+            let precision = if let TypeKind::TimestampLtz(precision) = ty {
+                *precision
+            } else {
+                3
+            };
             temporal::format_timestamp(temporal::to_local(*moment, zone).unwrap_or(*moment), precision)
         }
         (Value::IntervalMonths(months), _) => temporal::format_month_interval(*months),
@@ -89,12 +93,17 @@ pub fn to_text(value: &Value, ty: &TypeKind, zone: &TimeZone) -> String {
             format!("[{}]", items.join(", "))
         }
         (Value::Map(entries), TypeKind::Map(key, element)) => {
-            let entry = |(k, v): &(Value, Value)| format!("{}={}", to_text(k, &key.kind, zone), to_text(v, &element.kind, zone));
+            let entry = |(k, v): &(Value, Value)| {
+                format!("{}={}", to_text(k, &key.kind, zone), to_text(v, &element.kind, zone))
+            };
             format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
         (Value::Row(values), TypeKind::Row(fields)) => {
-            let items: Vec<String> =
-                values.iter().zip(fields).map(|(value, field)| to_text(value, &field.ty.kind, zone)).collect();
+            let items: Vec<String> = values
+                .iter()
+                .zip(fields)
+                .map(|(value, field)| to_text(value, &field.ty.kind, zone))
+                .collect();
             format!("({})", items.join(", "))
         }
         (Value::Array(_) | Value::Map(_) | Value::Row(_), _) => format!("{value:?}"),
@@ -127,7 +136,9 @@ pub(crate) fn body(from: &TypeKind, to: &TypeKind) -> Option<Body> {
         return None;
     }
     let (from, to) = (from.clone(), to.clone());
-    Some(Arc::new(move |args: &[Value], cx: &EvalContext| cast(&args[0], &from, &to, cx)))
+    Some(Arc::new(move |args: &[Value], cx: &EvalContext| {
+        cast(&args[0], &from, &to, cx)
+    }))
 }
 
 /// Whether the cast changes nothing of a value's form, so that no call is needed.
@@ -228,7 +239,9 @@ pub(crate) fn cast(value: &Value, from: &TypeKind, to: &TypeKind, cx: &EvalConte
         }
         TypeKind::IntervalYearMonth => value.as_int().map(Value::IntervalMonths).ok_or_else(fail),
         TypeKind::IntervalDayTime => value.as_int().map(Value::IntervalMillis).ok_or_else(fail),
-        TypeKind::Array(_) | TypeKind::Map(..) | TypeKind::Multiset(_) | TypeKind::Row(_) => nested(value, from, to, cx),
+        TypeKind::Array(_) | TypeKind::Map(..) | TypeKind::Multiset(_) | TypeKind::Row(_) => {
+            nested(value, from, to, cx)
+        }
         TypeKind::Null => Ok(Value::Null),
     }
 }
@@ -236,16 +249,23 @@ pub(crate) fn cast(value: &Value, from: &TypeKind, to: &TypeKind, cx: &EvalConte
 fn nested(value: &Value, from: &TypeKind, to: &TypeKind, cx: &EvalContext) -> Computed {
     match (value, from, to) {
         (Value::Array(items), TypeKind::Array(a), TypeKind::Array(b)) => {
-            let items = items.iter().map(|item| cast(item, &a.kind, &b.kind, cx)).collect::<Result<_, _>>()?;
+            let items = items
+                .iter()
+                .map(|item| cast(item, &a.kind, &b.kind, cx))
+                .collect::<Result<_, _>>()?;
             Ok(Value::Array(Arc::new(items)))
         }
         (Value::Map(entries), TypeKind::Map(ka, va), TypeKind::Map(kb, vb)) => {
-            let entry = |(k, v): &(Value, Value)| Ok((cast(k, &ka.kind, &kb.kind, cx)?, cast(v, &va.kind, &vb.kind, cx)?));
-            Ok(Value::Map(Arc::new(entries.iter().map(entry).collect::<Result<_, EvalError>>()?)))
+            let entry =
+                |(k, v): &(Value, Value)| Ok((cast(k, &ka.kind, &kb.kind, cx)?, cast(v, &va.kind, &vb.kind, cx)?));
+            Ok(Value::Map(Arc::new(
+                entries.iter().map(entry).collect::<Result<_, EvalError>>()?,
+            )))
         }
         (Value::Row(values), TypeKind::Row(a), TypeKind::Row(b)) => {
             let fields = values.iter().zip(a.iter().zip(b));
-            let cast_field = |(value, (a, b)): (&Value, (&crate::Field, &crate::Field))| cast(value, &a.ty.kind, &b.ty.kind, cx);
+            let cast_field =
+                |(value, (a, b)): (&Value, (&crate::Field, &crate::Field))| cast(value, &a.ty.kind, &b.ty.kind, cx);
             Ok(Value::Row(Arc::new(fields.map(cast_field).collect::<Result<_, _>>()?)))
         }
         _ => Ok(value.clone()),
@@ -391,7 +411,9 @@ fn to_temporal(value: &Value, to: &TypeKind, cx: &EvalContext) -> Option<Value> 
         TypeKind::Date => Value::Date(temporal::date_of(local)),
         TypeKind::Time(_) => Value::Time(temporal::time_of(local)),
         TypeKind::Timestamp(precision) => Value::Timestamp(local.truncate(*precision)),
-        TypeKind::TimestampLtz(precision) => Value::TimestampLtz(temporal::to_instant(local.truncate(*precision), &cx.zone)?),
+        TypeKind::TimestampLtz(precision) => {
+            Value::TimestampLtz(temporal::to_instant(local.truncate(*precision), &cx.zone)?)
+        }
         _ => return None,
     })
 }
@@ -399,7 +421,10 @@ fn to_temporal(value: &Value, to: &TypeKind, cx: &EvalContext) -> Option<Value> 
 /// The type two branches, elements or operands meet at; `None` if they do not.
 pub(crate) fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
     let kind = common_kind(&a.kind, &b.kind)?;
-    Some(DataType { kind, nullable: a.nullable || b.nullable })
+    Some(DataType {
+        kind,
+        nullable: a.nullable || b.nullable,
+    })
 }
 
 fn common_kind(a: &TypeKind, b: &TypeKind) -> Option<TypeKind> {
@@ -422,7 +447,10 @@ fn common_kind(a: &TypeKind, b: &TypeKind) -> Option<TypeKind> {
         (Map(kx, vx), Map(ky, vy)) => Map(Box::new(common_type(kx, ky)?), Box::new(common_type(vx, vy)?)),
         (Row(x), Row(y)) if x.len() == y.len() => {
             let field = |(x, y): (&crate::Field, &crate::Field)| {
-                Some(crate::Field { name: x.name.clone(), ty: common_type(&x.ty, &y.ty)? })
+                Some(crate::Field {
+                    name: x.name.clone(),
+                    ty: common_type(&x.ty, &y.ty)?,
+                })
             };
             Row(x.iter().zip(y).map(field).collect::<Option<_>>()?)
         }
@@ -442,13 +470,22 @@ fn common_numeric(a: &TypeKind, b: &TypeKind) -> TypeKind {
         (Double, _) | (_, Double) => Double,
         (Float, Decimal { .. }) | (Decimal { .. }, Float) => Double,
         (Float, _) | (_, Float) => Float,
-        (x, y) if x.is_integer() && y.is_integer() => if rank(x) >= rank(y) { x.clone() } else { y.clone() },
+        (x, y) if x.is_integer() && y.is_integer() => {
+            if rank(x) >= rank(y) {
+                x.clone()
+            } else {
+                y.clone()
+            }
+        }
         (x, y) => {
             let ((p1, s1), (p2, s2)) = (x.as_decimal().unwrap_or((38, 0)), y.as_decimal().unwrap_or((38, 0)));
             let scale = s1.max(s2);
             let whole = (p1 - s1).max(p2 - s2);
             let precision = (whole + scale).min(38);
-            Decimal { precision, scale: scale.min(precision - whole.min(precision)) }
+            Decimal {
+                precision,
+                scale: scale.min(precision - whole.min(precision)),
+            }
         }
     }
 }

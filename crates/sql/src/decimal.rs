@@ -33,12 +33,19 @@ impl Decimal {
     }
 
     pub fn from_int(value: i64) -> Decimal {
-        Decimal { unscaled: i128::from(value), scale: 0 }
+        Decimal {
+            unscaled: i128::from(value),
+            scale: 0,
+        }
     }
 
     /// From the shortest text that reads back as this double, as Java's `BigDecimal.valueOf` does.
     pub fn from_f64(value: f64) -> Option<Decimal> {
-        if value.is_finite() { Decimal::parse(&format!("{value:e}")) } else { None }
+        if value.is_finite() {
+            Decimal::parse(&format!("{value:e}"))
+        } else {
+            None
+        }
     }
 
     /// `12`, `-1.50`, `.5`, `1e3`; `None` if it is not a number or has more than 38 digits that matter.
@@ -63,7 +70,10 @@ impl Decimal {
                 return None;
             }
             let in_fraction = index >= whole.len();
-            match unscaled.checked_mul(10).and_then(|v| v.checked_add(i128::from(digit - b'0'))) {
+            match unscaled
+                .checked_mul(10)
+                .and_then(|v| v.checked_add(i128::from(digit - b'0')))
+            {
                 Some(next) if next < POWERS[38] => {
                     unscaled = next;
                     scale += i32::from(in_fraction);
@@ -79,18 +89,28 @@ impl Decimal {
         scale -= exponent;
         if scale < 0 {
             let factor = power_of_ten(scale.unsigned_abs())?;
-            return Some(Decimal { unscaled: unscaled.checked_mul(factor)?, scale: 0 });
+            return Some(Decimal {
+                unscaled: unscaled.checked_mul(factor)?,
+                scale: 0,
+            });
         }
         if scale > i32::from(PRECISION_MAX) {
-            return Some(Decimal { unscaled: divide_half_up(unscaled, (scale - 38) as u32), scale: PRECISION_MAX });
+            return Some(Decimal {
+                unscaled: divide_half_up(unscaled, (scale - 38) as u32),
+                scale: PRECISION_MAX,
+            });
         }
-        Some(Decimal { unscaled, scale: scale as u8 })
+        Some(Decimal {
+            unscaled,
+            scale: scale as u8,
+        })
     }
 
     /// Rounds half up to the scale; `None` if it then has more than `precision` digits.
     pub fn fit(self, precision: u8, scale: u8) -> Option<Decimal> {
         let unscaled = if scale >= self.scale {
-            self.unscaled.checked_mul(power_of_ten(u32::from(scale - self.scale))?)?
+            self.unscaled
+                .checked_mul(power_of_ten(u32::from(scale - self.scale))?)?
         } else {
             divide_half_up(self.unscaled, u32::from(self.scale - scale))
         };
@@ -99,13 +119,23 @@ impl Decimal {
 
     pub fn checked_add(self, other: Decimal) -> Option<Decimal> {
         let scale = self.scale.max(other.scale);
-        let left = self.unscaled.checked_mul(power_of_ten(u32::from(scale - self.scale))?)?;
-        let right = other.unscaled.checked_mul(power_of_ten(u32::from(scale - other.scale))?)?;
-        Some(Decimal { unscaled: left.checked_add(right)?, scale })
+        let left = self
+            .unscaled
+            .checked_mul(power_of_ten(u32::from(scale - self.scale))?)?;
+        let right = other
+            .unscaled
+            .checked_mul(power_of_ten(u32::from(scale - other.scale))?)?;
+        Some(Decimal {
+            unscaled: left.checked_add(right)?,
+            scale,
+        })
     }
 
     pub fn negate(self) -> Decimal {
-        Decimal { unscaled: -self.unscaled, scale: self.scale }
+        Decimal {
+            unscaled: -self.unscaled,
+            scale: self.scale,
+        }
     }
 
     /// The product at `scale`; `None` if it does not fit 38 digits.
@@ -121,10 +151,16 @@ impl Decimal {
         let exponent = i32::from(scale) + i32::from(other.scale) - i32::from(self.scale);
         let (numerator, divisor) = if exponent >= 0 {
             let factor = POWERS.get(exponent as usize)?.unsigned_abs();
-            (Wide::product(self.unscaled.unsigned_abs(), factor), other.unscaled.unsigned_abs())
+            (
+                Wide::product(self.unscaled.unsigned_abs(), factor),
+                other.unscaled.unsigned_abs(),
+            )
         } else {
             let factor = POWERS.get(exponent.unsigned_abs() as usize)?.unsigned_abs();
-            (Wide::product(self.unscaled.unsigned_abs(), 1), other.unscaled.unsigned_abs().checked_mul(factor)?)
+            (
+                Wide::product(self.unscaled.unsigned_abs(), 1),
+                other.unscaled.unsigned_abs().checked_mul(factor)?,
+            )
         };
         let magnitude = numerator.divide_half_up(divisor)?;
         signed(magnitude, (self.unscaled < 0) != (other.unscaled < 0), scale)
@@ -133,9 +169,16 @@ impl Decimal {
     /// The remainder, with the dividend's sign. The divisor must not be 0.
     pub fn remainder(self, other: Decimal) -> Option<Decimal> {
         let scale = self.scale.max(other.scale);
-        let left = self.unscaled.checked_mul(power_of_ten(u32::from(scale - self.scale))?)?;
-        let right = other.unscaled.checked_mul(power_of_ten(u32::from(scale - other.scale))?)?;
-        Some(Decimal { unscaled: left % right, scale })
+        let left = self
+            .unscaled
+            .checked_mul(power_of_ten(u32::from(scale - self.scale))?)?;
+        let right = other
+            .unscaled
+            .checked_mul(power_of_ten(u32::from(scale - other.scale))?)?;
+        Some(Decimal {
+            unscaled: left % right,
+            scale,
+        })
     }
 
     pub fn to_f64(self) -> f64 {
@@ -165,14 +208,23 @@ impl Decimal {
 
 fn signed(magnitude: u128, negative: bool, scale: u8) -> Option<Decimal> {
     let unscaled = i128::try_from(magnitude).ok().filter(|value| *value < POWERS[38])?;
-    Some(Decimal { unscaled: if negative { -unscaled } else { unscaled }, scale })
+    Some(Decimal {
+        unscaled: if negative { -unscaled } else { unscaled },
+        scale,
+    })
 }
 
 /// `value / 10^exponent`, rounded half up (away from zero).
 fn divide_half_up(value: i128, exponent: u32) -> i128 {
-    let Some(divisor) = power_of_ten(exponent) else { return 0 };
+    let Some(divisor) = power_of_ten(exponent) else {
+        return 0;
+    };
     let (quotient, rest) = (value / divisor, value % divisor);
-    if rest.unsigned_abs() * 2 >= divisor.unsigned_abs() && exponent > 0 { quotient + value.signum() } else { quotient }
+    if rest.unsigned_abs() * 2 >= divisor.unsigned_abs() && exponent > 0 {
+        quotient + value.signum()
+    } else {
+        quotient
+    }
 }
 
 /// An unsigned 256-bit number, for products that do not fit 128 bits.
@@ -191,13 +243,20 @@ impl Wide {
         let (a1, a0, b1, b0) = (a >> 64, a & HALF, b >> 64, b & HALF);
         let (low, cross1, cross2, high) = (a0 * b0, a1 * b0, a0 * b1, a1 * b1);
         let middle = (low >> 64) + (cross1 & HALF) + (cross2 & HALF);
-        Wide { high: high + (cross1 >> 64) + (cross2 >> 64) + (middle >> 64), low: (middle << 64) | (low & HALF) }
+        Wide {
+            high: high + (cross1 >> 64) + (cross2 >> 64) + (middle >> 64),
+            low: (middle << 64) | (low & HALF),
+        }
     }
 
     fn scale_by(self, exponent: i32) -> Option<u128> {
         if exponent >= 0 {
             let factor = POWERS.get(exponent as usize)?.unsigned_abs();
-            return if self.high == 0 { self.low.checked_mul(factor) } else { None };
+            return if self.high == 0 {
+                self.low.checked_mul(factor)
+            } else {
+                None
+            };
         }
         self.divide_half_up(POWERS.get(exponent.unsigned_abs() as usize)?.unsigned_abs())
     }
@@ -209,7 +268,11 @@ impl Wide {
             self.long_division(divisor)?
         };
         // `rest * 2 >= divisor` without overflow.
-        if rest >= divisor - rest { quotient.checked_add(1) } else { Some(quotient) }
+        if rest >= divisor - rest {
+            quotient.checked_add(1)
+        } else {
+            Some(quotient)
+        }
     }
 
     fn long_division(self, divisor: u128) -> Option<(u128, u128)> {
@@ -267,7 +330,13 @@ impl fmt::Display for Decimal {
             return write!(f, "{sign}{magnitude}");
         }
         let power = POWERS[usize::from(self.scale)].unsigned_abs();
-        write!(f, "{sign}{}.{:0width$}", magnitude / power, magnitude % power, width = usize::from(self.scale))
+        write!(
+            f,
+            "{sign}{}.{:0width$}",
+            magnitude / power,
+            magnitude % power,
+            width = usize::from(self.scale)
+        )
     }
 }
 
@@ -288,7 +357,10 @@ mod tests {
             ("1e3", "1000"),
             ("1.25E-3", "0.00125"),
             ("-0.007", "-0.007"),
-            ("99999999999999999999999999999999999999", "99999999999999999999999999999999999999"),
+            (
+                "99999999999999999999999999999999999999",
+                "99999999999999999999999999999999999999",
+            ),
         ] {
             assert_eq!(decimal(text).to_string(), printed);
         }
@@ -300,13 +372,23 @@ mod tests {
     #[test]
     fn wide_products_and_quotients_round_half_up() {
         let big = decimal("9999999999999999999.9999999999");
-        assert_eq!(big.multiply(decimal("1.0000000000"), 6).unwrap().to_string(), "10000000000000000000.000000");
-        assert_eq!(decimal("1").divide(decimal("3"), 12).unwrap().to_string(), "0.333333333333");
+        assert_eq!(
+            big.multiply(decimal("1.0000000000"), 6).unwrap().to_string(),
+            "10000000000000000000.000000"
+        );
+        assert_eq!(
+            decimal("1").divide(decimal("3"), 12).unwrap().to_string(),
+            "0.333333333333"
+        );
         assert_eq!(decimal("-2").divide(decimal("3"), 1).unwrap().to_string(), "-0.7");
         assert_eq!(decimal("2.5").fit(10, 0).unwrap().to_string(), "3");
         assert_eq!(decimal("-2.5").fit(10, 0).unwrap().to_string(), "-3");
         assert!(decimal("123.4").fit(3, 1).is_none());
-        assert!(decimal("99999999999999999999").multiply(decimal("99999999999999999999"), 0).is_none());
+        assert!(
+            decimal("99999999999999999999")
+                .multiply(decimal("99999999999999999999"), 0)
+                .is_none()
+        );
     }
 
     #[test]

@@ -27,7 +27,13 @@ pub struct EvalContext {
 
 impl EvalContext {
     pub fn new(now: Moment, zone: TimeZone, random: Arc<dyn Random>) -> EvalContext {
-        EvalContext { now, zone, random, json: RefCell::new(None), patterns: RefCell::new(Vec::new()) }
+        EvalContext {
+            now,
+            zone,
+            random,
+            json: RefCell::new(None),
+            patterns: RefCell::new(Vec::new()),
+        }
     }
 
     /// The document a text holds; the same text, asked again, is not parsed again.
@@ -63,7 +69,9 @@ impl EvalContext {
 
 impl fmt::Debug for EvalContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EvalContext").field("now", &self.now).finish_non_exhaustive()
+        f.debug_struct("EvalContext")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,11 +128,17 @@ impl fmt::Debug for Call {
 
 impl Expr {
     pub(crate) fn literal(value: Value, ty: DataType) -> Expr {
-        Expr { ty, node: Node::Literal(value) }
+        Expr {
+            ty,
+            node: Node::Literal(value),
+        }
     }
 
     pub(crate) fn column(index: usize, name: &str, ty: DataType) -> Expr {
-        Expr { ty, node: Node::Column(index, name.into()) }
+        Expr {
+            ty,
+            node: Node::Column(index, name.into()),
+        }
     }
 
     pub(crate) fn as_literal(&self) -> Option<&Value> {
@@ -194,7 +208,9 @@ impl Expr {
     }
 
     fn eval_field(&self, row: &[Value], cx: &EvalContext) -> Computed {
-        let Node::Field(inner, index, _) = &self.node else { return Ok(Value::Null) };
+        let Node::Field(inner, index, _) = &self.node else {
+            return Ok(Value::Null);
+        };
         match inner.eval(row, cx)? {
             Value::Row(fields) => Ok(fields.get(*index).cloned().unwrap_or_default()),
             _ => Ok(Value::Null),

@@ -65,7 +65,10 @@ fn show_call(f: &mut fmt::Formatter<'_>, call: &Call, kind: &TypeKind) -> fmt::R
         ("NOT" | "-", [arg]) => write!(f, "{} {arg}", call.name),
         (name, [arg]) if name.starts_with("IS ") => write!(f, "({arg} {name})"),
         (name, [left, right])
-            if name.starts_with("IS ") || !name.starts_with(char::is_alphabetic) || name.ends_with("LIKE") || name.ends_with("TO") =>
+            if name.starts_with("IS ")
+                || !name.starts_with(char::is_alphabetic)
+                || name.ends_with("LIKE")
+                || name.ends_with("TO") =>
         {
             write!(f, "({left} {name} {right})")
         }
@@ -92,7 +95,11 @@ impl Plan {
     pub fn explain(&self) -> String {
         let mut out = String::new();
         for (index, sink) in self.sinks.iter().enumerate() {
-            let feeding: Vec<&Pipeline> = self.pipelines.iter().filter(|pipeline| pipeline.sink == index).collect();
+            let feeding: Vec<&Pipeline> = self
+                .pipelines
+                .iter()
+                .filter(|pipeline| pipeline.sink == index)
+                .collect();
             out.push_str(&sink_line(sink));
             let mut indent = "+- ".to_owned();
             if let Some(limit) = self.limit {
@@ -108,7 +115,11 @@ impl Plan {
             }
         }
         let shared = self.scans.iter().enumerate().filter(|(index, _)| {
-            self.pipelines.iter().filter(|p| matches!(p.input, Input::Scan(scan) if scan == *index)).count() > 1
+            self.pipelines
+                .iter()
+                .filter(|p| matches!(p.input, Input::Scan(scan) if scan == *index))
+                .count()
+                > 1
         });
         for (_, scan) in shared {
             out.push_str(&format!("Shared: {} is read once\n", scan.table.name));
@@ -127,15 +138,29 @@ impl Plan {
             .zip(names)
             .map(|(expr, name)| {
                 let text = expr.to_string();
-                if text == name { text } else { format!("{text} AS {name}") }
+                if text == name {
+                    text
+                } else {
+                    format!("{text} AS {name}")
+                }
             })
             .collect();
         let filters: Vec<String> = pipeline
             .ops
             .iter()
-            .filter_map(|op| if let Op::Filter(expr) = op { Some(expr.to_string()) } else { None })
+            .filter_map(|op| {
+                if let Op::Filter(expr) = op {
+                    Some(expr.to_string())
+                } else {
+                    None
+                }
+            })
             .collect();
-        let filter = if filters.is_empty() { String::new() } else { format!(", where=[{}]", filters.join(" AND ")) };
+        let filter = if filters.is_empty() {
+            String::new()
+        } else {
+            format!(", where=[{}]", filters.join(" AND "))
+        };
         out.push_str(&format!("{indent}Calc(select=[{}]{filter})\n", shown.join(", ")));
         let mut indent = format!("   {indent}");
         for op in pipeline.ops.iter().rev() {
@@ -151,8 +176,16 @@ impl Plan {
             Input::Rows(rows) => out.push_str(&format!("{indent}Values({} rows)\n", rows.len())),
             Input::Scan(index) => {
                 let scan = &self.scans[*index];
-                let columns: Vec<&str> = scan.columns.iter().map(|c| scan.table.columns[*c].name.as_str()).collect();
-                out.push_str(&format!("{indent}Scan(table=[{}], columns=[{}])\n", scan.table.name, columns.join(", ")));
+                let columns: Vec<&str> = scan
+                    .columns
+                    .iter()
+                    .map(|c| scan.table.columns[*c].name.as_str())
+                    .collect();
+                out.push_str(&format!(
+                    "{indent}Scan(table=[{}], columns=[{}])\n",
+                    scan.table.name,
+                    columns.join(", ")
+                ));
             }
         }
     }
@@ -161,8 +194,15 @@ impl Plan {
 fn sink_line(sink: &Sink) -> String {
     match sink {
         Sink::Table { table, columns } => {
-            let names: Vec<&str> = columns.iter().map(|column| table.columns[*column].name.as_str()).collect();
-            format!("Sink(table=[{}], columns=[{}], changelog=[I])\n", table.name, names.join(", "))
+            let names: Vec<&str> = columns
+                .iter()
+                .map(|column| table.columns[*column].name.as_str())
+                .collect();
+            format!(
+                "Sink(table=[{}], columns=[{}], changelog=[I])\n",
+                table.name,
+                names.join(", ")
+            )
         }
         Sink::Result { columns } => {
             let names: Vec<String> = columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect();

@@ -10,12 +10,20 @@ const SYMBOLS: &[&str] = &[
 
 /// The tokens of a text, ending with [`TokenKind::End`], and what is wrong with it.
 pub(crate) fn tokenize(source: &str) -> (Vec<Token>, Vec<SqlError>) {
-    let mut lexer = Lexer { source, at: 0, tokens: Vec::new(), errors: Vec::new() };
+    let mut lexer = Lexer {
+        source,
+        at: 0,
+        tokens: Vec::new(),
+        errors: Vec::new(),
+    };
     while lexer.at < source.len() {
         lexer.next();
     }
     let end = Span::new(source.len(), source.len());
-    lexer.tokens.push(Token { kind: TokenKind::End, span: end });
+    lexer.tokens.push(Token {
+        kind: TokenKind::End,
+        span: end,
+    });
     (lexer.tokens, lexer.errors)
 }
 
@@ -67,7 +75,8 @@ impl Lexer<'_> {
     }
 
     fn error(&mut self, span: Span, message: &str, hint: &str) {
-        self.errors.push(SqlError::new(self.source, span, message).with_hint(hint));
+        self.errors
+            .push(SqlError::new(self.source, span, message).with_hint(hint));
     }
 
     fn hint_start(&mut self) {
@@ -76,7 +85,11 @@ impl Lexer<'_> {
 
     /// An optimizer hint is open: `/*+` has no `*/` yet.
     fn in_hint(&self) -> bool {
-        let last = self.tokens.iter().rev().find(|t| t.is_symbol("/*+") || t.is_symbol("*/"));
+        let last = self
+            .tokens
+            .iter()
+            .rev()
+            .find(|t| t.is_symbol("/*+") || t.is_symbol("*/"));
         last.is_some_and(|token| token.is_symbol("/*+"))
     }
 
@@ -112,9 +125,16 @@ impl Lexer<'_> {
         }
         let line_end = rest.find('\n').unwrap_or(rest.len());
         let span = Span::new(self.at, self.at + skip + 1 + line_end);
-        self.error(span, "the string opened here is never closed", "end it with `'`; a quote inside a string is written `''`");
+        self.error(
+            span,
+            "the string opened here is never closed",
+            "end it with `'`; a quote inside a string is written `''`",
+        );
         // Reading on at the next line finds the mistakes after this one.
-        (rest[..line_end].trim_end_matches([';', ' ']).to_owned(), skip + 1 + line_end)
+        (
+            rest[..line_end].trim_end_matches([';', ' ']).to_owned(),
+            skip + 1 + line_end,
+        )
     }
 
     fn quoted_name(&mut self, quote: char) {
@@ -137,7 +157,10 @@ impl Lexer<'_> {
             let span = Span::new(self.at, self.at + 1 + line_end);
             let message = format!("the name opened with {quote} here is never closed");
             self.error(span, &message, &format!("end it with {quote}"));
-            self.push(TokenKind::Quoted(rest[..line_end].trim_end_matches([';', ' ']).to_owned()), 1 + line_end);
+            self.push(
+                TokenKind::Quoted(rest[..line_end].trim_end_matches([';', ' ']).to_owned()),
+                1 + line_end,
+            );
             return;
         };
         if quote == '"' {
@@ -154,7 +177,11 @@ impl Lexer<'_> {
         let bytes = decode_hex(&digits);
         if bytes.is_none() {
             let span = Span::new(start, start + length);
-            self.error(span, "this is not a binary string", "write an even number of hex digits, such as x'7f02'");
+            self.error(
+                span,
+                "this is not a binary string",
+                "write an even number of hex digits, such as x'7f02'",
+            );
         }
         self.push(TokenKind::HexString(bytes.unwrap_or_default()), length);
     }
@@ -165,7 +192,9 @@ impl Lexer<'_> {
         let mut rest = text.as_str();
         while let Some(at) = rest.find('\\') {
             value.push_str(&rest[..at]);
-            let code = rest.get(at + 1..at + 5).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+            let code = rest
+                .get(at + 1..at + 5)
+                .and_then(|hex| u32::from_str_radix(hex, 16).ok());
             match code.and_then(char::from_u32) {
                 Some(c) => {
                     value.push(c);
@@ -216,7 +245,11 @@ impl Lexer<'_> {
         for (wrong, right) in [("!=", "<>"), ("==", "="), ("&&", "AND"), ("^=", "<>")] {
             if rest.starts_with(wrong) {
                 let span = Span::new(self.at, self.at + 2);
-                self.error(span, &format!("`{wrong}` is not an operator of Flink SQL"), &format!("write `{right}`"));
+                self.error(
+                    span,
+                    &format!("`{wrong}` is not an operator of Flink SQL"),
+                    &format!("write `{right}`"),
+                );
                 let kind = match right {
                     "AND" => TokenKind::Word("AND".to_owned()),
                     "=" => TokenKind::Symbol("="),
@@ -258,5 +291,8 @@ pub(crate) fn decode_hex(digits: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
         return None;
     }
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok())
+        .collect()
 }

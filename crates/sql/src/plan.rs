@@ -109,8 +109,14 @@ pub(crate) struct Branch {
 
 #[derive(Clone, Debug)]
 pub(crate) enum BranchSource {
-    Table { table: Arc<Table>, options: Vec<(String, String)> },
-    Rows { rows: Vec<Vec<Expr>>, width: usize },
+    Table {
+        table: Arc<Table>,
+        options: Vec<(String, String)>,
+    },
+    Rows {
+        rows: Vec<Vec<Expr>>,
+        width: usize,
+    },
 }
 
 impl BranchSource {
@@ -132,9 +138,15 @@ pub(crate) fn assemble(branches: Vec<(Branch, usize)>, sinks: Vec<Sink>, limit: 
             continue;
         };
         let used = used_columns(branch, table.columns.len());
-        let known = scans.iter().position(|scan| scan.table.name == table.name && scan.options == *options);
+        let known = scans
+            .iter()
+            .position(|scan| scan.table.name == table.name && scan.options == *options);
         let index = known.unwrap_or_else(|| {
-            scans.push(Scan { table: Arc::clone(table), columns: Vec::new(), options: options.clone() });
+            scans.push(Scan {
+                table: Arc::clone(table),
+                columns: Vec::new(),
+                options: options.clone(),
+            });
             scans.len() - 1
         });
         scans[index].columns.extend(used);
@@ -144,8 +156,16 @@ pub(crate) fn assemble(branches: Vec<(Branch, usize)>, sinks: Vec<Sink>, limit: 
         scan.columns.sort_unstable();
         scan.columns.dedup();
     }
-    let pipelines = branches.into_iter().zip(placed).map(|((branch, sink), scan)| pipeline(branch, sink, scan, &scans));
-    Plan { pipelines: pipelines.collect(), scans, sinks, limit }
+    let pipelines = branches
+        .into_iter()
+        .zip(placed)
+        .map(|((branch, sink), scan)| pipeline(branch, sink, scan, &scans));
+    Plan {
+        pipelines: pipelines.collect(),
+        scans,
+        sinks,
+        limit,
+    }
 }
 
 fn used_columns(branch: &Branch, width: usize) -> Vec<usize> {
@@ -170,7 +190,11 @@ fn used_columns(branch: &Branch, width: usize) -> Vec<usize> {
 }
 
 fn pipeline(branch: Branch, sink: usize, scan: Option<usize>, scans: &[Scan]) -> Pipeline {
-    let Branch { source, mut ops, outputs } = branch;
+    let Branch {
+        source,
+        mut ops,
+        outputs,
+    } = branch;
     let mut outputs: Vec<Expr> = outputs.into_iter().map(|(_, expr)| expr).collect();
     let input = match (scan, source) {
         (Some(index), source) => {
@@ -193,5 +217,10 @@ fn pipeline(branch: Branch, sink: usize, scan: Option<usize>, scans: &[Scan]) ->
         (None, BranchSource::Rows { rows, .. }) => Input::Rows(rows),
         (None, BranchSource::Table { .. }) => Input::Rows(Vec::new()),
     };
-    Pipeline { input, ops, outputs, sink }
+    Pipeline {
+        input,
+        ops,
+        outputs,
+        sink,
+    }
 }

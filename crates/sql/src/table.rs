@@ -47,18 +47,31 @@ pub enum ColumnKind {
 
 impl Column {
     pub fn physical(name: impl Into<String>, ty: DataType) -> Column {
-        Column { name: name.into(), ty, kind: ColumnKind::Physical, comment: None, hidden: false }
+        Column {
+            name: name.into(),
+            ty,
+            kind: ColumnKind::Physical,
+            comment: None,
+            hidden: false,
+        }
     }
 
     /// An INSERT may give it a value.
     pub fn is_writable(&self) -> bool {
-        !self.hidden && matches!(self.kind, ColumnKind::Physical | ColumnKind::Metadata { is_virtual: false, .. })
+        !self.hidden
+            && matches!(
+                self.kind,
+                ColumnKind::Physical | ColumnKind::Metadata { is_virtual: false, .. }
+            )
     }
 }
 
 impl Table {
     pub fn option(&self, key: &str) -> Option<&str> {
-        self.options.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.options
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
@@ -67,7 +80,12 @@ impl Table {
 
     /// The `CREATE TABLE` that makes this table.
     pub fn create_sql(&self) -> String {
-        let mut lines: Vec<String> = self.columns.iter().filter(|column| !column.hidden).map(column_sql).collect();
+        let mut lines: Vec<String> = self
+            .columns
+            .iter()
+            .filter(|column| !column.hidden)
+            .map(column_sql)
+            .collect();
         if let Some((column, expr)) = &self.watermark {
             lines.push(format!("WATERMARK FOR {} AS {expr}", quote_path(column)));
         }
@@ -87,7 +105,10 @@ impl Table {
             }
         }
         if !self.options.is_empty() {
-            let options = self.options.iter().map(|(key, value)| format!("{} = {}", string(key), string(value)));
+            let options = self
+                .options
+                .iter()
+                .map(|(key, value)| format!("{} = {}", string(key), string(value)));
             sql.push_str(&format!("\nWITH (\n  {}\n)", options.collect::<Vec<_>>().join(",\n  ")));
         }
         sql
@@ -95,12 +116,19 @@ impl Table {
 }
 
 fn column_sql(column: &Column) -> String {
-    let comment = column.comment.as_ref().map_or(String::new(), |comment| format!(" COMMENT {}", string(comment)));
+    let comment = column
+        .comment
+        .as_ref()
+        .map_or(String::new(), |comment| format!(" COMMENT {}", string(comment)));
     let name = quote(&column.name);
     match &column.kind {
         ColumnKind::Physical => format!("{name} {}{comment}", column.ty),
         ColumnKind::Metadata { key, is_virtual } => {
-            let from = if *key == column.name { String::new() } else { format!(" FROM {}", string(key)) };
+            let from = if *key == column.name {
+                String::new()
+            } else {
+                format!(" FROM {}", string(key))
+            };
             let suffix = if *is_virtual { " VIRTUAL" } else { "" };
             format!("{name} {} METADATA{from}{suffix}{comment}", column.ty)
         }

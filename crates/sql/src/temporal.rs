@@ -23,7 +23,10 @@ pub(crate) fn from_civil(datetime: civil::DateTime) -> Option<Moment> {
 
 pub(crate) fn from_timestamp(timestamp: Timestamp) -> Moment {
     let nanos = timestamp.as_nanosecond();
-    Moment { millis: nanos.div_euclid(1_000_000) as i64, nanos: nanos.rem_euclid(1_000_000) as u32 }
+    Moment {
+        millis: nanos.div_euclid(1_000_000) as i64,
+        nanos: nanos.rem_euclid(1_000_000) as u32,
+    }
 }
 
 /// An instant's wall-clock reading in a zone.
@@ -49,7 +52,11 @@ pub(crate) fn civil_date(days: i32) -> Option<civil::Date> {
 }
 
 pub(crate) fn days_of(date: civil::Date) -> Option<i32> {
-    Some((from_civil(date.to_datetime(civil::Time::midnight()))?.millis.div_euclid(MILLIS_PER_DAY)) as i32)
+    Some(
+        (from_civil(date.to_datetime(civil::Time::midnight()))?
+            .millis
+            .div_euclid(MILLIS_PER_DAY)) as i32,
+    )
 }
 
 pub(crate) fn date_of(moment: Moment) -> i32 {
@@ -96,7 +103,11 @@ fn parse_time_nanos(text: &str) -> Option<i64> {
             if fraction.len() > 9 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
                 return None;
             }
-            let nanos = if fraction.is_empty() { 0 } else { format!("{fraction:0<9}").parse().ok()? };
+            let nanos = if fraction.is_empty() {
+                0
+            } else {
+                format!("{fraction:0<9}").parse().ok()?
+            };
             (i64::from(number(whole, 2)?), nanos)
         }
     };
@@ -118,7 +129,10 @@ pub fn parse_timestamp(text: &str) -> Option<Moment> {
         None => (text, 0),
     };
     let millis = i64::from(parse_date(date)?) * MILLIS_PER_DAY + time / 1_000_000;
-    Some(Moment { millis, nanos: (time % 1_000_000) as u32 })
+    Some(Moment {
+        millis,
+        nanos: (time % 1_000_000) as u32,
+    })
 }
 
 /// ISO 8601 with `T`, and `Z` or an offset or neither: what JSON carries.
@@ -146,7 +160,9 @@ pub(crate) fn format_time(millis: i32, precision: u8) -> String {
 
 /// At least `precision` digits of the second, and as many as it takes.
 pub(crate) fn format_timestamp(moment: Moment, precision: u8) -> String {
-    let Some(at) = to_civil(moment) else { return "out of range".to_owned() };
+    let Some(at) = to_civil(moment) else {
+        return "out of range".to_owned();
+    };
     let mut text = format!(
         "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
         at.year(),
@@ -176,7 +192,12 @@ pub(crate) fn format_day_interval(millis: i64) -> String {
     let (sign, rest) = (if millis < 0 { '-' } else { '+' }, millis.unsigned_abs());
     let (days, millis) = (rest / MILLIS_PER_DAY as u64, rest % MILLIS_PER_DAY as u64);
     let (seconds, fraction) = (millis / 1000, millis % 1000);
-    format!("{sign}{days} {:02}:{:02}:{:02}.{fraction:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{sign}{days} {:02}:{:02}:{:02}.{fraction:03}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 /// `+Y-MM`.
@@ -220,7 +241,10 @@ pub(crate) fn add_months(moment: Moment, months: i64) -> Option<Moment> {
 }
 
 pub(crate) fn add_millis(moment: Moment, millis: i64) -> Option<Moment> {
-    Some(Moment { millis: moment.millis.checked_add(millis)?, ..moment })
+    Some(Moment {
+        millis: moment.millis.checked_add(millis)?,
+        ..moment
+    })
 }
 
 /// How long a unit is: months, or milliseconds.
@@ -261,7 +285,8 @@ pub(crate) fn difference(unit: Unit, from: Moment, to: Moment) -> Option<i64> {
         }
         UnitLength::Months(length) => {
             let (a, b) = (to_civil(from)?, to_civil(to)?);
-            let mut months = (i64::from(b.year()) - i64::from(a.year())) * 12 + i64::from(b.month()) - i64::from(a.month());
+            let mut months =
+                (i64::from(b.year()) - i64::from(a.year())) * 12 + i64::from(b.month()) - i64::from(a.month());
             let reached = add_months(from, months)?;
             if months > 0 && reached > to {
                 months -= 1;
@@ -315,10 +340,28 @@ enum Piece {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const DAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 
 impl Pattern {
     /// What it does not know is named in the error.
@@ -349,7 +392,9 @@ impl Pattern {
                     count += 1;
                 }
                 if !"yuMLdDEeaHhKkmsSnwWQqzZXxVGA".contains(c) {
-                    return Err(format!("the date pattern '{text}' has a letter `{c}` that is not known; put text in quotes"));
+                    return Err(format!(
+                        "the date pattern '{text}' has a letter `{c}` that is not known; put text in quotes"
+                    ));
                 }
                 pieces.push(Piece::Letter(c, count));
             } else if c != '[' && c != ']' {
@@ -379,7 +424,8 @@ impl Pattern {
             rest = match piece {
                 Piece::Text(literal) => rest.strip_prefix(literal.as_str())?,
                 Piece::Letter(letter, count) => {
-                    let digits_follow = matches!(self.0.get(index + 1), Some(Piece::Letter(next, _)) if !"aEzZXxVG".contains(*next));
+                    let digits_follow =
+                        matches!(self.0.get(index + 1), Some(Piece::Letter(next, _)) if !"aEzZXxVG".contains(*next));
                     fields.read(*letter, *count, rest, digits_follow)?
                 }
             };
@@ -417,7 +463,14 @@ fn format_letter(
         'H' => padded(out, i64::from(at.hour())),
         'k' => padded(out, if at.hour() == 0 { 24 } else { i64::from(at.hour()) }),
         'K' => padded(out, i64::from(at.hour() % 12)),
-        'h' => padded(out, if at.hour() % 12 == 0 { 12 } else { i64::from(at.hour() % 12) }),
+        'h' => padded(
+            out,
+            if at.hour() % 12 == 0 {
+                12
+            } else {
+                i64::from(at.hour() % 12)
+            },
+        ),
         'm' => padded(out, i64::from(at.minute())),
         's' => padded(out, i64::from(at.second())),
         'S' => {
@@ -427,7 +480,10 @@ fn format_letter(
         'n' => padded(out, i64::from(at.subsec_nanosecond())),
         'A' => padded(out, local.millis.rem_euclid(MILLIS_PER_DAY)),
         'w' => padded(out, week_of_year(at.date())),
-        'W' => padded(out, (i64::from(at.day()) + i64::from(first_of_month_weekday(at.date())) - 1) / 7 + 1),
+        'W' => padded(
+            out,
+            (i64::from(at.day()) + i64::from(first_of_month_weekday(at.date())) - 1) / 7 + 1,
+        ),
         'Q' | 'q' => padded(out, i64::from((at.month() - 1) / 3 + 1)),
         'G' => out.push_str(if at.year() > 0 { "AD" } else { "BC" }),
         'z' | 'V' => out.push_str(zone.iana_name().unwrap_or("UTC")),
@@ -459,7 +515,11 @@ fn week_of_year(date: civil::Date) -> i64 {
     let days_left = date.last_of_year().day_of_year() - date.day_of_year();
     let last_weekday = date.last_of_year().weekday();
     // The year's last days belong to week 1 of the next when that week has begun.
-    if last_weekday != Weekday::Saturday && days_left <= i16::from(last_weekday.to_sunday_zero_offset()) { 1 } else { week }
+    if last_weekday != Weekday::Saturday && days_left <= i16::from(last_weekday.to_sunday_zero_offset()) {
+        1
+    } else {
+        week
+    }
 }
 
 /// What a text said, field by field.
@@ -484,7 +544,8 @@ impl Fields {
             'M' | 'L' if count >= 3 => {
                 let at = MONTHS.iter().position(|name| {
                     let name = if count == 3 { &name[..3] } else { name };
-                    text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+                    text.get(..name.len())
+                        .is_some_and(|start| start.eq_ignore_ascii_case(name))
                 })?;
                 self.month = Some(at as i64 + 1);
                 return text.get(if count == 3 { 3 } else { MONTHS[at].len() }..);
@@ -504,7 +565,9 @@ impl Fields {
             }
             'X' | 'x' | 'Z' => return self.read_offset(text),
             'z' | 'V' | 'G' => {
-                let length = text.find(|c: char| !c.is_ascii_alphabetic() && c != '/').unwrap_or(text.len());
+                let length = text
+                    .find(|c: char| !c.is_ascii_alphabetic() && c != '/')
+                    .unwrap_or(text.len());
                 return text.get(length..);
             }
             'S' => {
@@ -583,7 +646,10 @@ impl Fields {
         let nanos = self.nanos.unwrap_or(0);
         let seconds = (hour * 60 + minute) * 60 + second - self.offset_seconds.unwrap_or(0);
         let millis = i64::from(days_of(date)?) * MILLIS_PER_DAY + seconds * 1000 + nanos / 1_000_000;
-        Some(Moment { millis, nanos: (nanos % 1_000_000) as u32 })
+        Some(Moment {
+            millis,
+            nanos: (nanos % 1_000_000) as u32,
+        })
     }
 }
 

@@ -79,11 +79,16 @@ impl Moment {
     }
 
     pub fn from_micros(micros: i64) -> Moment {
-        Moment { millis: micros.div_euclid(1000), nanos: micros.rem_euclid(1000) as u32 * 1000 }
+        Moment {
+            millis: micros.div_euclid(1000),
+            nanos: micros.rem_euclid(1000) as u32 * 1000,
+        }
     }
 
     pub fn to_micros(self) -> i64 {
-        self.millis.saturating_mul(1000).saturating_add(i64::from(self.nanos / 1000))
+        self.millis
+            .saturating_mul(1000)
+            .saturating_add(i64::from(self.nanos / 1000))
     }
 
     /// Cut to `precision` digits of a second.
@@ -91,12 +96,18 @@ impl Moment {
         match precision {
             0..=2 => {
                 let unit = 10_i64.pow(3 - u32::from(precision));
-                Moment { millis: self.millis.div_euclid(unit) * unit, nanos: 0 }
+                Moment {
+                    millis: self.millis.div_euclid(unit) * unit,
+                    nanos: 0,
+                }
             }
             3 => Moment { nanos: 0, ..self },
             _ => {
                 let unit = 10_u32.pow(9_u32.saturating_sub(u32::from(precision)));
-                Moment { nanos: self.nanos / unit * unit, ..self }
+                Moment {
+                    nanos: self.nanos / unit * unit,
+                    ..self
+                }
             }
         }
     }
@@ -202,9 +213,8 @@ impl Value {
                 Some(a.len().cmp(&b.len()))
             }
             (Map(a), Map(b)) => (a.len() == b.len()
-                && a.iter().all(|(key, value)| {
-                    b.iter().any(|(k, v)| k.same(key) && v.same(value))
-                }))
+                && a.iter()
+                    .all(|(key, value)| b.iter().any(|(k, v)| k.same(key) && v.same(value))))
             .then_some(Ordering::Equal)
             .or(Some(Ordering::Less)),
             (Float(_) | Double(_), _) | (_, Float(_) | Double(_)) => self.as_f64()?.partial_cmp(&other.as_f64()?),

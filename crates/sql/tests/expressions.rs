@@ -24,11 +24,23 @@ fn arithmetic_has_flinks_types() {
         ("9223372036854775807 + 1", "BIGINT NOT NULL = -9223372036854775808"),
         ("1.0 / 3", "DECIMAL(13, 12) = 0.333333333333"),
         ("7.0 / 2", "DECIMAL(13, 12) = 3.500000000000"),
-        ("1 / 0", "INT NOT NULL fails: division by zero; guard it: CASE WHEN d <> 0 THEN n / d END, or n / NULLIF(d, 0)"),
-        ("CAST(1 AS DOUBLE) / 0", "DOUBLE NOT NULL fails: division by zero; guard it: CASE WHEN d <> 0 THEN n / d END, or n / NULLIF(d, 0)"),
+        (
+            "1 / 0",
+            "INT NOT NULL fails: division by zero; guard it: CASE WHEN d <> 0 THEN n / d END, or n / NULLIF(d, 0)",
+        ),
+        (
+            "CAST(1 AS DOUBLE) / 0",
+            "DOUBLE NOT NULL fails: division by zero; guard it: CASE WHEN d <> 0 THEN n / d END, or n / NULLIF(d, 0)",
+        ),
         ("CAST(1.5 AS DECIMAL(10,2)) * 3", "DECIMAL(21, 2) = 4.50"),
-        ("CAST(1.5 AS DECIMAL(10,2)) * CAST(3 AS BIGINT)", "DECIMAL(30, 2) = 4.50"),
-        ("CAST(1 AS DECIMAL(38,10)) * CAST(1 AS DECIMAL(38,10))", "DECIMAL(38, 6) = 1.000000"),
+        (
+            "CAST(1.5 AS DECIMAL(10,2)) * CAST(3 AS BIGINT)",
+            "DECIMAL(30, 2) = 4.50",
+        ),
+        (
+            "CAST(1 AS DECIMAL(38,10)) * CAST(1 AS DECIMAL(38,10))",
+            "DECIMAL(38, 6) = 1.000000",
+        ),
         ("CAST(1.5 AS FLOAT) + CAST(1 AS DOUBLE)", "FLOAT NOT NULL = 2.5"),
         ("CAST(1.5 AS DOUBLE) + 1.5", "DOUBLE NOT NULL = 3.0"),
         ("MOD(CAST(7 AS BIGINT), 3)", "INT NOT NULL = 1"),
@@ -55,15 +67,33 @@ fn casts_follow_flinks_text_formats() {
         ("CAST(1 AS BOOLEAN)", "BOOLEAN NOT NULL = TRUE"),
         ("CAST(' 12 ' AS INT)", "INT NOT NULL = 12"),
         ("TRY_CAST('x' AS INT)", "INT = NULL"),
-        ("CAST('x' AS INT)", "INT NOT NULL fails: 'x' cannot be cast to INT; TRY_CAST gives NULL instead"),
-        ("TRY_CAST('2026-01-02T03:04:05Z' AS TIMESTAMP(3))", "TIMESTAMP(3) = NULL"),
-        ("CAST('2026-01-02 03:04:05.1' AS TIMESTAMP(3))", "TIMESTAMP(3) NOT NULL = 2026-01-02 03:04:05.100"),
-        ("CAST(TIMESTAMP '2026-01-02 03:04:05' AS STRING)", "STRING NOT NULL = 2026-01-02 03:04:05"),
-        ("CAST(DATE '2026-01-02' AS TIMESTAMP(0))", "TIMESTAMP(0) NOT NULL = 2026-01-02 00:00:00"),
+        (
+            "CAST('x' AS INT)",
+            "INT NOT NULL fails: 'x' cannot be cast to INT; TRY_CAST gives NULL instead",
+        ),
+        (
+            "TRY_CAST('2026-01-02T03:04:05Z' AS TIMESTAMP(3))",
+            "TIMESTAMP(3) = NULL",
+        ),
+        (
+            "CAST('2026-01-02 03:04:05.1' AS TIMESTAMP(3))",
+            "TIMESTAMP(3) NOT NULL = 2026-01-02 03:04:05.100",
+        ),
+        (
+            "CAST(TIMESTAMP '2026-01-02 03:04:05' AS STRING)",
+            "STRING NOT NULL = 2026-01-02 03:04:05",
+        ),
+        (
+            "CAST(DATE '2026-01-02' AS TIMESTAMP(0))",
+            "TIMESTAMP(0) NOT NULL = 2026-01-02 00:00:00",
+        ),
         ("CAST('12:30' AS TIME)", "TIME(0) NOT NULL = 12:30:00"),
         ("CAST(ARRAY[1, 2] AS STRING)", "STRING NOT NULL = [1, 2]"),
         ("CAST(MAP['a', 1] AS STRING)", "STRING NOT NULL = {a=1}"),
-        ("CAST(ROW(1, 'x', CAST(NULL AS INT)) AS STRING)", "STRING NOT NULL = (1, x, NULL)"),
+        (
+            "CAST(ROW(1, 'x', CAST(NULL AS INT)) AS STRING)",
+            "STRING NOT NULL = (1, x, NULL)",
+        ),
         ("CAST(ROW(1, 'x') AS ROW<a BIGINT, b STRING>).b", "STRING = x"),
         ("CAST('ab' AS BYTES)", "BYTES NOT NULL = ab"),
         ("CAST(1 AS TIMESTAMP)", "error: INT cannot be cast to TIMESTAMP(6)"),
@@ -93,7 +123,10 @@ fn logic_has_three_values() {
         ("2 BETWEEN 3 AND 1", "BOOLEAN NOT NULL = FALSE"),
         ("2 BETWEEN SYMMETRIC 3 AND 1", "BOOLEAN NOT NULL = TRUE"),
         ("2 NOT BETWEEN 1 AND 3", "BOOLEAN NOT NULL = FALSE"),
-        ("CASE WHEN 1 > 2 THEN 'a' WHEN NULL THEN 'b' ELSE 'cc' END", "VARCHAR(2) NOT NULL = cc"),
+        (
+            "CASE WHEN 1 > 2 THEN 'a' WHEN NULL THEN 'b' ELSE 'cc' END",
+            "VARCHAR(2) NOT NULL = cc",
+        ),
         ("CASE 2 WHEN 1 THEN 10 WHEN 2 THEN 20 END", "INT = 20"),
         ("CASE WHEN TRUE THEN 1 ELSE 2.5 END", "DECIMAL(11, 1) NOT NULL = 1.0"),
         ("COALESCE(CAST(NULL AS STRING), 'x')", "STRING NOT NULL = x"),
@@ -112,7 +145,10 @@ fn strings() {
         ("'a' || NULL", "STRING = NULL"),
         ("'a' || 1", "STRING NOT NULL = a1"),
         ("CONCAT('a', CAST(NULL AS STRING))", "STRING = NULL"),
-        ("CONCAT_WS('-', 'a', CAST(NULL AS STRING), 'b')", "STRING NOT NULL = a-b"),
+        (
+            "CONCAT_WS('-', 'a', CAST(NULL AS STRING), 'b')",
+            "STRING NOT NULL = a-b",
+        ),
         ("SUBSTRING('hello', 0, 3)", "STRING = hel"),
         ("SUBSTRING('hello' FROM -3)", "STRING NOT NULL = llo"),
         ("SUBSTRING('hello' FROM 2 FOR 2)", "STRING = el"),
@@ -156,8 +192,14 @@ fn patterns() {
         ("'foobar' REGEXP '^bar'", "BOOLEAN NOT NULL = FALSE"),
         ("REGEXP_EXTRACT('foothebar', 'foo(.*?)(bar)', 2)", "STRING = bar"),
         ("REGEXP_REPLACE('foobar', 'o+', '$1')", "STRING NOT NULL = f$1bar"),
-        ("REGEXP_REPLACE('2026-01-02', '(?<=-)0', '')", "STRING NOT NULL = 2026-1-2"),
-        ("REGEXP('a', '(')", "error: the pattern '(' is not a regular expression: Parsing error at position 1: Opening parenthesis without closing parenthesis"),
+        (
+            "REGEXP_REPLACE('2026-01-02', '(?<=-)0', '')",
+            "STRING NOT NULL = 2026-1-2",
+        ),
+        (
+            "REGEXP('a', '(')",
+            "error: the pattern '(' is not a regular expression: Parsing error at position 1: Opening parenthesis without closing parenthesis",
+        ),
     ]);
 }
 
@@ -183,30 +225,63 @@ fn numbers() {
 #[test]
 fn times() {
     check(&[
-        ("CURRENT_TIMESTAMP", "TIMESTAMP_LTZ(3) NOT NULL = 2026-01-02 03:04:05.678"),
+        (
+            "CURRENT_TIMESTAMP",
+            "TIMESTAMP_LTZ(3) NOT NULL = 2026-01-02 03:04:05.678",
+        ),
         ("NOW()", "TIMESTAMP_LTZ(3) NOT NULL = 2026-01-02 03:04:05.678"),
         ("LOCALTIMESTAMP", "TIMESTAMP(3) NOT NULL = 2026-01-02 03:04:05.678"),
         ("CURRENT_DATE", "DATE NOT NULL = 2026-01-02"),
         ("UNIX_TIMESTAMP() * 1000", "BIGINT NOT NULL = 1767323045000"),
         ("UNIX_TIMESTAMP('1970-01-02 00:00:00')", "BIGINT NOT NULL = 86400"),
         ("FROM_UNIXTIME(86400)", "STRING = 1970-01-02 00:00:00"),
-        ("TO_TIMESTAMP_LTZ(1767323045678, 3)", "TIMESTAMP_LTZ(3) = 2026-01-02 03:04:05.678"),
-        ("TO_TIMESTAMP('2026-01-02T03:04:05', 'yyyy-MM-dd''T''HH:mm:ss')", "TIMESTAMP(3) = 2026-01-02 03:04:05.000"),
+        (
+            "TO_TIMESTAMP_LTZ(1767323045678, 3)",
+            "TIMESTAMP_LTZ(3) = 2026-01-02 03:04:05.678",
+        ),
+        (
+            "TO_TIMESTAMP('2026-01-02T03:04:05', 'yyyy-MM-dd''T''HH:mm:ss')",
+            "TIMESTAMP(3) = 2026-01-02 03:04:05.000",
+        ),
         ("TO_TIMESTAMP('garbage')", "TIMESTAMP(3) = NULL"),
-        ("TIMESTAMP '2026-01-31 00:00:00' + INTERVAL '1' MONTH", "TIMESTAMP(0) NOT NULL = 2026-02-28 00:00:00"),
+        (
+            "TIMESTAMP '2026-01-31 00:00:00' + INTERVAL '1' MONTH",
+            "TIMESTAMP(0) NOT NULL = 2026-02-28 00:00:00",
+        ),
         ("DATE '2026-03-01' - INTERVAL '1' DAY", "DATE NOT NULL = 2026-02-28"),
-        ("DATE_FORMAT(TIMESTAMP '2026-01-02 03:04:05', 'EEE u w')", "STRING = Fri 2026 1"),
-        ("DATE_FORMAT(TIMESTAMP '2026-01-02 15:04:05', 'yyyy/MM/dd hh:mm a')", "STRING = 2026/01/02 03:04 PM"),
+        (
+            "DATE_FORMAT(TIMESTAMP '2026-01-02 03:04:05', 'EEE u w')",
+            "STRING = Fri 2026 1",
+        ),
+        (
+            "DATE_FORMAT(TIMESTAMP '2026-01-02 15:04:05', 'yyyy/MM/dd hh:mm a')",
+            "STRING = 2026/01/02 03:04 PM",
+        ),
         ("EXTRACT(DOW FROM DATE '2026-01-04')", "BIGINT NOT NULL = 1"),
         ("EXTRACT(QUARTER FROM DATE '2026-05-04')", "BIGINT NOT NULL = 2"),
         ("HOUR(TIMESTAMP '2026-01-02 15:04:05')", "BIGINT NOT NULL = 15"),
-        ("HOUR(FROM_UNIXTIME(1767323045))", "error: `HOUR` takes a date or timestamp, not STRING"),
+        (
+            "HOUR(FROM_UNIXTIME(1767323045))",
+            "error: `HOUR` takes a date or timestamp, not STRING",
+        ),
         ("TIMESTAMPADD(DAY, 2, DATE '2026-02-27')", "DATE = 2026-03-01"),
-        ("TIMESTAMPDIFF(HOUR, TIMESTAMP '2026-01-01 00:00:00', TIMESTAMP '2026-01-02 01:30:00')", "INT = 25"),
+        (
+            "TIMESTAMPDIFF(HOUR, TIMESTAMP '2026-01-01 00:00:00', TIMESTAMP '2026-01-02 01:30:00')",
+            "INT = 25",
+        ),
         ("TIMESTAMPDIFF(MONTH, DATE '2026-01-31', DATE '2026-02-28')", "INT = 1"),
-        ("FLOOR(TIMESTAMP '2026-01-02 15:04:05' TO DAY)", "TIMESTAMP(0) NOT NULL = 2026-01-02 00:00:00"),
-        ("CAST(INTERVAL '1 02:03:04' DAY TO SECOND AS STRING)", "STRING NOT NULL = +1 02:03:04.000"),
-        ("INTERVAL '1-6' YEAR TO MONTH", "INTERVAL YEAR TO MONTH NOT NULL = +1-06"),
+        (
+            "FLOOR(TIMESTAMP '2026-01-02 15:04:05' TO DAY)",
+            "TIMESTAMP(0) NOT NULL = 2026-01-02 00:00:00",
+        ),
+        (
+            "CAST(INTERVAL '1 02:03:04' DAY TO SECOND AS STRING)",
+            "STRING NOT NULL = +1 02:03:04.000",
+        ),
+        (
+            "INTERVAL '1-6' YEAR TO MONTH",
+            "INTERVAL YEAR TO MONTH NOT NULL = +1-06",
+        ),
         ("DATE '2026-13-01'", "error: '2026-13-01' is not a DATE"),
     ]);
 }
@@ -220,19 +295,46 @@ fn json() {
         ("JSON_VALUE('{\"a\": {\"b\": [1, 2]}}', '$.a.b[1]')", "STRING = 2"),
         ("JSON_VALUE('{\"a\": {}}', '$.a')", "STRING = NULL"),
         ("JSON_VALUE('not json', '$.a')", "STRING = NULL"),
-        ("JSON_VALUE('{\"a\": 1}', 'lax $.b' DEFAULT FALSE ON EMPTY)", "STRING = false"),
-        ("JSON_VALUE('{\"a\": 1}', 'strict $.b' DEFAULT 'no' ON ERROR)", "STRING = no"),
-        ("JSON_VALUE('{\"a.b\": [0.998, 0.996]}', '$.[\"a.b\"][0]' RETURNING DOUBLE)", "DOUBLE = 0.998"),
-        ("JSON_VALUE('{\"x\": 1}', 'strict $.y' ERROR ON ERROR)", "STRING fails: the path finds nothing in the JSON text '{\"x\": 1}'"),
+        (
+            "JSON_VALUE('{\"a\": 1}', 'lax $.b' DEFAULT FALSE ON EMPTY)",
+            "STRING = false",
+        ),
+        (
+            "JSON_VALUE('{\"a\": 1}', 'strict $.b' DEFAULT 'no' ON ERROR)",
+            "STRING = no",
+        ),
+        (
+            "JSON_VALUE('{\"a.b\": [0.998, 0.996]}', '$.[\"a.b\"][0]' RETURNING DOUBLE)",
+            "DOUBLE = 0.998",
+        ),
+        (
+            "JSON_VALUE('{\"x\": 1}', 'strict $.y' ERROR ON ERROR)",
+            "STRING fails: the path finds nothing in the JSON text '{\"x\": 1}'",
+        ),
         ("JSON_QUERY('{\"a\": {\"b\": 1}}', '$.a')", "STRING = {\"b\":1}"),
-        ("JSON_QUERY('{\"a\": [1, 2]}', '$.a[*]' WITH WRAPPER)", "STRING = [[1,2]]"),
-        ("JSON_QUERY('{\"a\": 1}', '$.a' WITH CONDITIONAL ARRAY WRAPPER)", "STRING = [1]"),
+        (
+            "JSON_QUERY('{\"a\": [1, 2]}', '$.a[*]' WITH WRAPPER)",
+            "STRING = [[1,2]]",
+        ),
+        (
+            "JSON_QUERY('{\"a\": 1}', '$.a' WITH CONDITIONAL ARRAY WRAPPER)",
+            "STRING = [1]",
+        ),
         ("JSON_EXISTS('{\"a\": 1}', '$.a')", "BOOLEAN = TRUE"),
-        ("JSON_EXISTS('{\"a\": 1}', 'strict $.b' TRUE ON ERROR)", "BOOLEAN = TRUE"),
+        (
+            "JSON_EXISTS('{\"a\": 1}', 'strict $.b' TRUE ON ERROR)",
+            "BOOLEAN = TRUE",
+        ),
         ("'[1]' IS JSON ARRAY", "BOOLEAN NOT NULL = TRUE"),
         ("'{}' IS NOT JSON OBJECT", "BOOLEAN NOT NULL = FALSE"),
-        ("JSON_OBJECT('a' VALUE 1, 'b' VALUE JSON_ARRAY(1, NULL, 'x'))", "STRING NOT NULL = {\"a\":1,\"b\":[1,\"x\"]}"),
-        ("JSON_OBJECT(KEY 'a' VALUE CAST(NULL AS INT) ABSENT ON NULL)", "STRING NOT NULL = {}"),
+        (
+            "JSON_OBJECT('a' VALUE 1, 'b' VALUE JSON_ARRAY(1, NULL, 'x'))",
+            "STRING NOT NULL = {\"a\":1,\"b\":[1,\"x\"]}",
+        ),
+        (
+            "JSON_OBJECT(KEY 'a' VALUE CAST(NULL AS INT) ABSENT ON NULL)",
+            "STRING NOT NULL = {}",
+        ),
         ("JSON_STRING(MAP['k', 1.5])", "STRING NOT NULL = {\"k\":1.5}"),
         ("JSON_VALUE('{}', 'a')", "error: the JSON path 'a' must begin with `$`"),
     ]);
@@ -248,17 +350,32 @@ fn collections() {
         ("CARDINALITY(ARRAY[1, 2, 3])", "INT NOT NULL = 3"),
         ("ELEMENT(ARRAY[7])", "INT = 7"),
         ("ARRAY_CONTAINS(ARRAY['a', 'b'], 'b')", "BOOLEAN NOT NULL = TRUE"),
-        ("ARRAY_DISTINCT(ARRAY[1, 1, 2])", "ARRAY<INT NOT NULL> NOT NULL = [1, 2]"),
+        (
+            "ARRAY_DISTINCT(ARRAY[1, 1, 2])",
+            "ARRAY<INT NOT NULL> NOT NULL = [1, 2]",
+        ),
         ("ARRAY_JOIN(ARRAY['a', 'b'], '-')", "STRING NOT NULL = a-b"),
-        ("ARRAY_SLICE(ARRAY[1, 2, 3, 4], 2, 3)", "ARRAY<INT NOT NULL> NOT NULL = [2, 3]"),
-        ("MAP_KEYS(MAP['a', 1, 'b', 2])", "ARRAY<CHAR(1) NOT NULL> NOT NULL = [a, b]"),
+        (
+            "ARRAY_SLICE(ARRAY[1, 2, 3, 4], 2, 3)",
+            "ARRAY<INT NOT NULL> NOT NULL = [2, 3]",
+        ),
+        (
+            "MAP_KEYS(MAP['a', 1, 'b', 2])",
+            "ARRAY<CHAR(1) NOT NULL> NOT NULL = [a, b]",
+        ),
         ("ARRAY[1, 'a']", "error: ARRAY[…] mixes INT and CHAR(1)"),
         ("MD5('a')", "STRING NOT NULL = 0cc175b9c0f1b6a831c399e269772661"),
-        ("SHA256('a')", "STRING NOT NULL = ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"),
+        (
+            "SHA256('a')",
+            "STRING NOT NULL = ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb",
+        ),
         ("TO_BASE64('hi')", "STRING NOT NULL = aGk="),
         ("FROM_BASE64('aGk=')", "STRING = hi"),
         ("DECODE(ENCODE('ä', 'UTF-8'), 'UTF-8')", "STRING = ä"),
         ("CHAR_LENGTH(UUID())", "INT NOT NULL = 36"),
-        ("CAST(ROW(1, ROW('x')) AS ROW<a INT, b ROW<c STRING>>).b.c", "STRING = x"),
+        (
+            "CAST(ROW(1, ROW('x')) AS ROW<a INT, b ROW<c STRING>>).b.c",
+            "STRING = x",
+        ),
     ]);
 }

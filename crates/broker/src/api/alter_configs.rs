@@ -43,6 +43,7 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: AlterConfig
 }
 
 async fn replace(broker: &Broker, resource: AlterConfigsResource, dry: bool) -> Result<(), Refusal> {
+    let _altering = broker.altering.lock().await;
     topic_settings(broker, resource.resource_type, &resource.resource_name)?;
     let mut wanted = BTreeMap::new();
     for config in resource.configs {

@@ -88,6 +88,7 @@ async fn create(broker: &Broker, topic: CreatableTopic, dry: bool) -> Result<Cre
     Ok(CreatableTopicResult {
         name: topic.name,
         topic_id,
+        error_message: None,
         num_partitions: partitions,
         replication_factor: 1,
         configs: Some(configs.collect()),

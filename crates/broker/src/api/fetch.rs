@@ -152,7 +152,8 @@ async fn read_or_wait(broker: &Broker, wants: &[Want], limits: &Limits) -> (Vec<
     let notify = Arc::new(Notify::new());
     let mut guard = None;
     loop {
-        let last = wants.is_empty() || is_past(limits.deadline);
+        let at_once = wants.is_empty() || limits.follower || limits.bytes_min == 0;
+        let last = at_once || is_past(limits.deadline);
         if last || has_something(broker, wants) {
             let (permit, bytes_max) = broker.fetch_budget.take_some(limits.bytes_max, FETCH_BYTES_MIN).await;
             let found = read(broker, wants, limits, bytes_max);

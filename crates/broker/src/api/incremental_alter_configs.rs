@@ -57,6 +57,7 @@ pub(crate) async fn handle(
 }
 
 async fn alter(broker: &Broker, resource: AlterConfigsResource, dry: bool) -> Result<(), Refusal> {
+    let _altering = broker.altering.lock().await;
     let mut wanted = topic_settings(broker, resource.resource_type, &resource.resource_name)?;
     let mut named = HashSet::new();
     for config in resource.configs {

@@ -14,6 +14,9 @@ use super::{Context, LEADER_EPOCH};
 use crate::partitions::{TopicKey, check_leader_epoch};
 use crate::{Broker, errors};
 
+/// The first version that tells a record's leader epoch.
+const EPOCHS_FROM: i16 = 4;
+
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -49,7 +52,11 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ListO
                     partition_index: index,
                     timestamp,
                     offset,
-                    leader_epoch,
+                    leader_epoch: if context.version < EPOCHS_FROM {
+                        -1
+                    } else {
+                        leader_epoch
+                    },
                     ..ListOffsetsPartitionResponse::default()
                 },
                 Err(error) => ListOffsetsPartitionResponse {

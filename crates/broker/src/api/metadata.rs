@@ -55,12 +55,14 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: Metad
 }
 
 async fn find(broker: &Broker, wanted: MetadataRequestTopic, create: bool) -> MetadataResponseTopic {
-    let Some(name) = wanted.name else {
+    // Java's client sends an empty name beside the id.
+    if wanted.topic_id != NO_ID {
         return match broker.catalog.topic_by_id(wanted.topic_id) {
             Some(topic) => present(broker, &topic),
             None => absent(None, wanted.topic_id, ErrorCode::UnknownTopicId),
         };
-    };
+    }
+    let name = wanted.name.unwrap_or_default();
     if let Some(topic) = broker.catalog.topic(&name) {
         return present(broker, &topic);
     }

@@ -13,7 +13,6 @@ use super::Context;
 use crate::Broker;
 use crate::group::Caller;
 use crate::partitions::TopicKey;
-use crate::storage;
 use crate::tables::{self, Committed};
 
 /// Topics are named by id from this version on.
@@ -79,7 +78,7 @@ pub(crate) async fn handle(
             partitions,
         });
     }
-    if let Err(error) = storage::commit(&broker.log, ops).await {
+    if let Err(error) = broker.coordinator.change_offsets(ops).await {
         tracing::error!(group = request.group_id, "offsets are not committed: {error}");
         let succeeded = topics
             .iter_mut()

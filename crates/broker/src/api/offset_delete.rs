@@ -13,13 +13,16 @@ use wire::messages::offset_delete_response::{
 use super::Context;
 use crate::Broker;
 use crate::group::{Group, State};
-use crate::{storage, tables};
+use crate::tables;
 
 pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
     let refused = |error: ErrorCode| OffsetDeleteResponse {
         error_code: error.code(),
         ..OffsetDeleteResponse::default()
     };
+    if tables::is_job(&broker.log, &request.group_id) {
+        return refused(ErrorCode::NonEmptyGroup);
+    }
     let subscribed = match broker.coordinator.look(&request.group_id, in_use) {
         None => return refused(ErrorCode::GroupIdNotFound),
         Some(Err(error)) => return refused(error),
@@ -58,8 +61,8 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: OffsetDelet
             partitions,
         });
     }
-    match storage::commit(&broker.log, ops).await {
-        Ok(_) => response,
+    match broker.coordinator.change_offsets(ops).await {
+        Ok(()) => response,
         Err(error) => {
             tracing::error!(group = request.group_id, "offsets are not deleted: {error}");
             refused(ErrorCode::CoordinatorNotAvailable)

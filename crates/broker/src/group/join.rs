@@ -10,7 +10,10 @@ use super::{Answer, Effects, Gathering, Group, JoinRequest, Joined, Member, Now,
 
 impl Group {
     pub(crate) fn join(&mut self, now: Now, waiter: Waiter, request: JoinRequest) -> Effects {
-        let mut effects = Effects::default();
+        let mut effects = Effects {
+            resized: true,
+            ..Effects::default()
+        };
         if let Err(error) = self.check_join(&request) {
             effects.refuse_join(waiter, error, &request.member_id);
             return effects;
@@ -362,6 +365,7 @@ impl Group {
     /// Takes a member out; what it waits for is answered. The caller decides whether that means a rebalance.
     pub(super) fn forget_member(&mut self, id: &str, effects: &mut Effects) {
         let Some(member) = self.members.remove(id) else { return };
+        effects.resized = true;
         if let Some(waiter) = member.join_waiter {
             effects.refuse_join(waiter, ErrorCode::UnknownMemberId, id);
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Now, Waiter};
+use super::{MEMBER_BYTES, Now, Waiter};
 
 /// A member that has not got its first assignment is given up after this long, however often it asks.
 pub(super) const FIRST_JOIN_MAX_MS: i64 = 300_000;
@@ -33,6 +33,16 @@ impl Member {
             .iter()
             .find(|(name, _)| name == protocol)
             .map(|(_, metadata)| metadata)
+    }
+
+    pub(super) fn size_bytes(&self) -> usize {
+        let protocols: usize = self
+            .protocols
+            .iter()
+            .map(|(name, metadata)| name.len() + metadata.len())
+            .sum();
+        let instance = self.instance_id.as_ref().map_or(0, String::len);
+        MEMBER_BYTES + self.id.len() + instance + self.client_id.len() + protocols + self.assignment.len()
     }
 
     pub(super) fn supports(&self, protocol: &str) -> bool {

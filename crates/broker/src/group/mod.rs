@@ -25,6 +25,9 @@ pub(crate) use member::Member;
 /// A request that waits for its answer; unique for as long as it waits.
 pub(crate) type Waiter = u64;
 
+/// What a member takes beside the bytes it sends.
+const MEMBER_BYTES: usize = 512;
+
 /// The time as a call sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Now {
@@ -100,6 +103,19 @@ pub(crate) struct JoinRequest {
     pub(crate) two_step: bool,
     /// The client knows how to be leader without assigning (from JoinGroup 9).
     pub(crate) may_skip_assignment: bool,
+}
+
+impl JoinRequest {
+    /// What the group would hold for this member.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let protocols: usize = self
+            .protocols
+            .iter()
+            .map(|(name, metadata)| name.len() + metadata.len())
+            .sum();
+        let instance = self.instance_id.as_ref().map_or(0, String::len);
+        MEMBER_BYTES + self.fresh_member_id.len() + instance + self.client_id.len() + protocols
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,6 +196,8 @@ pub(crate) struct Effects {
     pub(crate) answers: Vec<(Waiter, Answer)>,
     /// The group as it now stands must outlive a crash.
     pub(crate) store: bool,
+    /// The group may hold more or less than before: see [`Group::size_bytes`].
+    pub(crate) resized: bool,
 }
 
 impl Effects {
@@ -276,6 +294,12 @@ impl Group {
     /// Nobody is here and nobody is about to come.
     pub(crate) fn is_vacant(&self) -> bool {
         self.members.is_empty() && self.pending.is_empty()
+    }
+
+    /// What members have made the group hold.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let pending: usize = self.pending.keys().map(String::len).sum();
+        pending + self.members.values().map(Member::size_bytes).sum::<usize>()
     }
 
     fn rebalance_timeout_ms(&self) -> i64 {

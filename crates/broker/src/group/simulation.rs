@@ -62,7 +62,7 @@ impl World {
         let clients = (0..CLIENTS)
             .map(|index| Client {
                 member_id: String::new(),
-                instance_id: (index % 3 == 0).then(|| format!("static-{index}")),
+                instance_id: index.is_multiple_of(3).then(|| format!("static-{index}")),
                 generation: -1,
                 joined: None,
                 doing: Doing::Nothing,
@@ -107,8 +107,8 @@ impl World {
             rebalance_timeout_ms: REBALANCE_MS,
             protocol_type: "consumer".to_owned(),
             protocols: vec![("range".to_owned(), client.metadata.clone())],
-            two_step: index % 2 == 0,
-            may_skip_assignment: index % 2 == 0,
+            two_step: index.is_multiple_of(2),
+            may_skip_assignment: index.is_multiple_of(2),
         };
         let effects = self.group.join(self.now, waiter, request);
         self.apply(effects);

@@ -71,6 +71,7 @@ impl Group {
         }
         self.state = State::Stable;
         effects.store = true;
+        effects.resized = true;
         let waiting: Vec<(String, Waiter)> = self
             .members
             .values_mut()
@@ -131,6 +132,7 @@ impl Group {
             _ => member_id.to_owned(),
         };
         if instance_id.is_none() && self.pending.remove(&id).is_some() {
+            effects.resized = true;
             self.complete_join_if_all_here(now, &mut effects);
             return (ErrorCode::None, effects);
         }

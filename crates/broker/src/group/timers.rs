@@ -42,6 +42,7 @@ impl Group {
         let before = self.pending.len();
         self.pending.retain(|_, deadline_ms| *deadline_ms > now.monotonic_ms);
         if self.pending.len() < before {
+            effects.resized = true;
             self.complete_join_if_all_here(now, effects);
         }
     }

@@ -28,6 +28,10 @@ pub(super) fn looks_like(first: [u8; 4]) -> (&'static str, &'static str) {
             "a negative size",
             "the peer does not speak the Kafka protocol, or lost its place in it",
         ),
+        [0, 0, 0, 0] => (
+            "an empty request",
+            "the peer does not speak the Kafka protocol, or lost its place in it",
+        ),
         _ if first
             .iter()
             .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) =>
@@ -35,7 +39,7 @@ pub(super) fn looks_like(first: [u8; 4]) -> (&'static str, &'static str) {
             ("text", "this port speaks the Kafka protocol")
         }
         _ => (
-            "a size",
+            "a size above the limit",
             "raise `socket.request.max.bytes` if the peer is a Kafka client with larger requests",
         ),
     }
@@ -55,7 +59,8 @@ mod tests {
             (*b"SSH-", "an SSH greeting"),
             (*b"hell", "text"),
             ([0xff, 0xff, 0xff, 0xff], "a negative size"),
-            ([0x7f, 0xff, 0xff, 0xff], "a size"),
+            ([0x7f, 0xff, 0xff, 0xff], "a size above the limit"),
+            ([0, 0, 0, 0], "an empty request"),
         ] {
             assert_eq!(looks_like(first).0, expected, "{first:?}");
         }

@@ -108,7 +108,9 @@ pub(super) async fn run(args: GroceryArgs) -> Result<(), CliError> {
     let shared = Arc::new(shared()?);
     let connection = Connection::new(endpoints.kafka.clone());
     let registry = Rest::registry(&endpoints.registry);
-    let order_id = registry.register(&format!("{ORDERS}-value"), client::SchemaType::Avro, PROJECT[1].1).await?;
+    let order_id = registry
+        .register(&format!("{ORDERS}-value"), client::SchemaType::Avro, PROJECT[1].1)
+        .await?;
     let producing = tokio::spawn(produce(
         Arc::clone(&shared),
         connection.clone(),

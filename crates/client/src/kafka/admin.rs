@@ -60,6 +60,7 @@ pub struct Admin {
 
 impl Admin {
     pub fn new(connection: &Connection) -> Result<Admin, TopicsError> {
+        connection.check_reachable()?;
         let failed = |error| connection.failed("connect", &error);
         let admin = connection.config().create().map_err(failed)?;
         let consumer = connection.config().create().map_err(failed)?;

@@ -39,7 +39,13 @@ pub(crate) fn read(bytes: &Bytes, wanted: &[Wanted], options: &Options, row: &mu
     let mut found = 0;
     let mut failure = None;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let visitor = Fields { wanted, options, row, found: &mut found, failure: &mut failure };
+    let visitor = Fields {
+        wanted,
+        options,
+        row,
+        found: &mut found,
+        failure: &mut failure,
+    };
     let parsed = deserializer.deserialize_map(visitor).and_then(|()| deserializer.end());
     if let Err(error) = parsed {
         if options.ignore_parse_errors {
@@ -134,16 +140,33 @@ pub(crate) fn from_json(json: &Json, kind: &TypeKind, options: &Options) -> Resu
             decimal.fit(*precision, *scale).map_or(Value::Null, Value::Decimal)
         }
         TypeKind::Binary(_) | TypeKind::VarBinary(_) => {
-            let bytes = json.as_str().and_then(|text| STANDARD.decode(text).ok()).ok_or_else(wrong)?;
+            let bytes = json
+                .as_str()
+                .and_then(|text| STANDARD.decode(text).ok())
+                .ok_or_else(wrong)?;
             Value::Bytes(bytes.into())
         }
         TypeKind::Date => match json {
-            Json::Number(number) => Value::Date(number.as_i64().and_then(|days| i32::try_from(days).ok()).ok_or_else(wrong)?),
+            Json::Number(number) => Value::Date(
+                number
+                    .as_i64()
+                    .and_then(|days| i32::try_from(days).ok())
+                    .ok_or_else(wrong)?,
+            ),
             _ => Value::Date(json.as_str().and_then(sql::parse_date).ok_or_else(wrong)?),
         },
         TypeKind::Time(_) => match json {
-            Json::Number(number) => Value::Time(number.as_i64().and_then(|ms| i32::try_from(ms).ok()).ok_or_else(wrong)?),
-            _ => Value::Time(json.as_str().and_then(|text| sql::parse_time(text.trim_end_matches('Z'))).ok_or_else(wrong)?),
+            Json::Number(number) => Value::Time(
+                number
+                    .as_i64()
+                    .and_then(|ms| i32::try_from(ms).ok())
+                    .ok_or_else(wrong)?,
+            ),
+            _ => Value::Time(
+                json.as_str()
+                    .and_then(|text| sql::parse_time(text.trim_end_matches('Z')))
+                    .ok_or_else(wrong)?,
+            ),
         },
         TypeKind::Timestamp(precision) => {
             let moment = match json {
@@ -162,7 +185,10 @@ pub(crate) fn from_json(json: &Json, kind: &TypeKind, options: &Options) -> Resu
         TypeKind::Array(element) => {
             let items = json.as_array().ok_or_else(wrong)?;
             Value::Array(Arc::new(
-                items.iter().map(|item| from_json(item, &element.kind, options)).collect::<Result<_, _>>()?,
+                items
+                    .iter()
+                    .map(|item| from_json(item, &element.kind, options))
+                    .collect::<Result<_, _>>()?,
             ))
         }
         TypeKind::Map(key, element) => {
@@ -176,7 +202,9 @@ pub(crate) fn from_json(json: &Json, kind: &TypeKind, options: &Options) -> Resu
         TypeKind::Row(fields) => {
             let object = json.as_object().ok_or_else(wrong)?;
             let field = |field: &sql::Field| match object.get(&field.name) {
-                Some(value) => from_json(value, &field.ty.kind, options).map_err(|why| format!("field `{}`: {why}", field.name)),
+                Some(value) => {
+                    from_json(value, &field.ty.kind, options).map_err(|why| format!("field `{}`: {why}", field.name))
+                }
                 None => Ok(Value::Null),
             };
             Value::Row(Arc::new(fields.iter().map(field).collect::<Result<_, String>>()?))
@@ -368,14 +396,20 @@ fn property(ty: &DataType) -> Json {
         }),
         TypeKind::Binary(_) | TypeKind::VarBinary(_) => json!({"type": "string", "connect.type": "bytes"}),
         TypeKind::Array(element) => json!({"type": "array", "items": property(element)}),
-        TypeKind::Map(_, element) => json!({"type": "object", "connect.type": "map", "additionalProperties": property(element)}),
+        TypeKind::Map(_, element) => {
+            json!({"type": "object", "connect.type": "map", "additionalProperties": property(element)})
+        }
         TypeKind::Row(fields) => {
             let fields: Vec<(String, DataType)> = fields.iter().map(|f| (f.name.clone(), f.ty.clone())).collect();
             object(&fields)
         }
         _ => json!({"type": "string"}),
     };
-    if ty.nullable { json!({"oneOf": [{"type": "null"}, inner]}) } else { inner }
+    if ty.nullable {
+        json!({"oneOf": [{"type": "null"}, inner]})
+    } else {
+        inner
+    }
 }
 
 /// The columns of a JSON Schema's object; what cannot be told apart is STRING.
@@ -391,8 +425,14 @@ fn to_sql(schema: &Json, root: &Json, depth: u32) -> Result<DataType, String> {
     if depth > super::avro::DEPTH_MAX {
         return Err("the JSON Schema is nested too deeply".to_owned());
     }
-    if let Some(pointer) = schema.get("$ref").and_then(Json::as_str).and_then(|reference| reference.strip_prefix('#')) {
-        let target = root.pointer(pointer).ok_or_else(|| format!("the JSON Schema refers to `#{pointer}`, which is not in it"))?;
+    if let Some(pointer) = schema
+        .get("$ref")
+        .and_then(Json::as_str)
+        .and_then(|reference| reference.strip_prefix('#'))
+    {
+        let target = root
+            .pointer(pointer)
+            .ok_or_else(|| format!("the JSON Schema refers to `#{pointer}`, which is not in it"))?;
         return to_sql(target, root, depth + 1);
     }
     for key in ["oneOf", "anyOf"] {
@@ -409,7 +449,11 @@ fn to_sql(schema: &Json, root: &Json, depth: u32) -> Result<DataType, String> {
     let (name, nullable) = match schema.get("type") {
         Some(Json::String(name)) => (name.as_str(), false),
         Some(Json::Array(names)) => {
-            let others: Vec<&str> = names.iter().filter_map(Json::as_str).filter(|name| *name != "null").collect();
+            let others: Vec<&str> = names
+                .iter()
+                .filter_map(Json::as_str)
+                .filter(|name| *name != "null")
+                .collect();
             (others.first().copied().unwrap_or("string"), others.len() < names.len())
         }
         _ if schema.get("properties").is_some() => ("object", false),
@@ -438,9 +482,19 @@ fn to_sql(schema: &Json, root: &Json, depth: u32) -> Result<DataType, String> {
 }
 
 fn decimal(schema: &Json) -> TypeKind {
-    let parameter = |name: &str| schema.get("connect.parameters")?.get(name)?.as_str()?.parse::<u8>().ok();
+    let parameter = |name: &str| {
+        schema
+            .get("connect.parameters")?
+            .get(name)?
+            .as_str()?
+            .parse::<u8>()
+            .ok()
+    };
     let precision = parameter("connect.decimal.precision").unwrap_or(38).clamp(1, 38);
-    TypeKind::Decimal { precision, scale: parameter("scale").unwrap_or(0).min(precision) }
+    TypeKind::Decimal {
+        precision,
+        scale: parameter("scale").unwrap_or(0).min(precision),
+    }
 }
 
 fn object_to_sql(schema: &Json, root: &Json, nullable: bool, depth: u32) -> Result<DataType, String> {

@@ -10,7 +10,9 @@ pub(crate) fn read(bytes: &Bytes, kind: &TypeKind) -> Result<Value, String> {
             return Err(format!("{} bytes are not a {kind}, which has {width}", bytes.len()));
         }
         let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
-        Ok(bytes.iter().fold(if negative { -1 } else { 0 }, |value, byte| (value << 8) | i64::from(*byte)))
+        Ok(bytes.iter().fold(if negative { -1 } else { 0 }, |value, byte| {
+            (value << 8) | i64::from(*byte)
+        }))
     };
     Ok(match kind {
         TypeKind::Binary(_) | TypeKind::VarBinary(_) => Value::Bytes(bytes.clone()),

@@ -1,5 +1,6 @@
 //! Topics and schemas in memory, with power cuts: what an engine is tested against.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +46,11 @@ pub(crate) struct Platform {
 
 impl Platform {
     pub(crate) fn new() -> Platform {
-        Platform { disk: Arc::default(), written: Arc::default(), store: Arc::default() }
+        Platform {
+            disk: Arc::default(),
+            written: Arc::default(),
+            store: Arc::default(),
+        }
     }
 
     /// An engine that lives until the test ends.
@@ -57,7 +62,11 @@ impl Platform {
     /// the time just after. Nothing it does from then on returns.
     pub(crate) fn engine_dying_after(&self, commits: i64) -> (Engine, Arc<Notify>) {
         let died = Arc::new(Notify::new());
-        let power = Power { platform: self.clone(), commits_left: AtomicI64::new(commits), died: Arc::clone(&died) };
+        let power = Power {
+            platform: self.clone(),
+            commits_left: AtomicI64::new(commits),
+            died: Arc::clone(&died),
+        };
         let power = Arc::new(power);
         let engine = Engine::new(
             Arc::clone(&power) as Arc<dyn Topics>,
@@ -70,11 +79,20 @@ impl Platform {
     }
 
     pub(crate) fn create_topic(&self, name: &str, partitions: usize) {
-        self.disk.lock().topics.entry(name.to_owned()).or_insert_with(|| vec![Vec::new(); partitions]);
+        self.disk
+            .lock()
+            .topics
+            .entry(name.to_owned())
+            .or_insert_with(|| vec![Vec::new(); partitions]);
     }
 
     pub(crate) fn add_partition(&self, name: &str) {
-        self.disk.lock().topics.get_mut(name).expect("the topic is there").push(Vec::new());
+        self.disk
+            .lock()
+            .topics
+            .get_mut(name)
+            .expect("the topic is there")
+            .push(Vec::new());
         self.written.notify_waiters();
     }
 
@@ -95,9 +113,13 @@ impl Platform {
     /// All records of a topic, partition after partition.
     pub(crate) fn records(&self, topic: &str) -> Vec<(i32, Record)> {
         let disk = self.disk.lock();
-        let Some(partitions) = disk.topics.get(topic) else { return Vec::new() };
+        let Some(partitions) = disk.topics.get(topic) else {
+            return Vec::new();
+        };
         let numbered = partitions.iter().enumerate();
-        numbered.flat_map(|(index, records)| records.iter().map(move |r| (index as i32, r.clone()))).collect()
+        numbered
+            .flat_map(|(index, records)| records.iter().map(move |r| (index as i32, r.clone())))
+            .collect()
     }
 
     /// Waits until the topic has so many records.
@@ -186,12 +208,20 @@ fn append(disk: &mut Disk, output: Output) {
 }
 
 fn register(disk: &mut Disk, subject: &str, schema_type: SchemaType, text: &str) -> i32 {
-    let known = disk.schemas.iter().find(|schema| &*schema.text == text && schema.schema_type == schema_type);
+    let known = disk
+        .schemas
+        .iter()
+        .find(|schema| &*schema.text == text && schema.schema_type == schema_type);
     let id = match known.map(|schema| schema.id) {
         Some(id) => id,
         None => {
             let id = disk.schemas.len() as i32 + 1;
-            disk.schemas.push(RegisteredSchema { id, schema_type, text: text.into(), references: Vec::new() });
+            disk.schemas.push(RegisteredSchema {
+                id,
+                schema_type,
+                text: text.into(),
+                references: Vec::new(),
+            });
             id
         }
     };
@@ -225,36 +255,61 @@ impl Power {
 impl Topics for Power {
     async fn list(&self) -> Result<Vec<Arc<str>>, TopicsError> {
         self.on().await;
-        Ok(self.platform.disk.lock().topics.keys().map(|name| name.as_str().into()).collect())
+        Ok(self
+            .platform
+            .disk
+            .lock()
+            .topics
+            .keys()
+            .map(|name| name.as_str().into())
+            .collect())
     }
 
     async fn partitions(&self, topic: &str) -> Result<i32, TopicsError> {
         self.on().await;
         let disk = self.platform.disk.lock();
-        disk.topics.get(topic).map(|partitions| partitions.len() as i32).ok_or_else(|| missing(topic))
+        disk.topics
+            .get(topic)
+            .map(|partitions| partitions.len() as i32)
+            .ok_or_else(|| missing(topic))
     }
 
     async fn create(&self, topic: NewTopic) -> Result<(), TopicsError> {
         self.on().await;
         let mut disk = self.platform.disk.lock();
         if disk.topics.contains_key(&topic.name) {
-            return Err(TopicsError::new(ErrorKind::Conflict, format!("there is a topic `{}`", topic.name)));
+            return Err(TopicsError::new(
+                ErrorKind::Conflict,
+                format!("there is a topic `{}`", topic.name),
+            ));
         }
-        disk.topics.insert(topic.name, vec![Vec::new(); topic.partitions as usize]);
+        disk.topics
+            .insert(topic.name, vec![Vec::new(); topic.partitions as usize]);
         Ok(())
     }
 
     async fn bounds(&self, topic: &str, partition: i32) -> Result<Bounds, TopicsError> {
         self.on().await;
         let disk = self.platform.disk.lock();
-        let records = disk.topics.get(topic).and_then(|all| all.get(partition as usize)).ok_or_else(|| missing(topic))?;
-        Ok(Bounds { start: 0, end: records.len() as i64 })
+        let records = disk
+            .topics
+            .get(topic)
+            .and_then(|all| all.get(partition as usize))
+            .ok_or_else(|| missing(topic))?;
+        Ok(Bounds {
+            start: 0,
+            end: records.len() as i64,
+        })
     }
 
     async fn offset_for_time(&self, topic: &str, partition: i32, timestamp: i64) -> Result<i64, TopicsError> {
         self.on().await;
         let disk = self.platform.disk.lock();
-        let records = disk.topics.get(topic).and_then(|all| all.get(partition as usize)).ok_or_else(|| missing(topic))?;
+        let records = disk
+            .topics
+            .get(topic)
+            .and_then(|all| all.get(partition as usize))
+            .ok_or_else(|| missing(topic))?;
         let found = records.iter().find(|record| record.timestamp >= timestamp);
         Ok(found.map_or(records.len() as i64, |record| record.offset))
     }
@@ -289,7 +344,11 @@ impl Topics for Power {
         Ok(JobStart {
             run: job.run,
             offsets: job.offsets.iter().map(position).collect(),
-            state: job.state.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            state: job
+                .state
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
         })
     }
 
@@ -306,7 +365,8 @@ impl Topics for Power {
                 return Err(TopicsError::new(ErrorKind::Conflict, "a newer run has begun"));
             }
             for position in step.offsets {
-                job.offsets.insert((position.topic, position.partition), position.offset);
+                job.offsets
+                    .insert((position.topic, position.partition), position.offset);
             }
             for (key, value) in step.state {
                 match value {
@@ -335,7 +395,10 @@ fn fetch(disk: &Disk, from: &[Position], bytes_max: usize) -> Result<Vec<Fetched
     let mut left = bytes_max as i64;
     let mut fetched = Vec::new();
     for position in from {
-        let partitions = disk.topics.get(&*position.topic).ok_or_else(|| missing(&position.topic))?;
+        let partitions = disk
+            .topics
+            .get(&*position.topic)
+            .ok_or_else(|| missing(&position.topic))?;
         let all = &partitions[position.partition as usize];
         let mut records = Vec::new();
         for record in all.iter().skip(position.offset as usize) {
@@ -362,8 +425,13 @@ impl Schemas for Power {
     async fn by_id(&self, id: i32) -> Result<RegisteredSchema, TopicsError> {
         self.on().await;
         let disk = self.platform.disk.lock();
-        let found = usize::try_from(id).ok().filter(|id| *id > 0).and_then(|id| disk.schemas.get(id - 1));
-        found.cloned().ok_or_else(|| TopicsError::new(ErrorKind::NotFound, format!("there is no schema {id}")))
+        let found = usize::try_from(id)
+            .ok()
+            .filter(|id| *id > 0)
+            .and_then(|id| disk.schemas.get(id - 1));
+        found
+            .cloned()
+            .ok_or_else(|| TopicsError::new(ErrorKind::NotFound, format!("there is no schema {id}")))
     }
 
     async fn latest(&self, subject: &str) -> Result<Option<RegisteredSchema>, TopicsError> {

@@ -21,7 +21,11 @@ impl Binder<'_> {
             comment: ast.comment.clone(),
             distributed_by: ast.partitioned_by.iter().map(|ident| ident.value.clone()).collect(),
             buckets: ast.distributed_into.map(|(buckets, _)| buckets),
-            options: ast.options.iter().map(|pair| (pair.key.clone(), pair.value.clone())).collect(),
+            options: ast
+                .options
+                .iter()
+                .map(|pair| (pair.key.clone(), pair.value.clone()))
+                .collect(),
         };
         if let Some((0, span)) = ast.distributed_into {
             self.error(span, "a table needs at least one bucket", "INTO 6 BUCKETS");
@@ -34,7 +38,10 @@ impl Binder<'_> {
                 let branches = self.query(query, true)?;
                 if table.columns.is_empty() && ast.columns.is_empty() {
                     let outputs = &branches.first()?.outputs;
-                    table.columns = outputs.iter().map(|(name, expr)| Column::physical(name, of_table(&expr.ty))).collect();
+                    table.columns = outputs
+                        .iter()
+                        .map(|(name, expr)| Column::physical(name, of_table(&expr.ty)))
+                        .collect();
                 }
                 Some(branches)
             }
@@ -52,15 +59,28 @@ impl Binder<'_> {
             Some(branches) => Some(self.fill(&table, ast, branches)?),
             None => None,
         };
-        Some(Bound::CreateTable { table, if_not_exists: ast.if_not_exists, insert })
+        Some(Bound::CreateTable {
+            table,
+            if_not_exists: ast.if_not_exists,
+            insert,
+        })
     }
 
     fn fill(&mut self, table: &Table, ast: &ast::CreateTable, branches: Vec<Branch>) -> Option<crate::plan::Plan> {
         let query = ast.as_query.clone()?;
         let limit = query.limit;
-        let insert = Insert { table: ast.name.clone(), columns: Vec::new(), span: query.span, query };
+        let insert = Insert {
+            table: ast.name.clone(),
+            columns: Vec::new(),
+            span: query.span,
+            query,
+        };
         let (sink, branches) = self.insert_into(&Arc::new(table.clone()), &insert, branches)?;
-        Some(assemble(branches.into_iter().map(|branch| (branch, 0)).collect(), vec![sink], limit))
+        Some(assemble(
+            branches.into_iter().map(|branch| (branch, 0)).collect(),
+            vec![sink],
+            limit,
+        ))
     }
 
     fn copy_like(&mut self, table: &mut Table, like: &ast::ObjectName) -> Option<()> {
@@ -82,7 +102,11 @@ impl Binder<'_> {
     fn stored_columns(&mut self, table: &mut Table, ast: &ast::CreateTable) {
         for def in &ast.columns {
             if table.column(&def.name.value).is_some() {
-                self.error(def.name.span, format!("the table has two columns `{}`", def.name.value), "rename one");
+                self.error(
+                    def.name.span,
+                    format!("the table has two columns `{}`", def.name.value),
+                    "rename one",
+                );
                 continue;
             }
             let kind = match &def.kind {
@@ -98,12 +122,21 @@ impl Binder<'_> {
                 }
                 ast::ColumnKind::Metadata { ty, from, is_virtual } => {
                     let key = from.clone().unwrap_or_else(|| def.name.value.clone());
-                    (ty.clone(), ColumnKind::Metadata { key, is_virtual: *is_virtual })
+                    (
+                        ty.clone(),
+                        ColumnKind::Metadata {
+                            key,
+                            is_virtual: *is_virtual,
+                        },
+                    )
                 }
                 // Bound when all others are known; the place is kept.
                 ast::ColumnKind::Computed(_) => (
                     crate::DataType::new(TypeKind::Null),
-                    ColumnKind::Computed { expr: Expr::literal(crate::Value::Null, crate::DataType::new(TypeKind::Null)), text: String::new() },
+                    ColumnKind::Computed {
+                        expr: Expr::literal(crate::Value::Null, crate::DataType::new(TypeKind::Null)),
+                        text: String::new(),
+                    },
                 ),
             };
             table.columns.push(Column {
@@ -119,8 +152,12 @@ impl Binder<'_> {
     fn computed_columns(&mut self, table: &mut Table, ast: &ast::CreateTable) {
         let scope = stored_scope(table);
         for def in &ast.columns {
-            let ast::ColumnKind::Computed(source) = &def.kind else { continue };
-            let Some(expr) = self.expr(source, &scope) else { continue };
+            let ast::ColumnKind::Computed(source) = &def.kind else {
+                continue;
+            };
+            let Some(expr) = self.expr(source, &scope) else {
+                continue;
+            };
             let text = self.source[source.span.start..source.span.end].to_owned();
             if let Some(column) = table.columns.iter_mut().find(|column| column.name == def.name.value) {
                 column.ty = expr.ty.clone();
@@ -137,7 +174,10 @@ impl Binder<'_> {
                 // A key column never holds NULL.
                 Some(column) if matches!(column.kind, ColumnKind::Physical) => column.ty.nullable = false,
                 Some(_) => {
-                    let message = format!("`{}` is not a physical column: it cannot be part of the primary key", ident.value);
+                    let message = format!(
+                        "`{}` is not a physical column: it cannot be part of the primary key",
+                        ident.value
+                    );
                     self.error(ident.span, message, "name columns that are stored in the record");
                 }
                 None => {
@@ -146,7 +186,11 @@ impl Binder<'_> {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("its columns are {}", names.join(", ")),
                     };
-                    self.error(ident.span, format!("the primary key names `{}`, which is no column", ident.value), hint);
+                    self.error(
+                        ident.span,
+                        format!("the primary key names `{}`, which is no column", ident.value),
+                        hint,
+                    );
                 }
             }
         }
@@ -155,13 +199,20 @@ impl Binder<'_> {
     fn watermark(&mut self, table: &mut Table, ast: &ast::CreateTable) {
         let Some(watermark) = &ast.watermark else { return };
         let scope = full_scope(table);
-        let name = ast::Expr { kind: ast::ExprKind::Name(watermark.column.clone()), span: watermark.column[0].span };
+        let name = ast::Expr {
+            kind: ast::ExprKind::Name(watermark.column.clone()),
+            span: watermark.column[0].span,
+        };
         let (column, expr) = (self.expr(&name, &scope), self.expr(&watermark.expr, &scope));
         if let Some(column) = column
             && !matches!(column.ty.kind, TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_))
         {
             let message = format!("a watermark's column must be a TIMESTAMP, not {}", column.ty.kind);
-            self.error(name.span, message, "add a computed column: ts AS TO_TIMESTAMP_LTZ(millis, 3)");
+            self.error(
+                name.span,
+                message,
+                "add a computed column: ts AS TO_TIMESTAMP_LTZ(millis, 3)",
+            );
         }
         if let Some(expr) = expr
             && !matches!(expr.ty.kind, TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_))
@@ -178,8 +229,16 @@ impl Binder<'_> {
         let mut branches = self.query(&ast.query, false)?;
         self.rename(&mut branches, &ast.columns, ast.name.span());
         let columns = branches.first()?.outputs.iter().map(|(name, _)| name.clone()).collect();
-        let view = View { name: ast.name.table().to_owned(), columns, query: ast.query.clone(), source: self.source.into() };
-        Some(Bound::CreateView { view, if_not_exists: ast.if_not_exists })
+        let view = View {
+            name: ast.name.table().to_owned(),
+            columns,
+            query: ast.query.clone(),
+            source: self.source.into(),
+        };
+        Some(Bound::CreateView {
+            view,
+            if_not_exists: ast.if_not_exists,
+        })
     }
 }
 
@@ -190,12 +249,19 @@ fn of_table(ty: &crate::DataType) -> crate::DataType {
         TypeKind::Null => TypeKind::STRING,
         other => other.clone(),
     };
-    crate::DataType { kind, nullable: ty.nullable }
+    crate::DataType {
+        kind,
+        nullable: ty.nullable,
+    }
 }
 
 /// What a computed column may name: all that is stored.
 fn stored_scope(table: &Table) -> Scope {
-    let stored = table.columns.iter().enumerate().filter(|(_, column)| !matches!(column.kind, ColumnKind::Computed { .. }));
+    let stored = table
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| !matches!(column.kind, ColumnKind::Computed { .. }));
     Scope {
         columns: stored
             .map(|(index, column)| ScopeColumn {
@@ -215,7 +281,14 @@ fn full_scope(table: &Table) -> Scope {
             ColumnKind::Computed { expr, .. } => expr.clone(),
             _ => Expr::column(index, &column.name, column.ty.clone()),
         };
-        ScopeColumn { qualifier: Some(table.name.clone()), name: column.name.clone(), expr, hidden: false }
+        ScopeColumn {
+            qualifier: Some(table.name.clone()),
+            name: column.name.clone(),
+            expr,
+            hidden: false,
+        }
     };
-    Scope { columns: table.columns.iter().enumerate().map(column).collect() }
+    Scope {
+        columns: table.columns.iter().enumerate().map(column).collect(),
+    }
 }

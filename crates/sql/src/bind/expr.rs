@@ -26,17 +26,26 @@ impl Binder<'_> {
         let span = ast.span;
         match &ast.kind {
             ExprKind::Null => Some(Expr::literal(Value::Null, DataType::new(TypeKind::Null))),
-            ExprKind::Boolean(value) => Some(Expr::literal(Value::Boolean(*value), DataType::not_null(TypeKind::Boolean))),
+            ExprKind::Boolean(value) => Some(Expr::literal(
+                Value::Boolean(*value),
+                DataType::not_null(TypeKind::Boolean),
+            )),
             ExprKind::Number(text) => self.number(text, span),
             ExprKind::String(text) => Some(string_literal(text)),
             ExprKind::Bytes(bytes) => {
                 let kind = TypeKind::Binary(bytes.len().max(1) as u32);
-                Some(Expr::literal(Value::Bytes(bytes.clone().into()), DataType::not_null(kind)))
+                Some(Expr::literal(
+                    Value::Bytes(bytes.clone().into()),
+                    DataType::not_null(kind),
+                ))
             }
             ExprKind::Temporal(what, text) => self.temporal(*what, text, span),
-            ExprKind::Interval { text, negative, from, to } => {
-                self.done(functions::interval_literal(text, *negative, *from, *to), span, &[])
-            }
+            ExprKind::Interval {
+                text,
+                negative,
+                from,
+                to,
+            } => self.done(functions::interval_literal(text, *negative, *from, *to), span, &[]),
             ExprKind::Name(parts) => self.name(parts, span, scope),
             ExprKind::Unary(op, inner) => self.unary(*op, inner, span, scope),
             ExprKind::Binary(op, left, right) => self.binary(*op, left, right, span, scope),
@@ -57,25 +66,44 @@ impl Binder<'_> {
                 let bound = self.expr(expr, scope)?;
                 self.done(json::is_json(bound, *what, *negated), span, &[])
             }
-            ExprKind::Between { expr, low, high, symmetric, negated } => {
-                self.between(expr, low, high, *symmetric, *negated, span, scope)
-            }
+            ExprKind::Between {
+                expr,
+                low,
+                high,
+                symmetric,
+                negated,
+            } => self.between(expr, low, high, *symmetric, *negated, span, scope),
             ExprKind::In { expr, list, negated } => self.in_list(expr, list, *negated, span, scope),
-            ExprKind::Like { expr, pattern, escape, how, negated } => {
-                self.like(expr, pattern, escape.as_deref(), *how, *negated, span, scope)
-            }
-            ExprKind::Case { operand, branches, otherwise } => {
-                self.case(operand.as_deref(), branches, otherwise.as_deref(), span, scope)
-            }
+            ExprKind::Like {
+                expr,
+                pattern,
+                escape,
+                how,
+                negated,
+            } => self.like(expr, pattern, escape.as_deref(), *how, *negated, span, scope),
+            ExprKind::Case {
+                operand,
+                branches,
+                otherwise,
+            } => self.case(operand.as_deref(), branches, otherwise.as_deref(), span, scope),
             ExprKind::Cast { expr, ty, is_try } => self.cast(expr, ty, *is_try, span, scope),
-            ExprKind::Function { name, args, distinct, star } => self.function(name, args, *distinct || *star, span, scope),
+            ExprKind::Function {
+                name,
+                args,
+                distinct,
+                star,
+            } => self.function(name, args, *distinct || *star, span, scope),
             ExprKind::Extract(unit, inner) => {
                 let bound = self.expr(inner, scope)?;
                 self.done(functions::extract(*unit, bound), span, &[inner.span])
             }
             ExprKind::TimestampAdd(unit, count, to) => {
                 let (count_bound, to_bound) = self.pair(count, to, scope)?;
-                self.done(functions::timestamp_add(*unit, count_bound, to_bound), span, &[to.span, count.span])
+                self.done(
+                    functions::timestamp_add(*unit, count_bound, to_bound),
+                    span,
+                    &[to.span, count.span],
+                )
             }
             ExprKind::TimestampDiff(unit, from, to) => {
                 let (from, to) = self.pair(from, to, scope)?;
@@ -110,38 +138,71 @@ impl Binder<'_> {
                 let bound = self.all(items, scope)?;
                 self.done(functions::map(bound), span, &[])
             }
-            ExprKind::JsonValue { input, path, returning, on_empty, on_error } => {
+            ExprKind::JsonValue {
+                input,
+                path,
+                returning,
+                on_empty,
+                on_error,
+            } => {
                 let kind = returning.as_ref().map_or(TypeKind::STRING, |ty| ty.kind.clone());
                 let mut list = self.all(&[(**input).clone(), (**path).clone()], scope)?;
                 let on_empty = self.fallback(on_empty, &kind, &mut list, scope)?;
                 let on_error = self.fallback(on_error, &kind, &mut list, scope)?;
-                let args = Args { name: "JSON_VALUE", list };
-                self.done(json::json_value(args, kind, on_empty, on_error), span, &[input.span, path.span])
+                let args = Args {
+                    name: "JSON_VALUE",
+                    list,
+                };
+                self.done(
+                    json::json_value(args, kind, on_empty, on_error),
+                    span,
+                    &[input.span, path.span],
+                )
             }
-            ExprKind::JsonQuery { input, path, returning, wrapper, on_empty, on_error } => {
+            ExprKind::JsonQuery {
+                input,
+                path,
+                returning,
+                wrapper,
+                on_empty,
+                on_error,
+            } => {
                 let kind = returning.as_ref().map_or(TypeKind::STRING, |ty| ty.kind.clone());
                 let as_array = match &kind {
                     TypeKind::Array(element) if element.kind.is_string() => true,
                     kind if kind.is_string() => false,
                     other => {
-                        self.error(span, format!("JSON_QUERY cannot return {other}"), "RETURNING STRING or ARRAY<STRING>");
+                        self.error(
+                            span,
+                            format!("JSON_QUERY cannot return {other}"),
+                            "RETURNING STRING or ARRAY<STRING>",
+                        );
                         return None;
                     }
                 };
                 let mut list = self.all(&[(**input).clone(), (**path).clone()], scope)?;
                 let on_empty = self.fallback(on_empty, &kind, &mut list, scope)?;
                 let on_error = self.fallback(on_error, &kind, &mut list, scope)?;
-                let args = Args { name: "JSON_QUERY", list };
+                let args = Args {
+                    name: "JSON_QUERY",
+                    list,
+                };
                 let bound = json::json_query(args, as_array, *wrapper, on_empty, on_error);
                 self.done(bound, span, &[input.span, path.span])
             }
             ExprKind::JsonExists { input, path, on_error } => {
                 let list = self.all(&[(**input).clone(), (**path).clone()], scope)?;
-                let args = Args { name: "JSON_EXISTS", list };
+                let args = Args {
+                    name: "JSON_EXISTS",
+                    list,
+                };
                 self.done(json::json_exists(args, *on_error), span, &[input.span, path.span])
             }
             ExprKind::JsonObject { pairs, absent_on_null } => {
-                let items: Vec<AstExpr> = pairs.iter().flat_map(|(key, value)| [key.clone(), value.clone()]).collect();
+                let items: Vec<AstExpr> = pairs
+                    .iter()
+                    .flat_map(|(key, value)| [key.clone(), value.clone()])
+                    .collect();
                 let list = self.all(&items, scope)?;
                 self.done(json::json_object(list, *absent_on_null), span, &spans(&items))
             }
@@ -176,22 +237,36 @@ impl Binder<'_> {
     fn number(&mut self, text: &str, span: Span) -> Option<Expr> {
         if text.contains(['e', 'E']) {
             let value = text.parse().ok()?;
-            return Some(Expr::literal(Value::Double(value), DataType::not_null(TypeKind::Double)));
+            return Some(Expr::literal(
+                Value::Double(value),
+                DataType::not_null(TypeKind::Double),
+            ));
         }
         if !text.contains('.')
             && let Ok(value) = text.parse::<i64>()
         {
-            let kind = if i32::try_from(value).is_ok() { TypeKind::Int } else { TypeKind::BigInt };
+            let kind = if i32::try_from(value).is_ok() {
+                TypeKind::Int
+            } else {
+                TypeKind::BigInt
+            };
             return Some(Expr::literal(Value::Int(value), DataType::not_null(kind)));
         }
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         match Decimal::parse(text) {
             Some(decimal) if digits <= 38 => {
-                let kind = TypeKind::Decimal { precision: digits as u8, scale: decimal.scale };
+                let kind = TypeKind::Decimal {
+                    precision: digits as u8,
+                    scale: decimal.scale,
+                };
                 Some(Expr::literal(Value::Decimal(decimal), DataType::not_null(kind)))
             }
             _ => {
-                self.error(span, "a number has at most 38 digits", "write it with an exponent for a DOUBLE: 1.5E40");
+                self.error(
+                    span,
+                    "a number has at most 38 digits",
+                    "write it with an exponent for a DOUBLE: 1.5E40",
+                );
                 None
             }
         }
@@ -199,8 +274,16 @@ impl Binder<'_> {
 
     fn temporal(&mut self, what: TemporalLiteral, text: &str, span: Span) -> Option<Expr> {
         let (value, kind, form) = match what {
-            TemporalLiteral::Date => (temporal::parse_date(text).map(Value::Date), TypeKind::Date, "DATE '2026-01-02'"),
-            TemporalLiteral::Time => (temporal::parse_time(text).map(Value::Time), TypeKind::Time(0), "TIME '03:04:05'"),
+            TemporalLiteral::Date => (
+                temporal::parse_date(text).map(Value::Date),
+                TypeKind::Date,
+                "DATE '2026-01-02'",
+            ),
+            TemporalLiteral::Time => (
+                temporal::parse_time(text).map(Value::Time),
+                TypeKind::Time(0),
+                "TIME '03:04:05'",
+            ),
             TemporalLiteral::Timestamp => {
                 let digits = text.rsplit_once('.').map_or(0, |(_, fraction)| fraction.len().min(9)) as u8;
                 let value = temporal::parse_timestamp(text).map(Value::Timestamp);
@@ -229,7 +312,10 @@ impl Binder<'_> {
     fn column<'p>(&mut self, parts: &'p [Ident], span: Span, scope: &Scope) -> Option<(Expr, &'p [Ident])> {
         let first = &parts[0];
         if parts.len() > 1 && scope.has_qualifier(&first.value) {
-            let found: Vec<Expr> = scope.find(Some(&first.value), &parts[1].value).map(|column| column.expr.clone()).collect();
+            let found: Vec<Expr> = scope
+                .find(Some(&first.value), &parts[1].value)
+                .map(|column| column.expr.clone())
+                .collect();
             match found.len() {
                 0 if scope.find(None, &first.value).next().is_none() => {
                     self.no_column(&parts[1].value, parts[1].span, scope, Some(&first.value));
@@ -239,7 +325,10 @@ impl Binder<'_> {
                 _ => return Some((found.into_iter().next()?, &parts[2..])),
             }
         }
-        let found: Vec<Expr> = scope.find(None, &first.value).map(|column| column.expr.clone()).collect();
+        let found: Vec<Expr> = scope
+            .find(None, &first.value)
+            .map(|column| column.expr.clone())
+            .collect();
         match found.len() {
             0 => {
                 self.no_column(&first.value, first.span, scope, None);
@@ -248,7 +337,11 @@ impl Binder<'_> {
             1 => Some((found.into_iter().next()?, &parts[1..])),
             _ => {
                 let message = format!("`{}` could be a column of several tables", first.value);
-                self.error(span, message, format!("write t.{} with the table's name or alias", first.value));
+                self.error(
+                    span,
+                    message,
+                    format!("write t.{} with the table's name or alias", first.value),
+                );
                 None
             }
         }
@@ -276,7 +369,10 @@ impl Binder<'_> {
             TypeKind::Row(fields) => {
                 if let Some((index, field)) = fields.iter().enumerate().find(|(_, field)| field.name == name.value) {
                     let ty = field.ty.clone().with_nullable(field.ty.nullable || inner.ty.nullable);
-                    return Some(Expr { ty, node: Node::Field(Box::new(inner), index, name.value.as_str().into()) });
+                    return Some(Expr {
+                        ty,
+                        node: Node::Field(Box::new(inner), index, name.value.as_str().into()),
+                    });
                 }
                 let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
                 let hint = match names.iter().find(|known| known.eq_ignore_ascii_case(&name.value)) {
@@ -292,10 +388,16 @@ impl Binder<'_> {
                 let hint = match kind {
                     TypeKind::Array(_) => format!("take an element first: {inner}[1].{}", name.value),
                     TypeKind::Map(..) => format!("write {inner}['{}']", name.value),
-                    kind if kind.is_string() => format!("if it holds JSON, write JSON_VALUE({inner}, '$.{}')", name.value),
+                    kind if kind.is_string() => {
+                        format!("if it holds JSON, write JSON_VALUE({inner}, '$.{}')", name.value)
+                    }
                     _ => "only a ROW has fields".to_owned(),
                 };
-                self.error(name.span, format!("`{inner}` is {kind} and has no field `{}`", name.value), hint);
+                self.error(
+                    name.span,
+                    format!("`{inner}` is {kind} and has no field `{}`", name.value),
+                    hint,
+                );
             }
         }
         None
@@ -305,7 +407,11 @@ impl Binder<'_> {
         if matches!(expr.ty.kind, TypeKind::Boolean | TypeKind::Null) {
             return Some(expr);
         }
-        self.error(span, format!("a condition must be BOOLEAN, not {}", expr.ty.kind), "write a comparison, such as x = 'a'");
+        self.error(
+            span,
+            format!("a condition must be BOOLEAN, not {}", expr.ty.kind),
+            "write a comparison, such as x = 'a'",
+        );
         None
     }
 
@@ -340,7 +446,11 @@ impl Binder<'_> {
         let (a, b) = self.comparable(a, b, op.as_str(), span)?;
         let ordered = !matches!(op, BinaryOp::Eq | BinaryOp::NotEq);
         if ordered && matches!(a.ty.kind, TypeKind::Array(_) | TypeKind::Map(..) | TypeKind::Row(_)) {
-            self.error(span, format!("{} has no order", a.ty.kind), "compare with = or <>, or compare a field");
+            self.error(
+                span,
+                format!("{} has no order", a.ty.kind),
+                "compare with = or <>, or compare a field",
+            );
             return None;
         }
         Some(comparison(op, a, b))
@@ -363,14 +473,20 @@ impl Binder<'_> {
             Some(ty) => Some((cast_expr(a, &ty.kind, false), cast_expr(b, &ty.kind, false))),
             None => {
                 let hint = match (&x, &y) {
-                    (x, y) if x.is_string() && y.is_numeric() => format!("write CAST({a} AS {y}) {op} …, or put the number in quotes"),
+                    (x, y) if x.is_string() && y.is_numeric() => {
+                        format!("write CAST({a} AS {y}) {op} …, or put the number in quotes")
+                    }
                     (x, y) if x.is_numeric() && y.is_string() => match b.as_literal() {
                         Some(_) => "write the number without quotes".to_owned(),
                         None => format!("write … {op} CAST({b} AS {x})"),
                     },
                     (TypeKind::Boolean, y) if y.is_string() => "write TRUE or FALSE without quotes".to_owned(),
-                    (x, TypeKind::Boolean) if x.is_string() => "write 'true' in quotes, or CAST(x AS BOOLEAN)".to_owned(),
-                    (x, _) if x.is_temporal() => "for milliseconds since 1970 write TO_TIMESTAMP_LTZ(millis, 3)".to_owned(),
+                    (x, TypeKind::Boolean) if x.is_string() => {
+                        "write 'true' in quotes, or CAST(x AS BOOLEAN)".to_owned()
+                    }
+                    (x, _) if x.is_temporal() => {
+                        "for milliseconds since 1970 write TO_TIMESTAMP_LTZ(millis, 3)".to_owned()
+                    }
                     _ => "CAST one side to the other's type".to_owned(),
                 };
                 self.error(span, format!("`{op}` cannot compare {x} with {y}"), hint);
@@ -427,14 +543,34 @@ impl Binder<'_> {
                     Value::String(text) => Ok(Value::Boolean(texts.contains(text))),
                     _ => Ok(Value::Null),
                 });
-                let ty = DataType { kind: TypeKind::Boolean, nullable: value.ty.nullable };
-                Expr { ty, node: Node::Call(Call { name: "IN", args, strict: true, deterministic: true, body }) }
+                let ty = DataType {
+                    kind: TypeKind::Boolean,
+                    nullable: value.ty.nullable,
+                };
+                Expr {
+                    ty,
+                    node: Node::Call(Call {
+                        name: "IN",
+                        args,
+                        strict: true,
+                        deterministic: true,
+                        body,
+                    }),
+                }
             }
             _ => {
                 let mut terms: Vec<Expr> = pairs.into_iter().map(|(a, b)| comparison(BinaryOp::Eq, a, b)).collect();
-                if terms.len() == 1 { terms.remove(0) } else {
+                if terms.len() == 1 {
+                    terms.remove(0)
+                } else {
                     let nullable = terms.iter().any(|term| term.ty.nullable);
-                    Expr { ty: DataType { kind: TypeKind::Boolean, nullable }, node: Node::Or(terms) }
+                    Expr {
+                        ty: DataType {
+                            kind: TypeKind::Boolean,
+                            nullable,
+                        },
+                        node: Node::Or(terms),
+                    }
                 }
             }
         };
@@ -455,7 +591,11 @@ impl Binder<'_> {
         let (value, pattern_expr) = self.pair(expr, pattern, scope)?;
         for (side, source) in [(&value, expr), (&pattern_expr, pattern)] {
             if !side.ty.kind.is_string() && side.ty.kind != TypeKind::Null {
-                self.error(source.span, format!("a pattern matches strings, not {}", side.ty.kind), "write CAST(… AS STRING)");
+                self.error(
+                    source.span,
+                    format!("a pattern matches strings, not {}", side.ty.kind),
+                    "write CAST(… AS STRING)",
+                );
                 return None;
             }
         }
@@ -463,7 +603,11 @@ impl Binder<'_> {
             None => None,
             Some(source) => {
                 let bound = self.expr(source, scope)?;
-                match bound.as_literal().and_then(Value::as_str).map(|text| text.chars().collect::<Vec<_>>()) {
+                match bound
+                    .as_literal()
+                    .and_then(Value::as_str)
+                    .map(|text| text.chars().collect::<Vec<_>>())
+                {
                     Some(chars) if chars.len() == 1 => Some(chars[0]),
                     _ => {
                         self.error(source.span, "ESCAPE takes one character", "write ESCAPE '\\'");
@@ -509,7 +653,10 @@ impl Binder<'_> {
     fn similar_body(&mut self, literal: Option<String>, escape: Option<char>, span: Span) -> Option<Body> {
         let matches = |regex: &fancy_regex::Regex, text: &Value| {
             let text = text.as_str().unwrap_or_default();
-            regex.is_match(text).map(Value::Boolean).map_err(|error| crate::EvalError(error.to_string()))
+            regex
+                .is_match(text)
+                .map(Value::Boolean)
+                .map_err(|error| crate::EvalError(error.to_string()))
         };
         let Some(pattern) = literal else {
             return Some(Arc::new(move |args, _| {
@@ -521,7 +668,11 @@ impl Binder<'_> {
         match functions::similar_to_regex(&pattern, escape) {
             Ok(regex) => Some(Arc::new(move |args, _| matches(&regex, &args[0]))),
             Err(message) => {
-                self.error(span, message, "SIMILAR TO knows % _ | * + ? { } ( ) and [ ]; for Java's patterns write REGEXP(x, p)");
+                self.error(
+                    span,
+                    message,
+                    "SIMILAR TO knows % _ | * + ? { } ( ) and [ ]; for Java's patterns write REGEXP(x, p)",
+                );
                 None
             }
         }
@@ -564,16 +715,27 @@ impl Binder<'_> {
             match common_type(&ty, &value.ty) {
                 Some(common) => ty = common,
                 None => {
-                    let at = branches.get(index + 1).map(|(_, then)| then.span).or(otherwise.map(|e| e.span)).unwrap_or(span);
+                    let at = branches
+                        .get(index + 1)
+                        .map(|(_, then)| then.span)
+                        .or(otherwise.map(|e| e.span))
+                        .unwrap_or(span);
                     let message = format!("this CASE gives {} here and {} above", value.ty.kind, ty.kind);
                     self.error(at, message, format!("write CAST(… AS {})", ty.kind));
                     return None;
                 }
             }
         }
-        let branches = whens.into_iter().zip(thens).map(|(when, then)| (when, cast_expr(then, &ty.kind, false))).collect();
+        let branches = whens
+            .into_iter()
+            .zip(thens)
+            .map(|(when, then)| (when, cast_expr(then, &ty.kind, false)))
+            .collect();
         let otherwise = Box::new(cast_expr(otherwise_bound, &ty.kind, false));
-        Some(Expr { ty, node: Node::Case(branches, otherwise) })
+        Some(Expr {
+            ty,
+            node: Node::Case(branches, otherwise),
+        })
     }
 
     fn cast(&mut self, inner: &AstExpr, ty: &DataType, is_try: bool, span: Span, scope: &Scope) -> Option<Expr> {
@@ -595,7 +757,14 @@ impl Binder<'_> {
         Some(cast_expr(bound, &ty.kind, is_try))
     }
 
-    fn function(&mut self, name: &Ident, args: &[AstExpr], aggregate_form: bool, span: Span, scope: &Scope) -> Option<Expr> {
+    fn function(
+        &mut self,
+        name: &Ident,
+        args: &[AstExpr],
+        aggregate_form: bool,
+        span: Span,
+        scope: &Scope,
+    ) -> Option<Expr> {
         let upper = name.value.to_ascii_uppercase();
         if functions::is_window(&upper) {
             let hint = "windows keep state: route the rows with WHERE today, and count where you read";
@@ -623,7 +792,11 @@ impl Binder<'_> {
             return None;
         };
         if aggregate_form {
-            self.error(span, format!("`{upper}` takes neither * nor DISTINCT"), "give it its arguments");
+            self.error(
+                span,
+                format!("`{upper}` takes neither * nor DISTINCT"),
+                "give it its arguments",
+            );
             return None;
         }
         self.done(def.bind(bound?), span, &spans(args))
@@ -633,13 +806,19 @@ impl Binder<'_> {
         Some(match on {
             OnJson::Null => Fallback::Null,
             OnJson::Error => Fallback::Error,
-            OnJson::EmptyArray if matches!(kind, TypeKind::Array(_)) => Fallback::Fixed(Value::Array(Arc::new(Vec::new()))),
+            OnJson::EmptyArray if matches!(kind, TypeKind::Array(_)) => {
+                Fallback::Fixed(Value::Array(Arc::new(Vec::new())))
+            }
             OnJson::EmptyArray => Fallback::Fixed(Value::string("[]")),
             OnJson::EmptyObject => Fallback::Fixed(Value::string("{}")),
             OnJson::Default(ast) => {
                 let bound = self.expr(ast, scope)?;
                 if !exists(&bound.ty.kind, kind) {
-                    self.error(ast.span, format!("the DEFAULT is {}, the result {kind}", bound.ty.kind), "give both one type");
+                    self.error(
+                        ast.span,
+                        format!("the DEFAULT is {}, the result {kind}", bound.ty.kind),
+                        "give both one type",
+                    );
                     return None;
                 }
                 let is_boolean = bound.ty.kind == TypeKind::Boolean && kind.is_string();
@@ -666,13 +845,22 @@ fn string_literal(text: &str) -> Expr {
 
 fn comparison(op: BinaryOp, a: Expr, b: Expr) -> Expr {
     let nullable = a.ty.nullable || b.ty.nullable;
-    Expr { ty: DataType { kind: TypeKind::Boolean, nullable }, node: Node::Compare(op, Box::new(a), Box::new(b)) }
+    Expr {
+        ty: DataType {
+            kind: TypeKind::Boolean,
+            nullable,
+        },
+        node: Node::Compare(op, Box::new(a), Box::new(b)),
+    }
 }
 
 /// AND or OR; a chain of one kind becomes one node.
 fn logic(op: BinaryOp, a: Expr, b: Expr) -> Expr {
     let nullable = a.ty.nullable || b.ty.nullable;
-    let ty = DataType { kind: TypeKind::Boolean, nullable };
+    let ty = DataType {
+        kind: TypeKind::Boolean,
+        nullable,
+    };
     let is_and = op == BinaryOp::And;
     let mut terms = Vec::new();
     for side in [a, b] {
@@ -682,7 +870,10 @@ fn logic(op: BinaryOp, a: Expr, b: Expr) -> Expr {
             node => terms.push(Expr { ty: side.ty, node }),
         }
     }
-    Expr { ty, node: if is_and { Node::And(terms) } else { Node::Or(terms) } }
+    Expr {
+        ty,
+        node: if is_and { Node::And(terms) } else { Node::Or(terms) },
+    }
 }
 
 /// Functions of other systems, and what Flink calls them.

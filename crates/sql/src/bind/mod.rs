@@ -75,7 +75,13 @@ impl Bound {
 
 /// Checks a statement of `source` against the tables there are.
 pub fn bind(source: &str, statement: &Statement, tables: &dyn Tables) -> Result<Bound, Vec<SqlError>> {
-    let mut binder = Binder { source, tables, errors: Vec::new(), ctes: Vec::new(), view_depth: 0 };
+    let mut binder = Binder {
+        source,
+        tables,
+        errors: Vec::new(),
+        ctes: Vec::new(),
+        view_depth: 0,
+    };
     let bound = binder.statement(&statement.kind);
     let mut errors = binder.errors;
     errors.sort_by_key(|error| (error.span.start, error.span.end));
@@ -106,7 +112,8 @@ pub(crate) struct Binder<'a> {
 
 impl Binder<'_> {
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
-        self.errors.push(SqlError::new(self.source, span, message).with_hint(hint));
+        self.errors
+            .push(SqlError::new(self.source, span, message).with_hint(hint));
     }
 
     /// Records a function's refusal; `args` are the spans of its arguments.
@@ -168,7 +175,11 @@ impl Binder<'_> {
     fn query_plan(&mut self, query: &crate::ast::Query) -> Option<Plan> {
         let branches = self.query(query, true)?;
         let first = branches.first()?;
-        let columns = first.outputs.iter().map(|(name, expr)| (name.clone(), expr.ty.clone())).collect();
+        let columns = first
+            .outputs
+            .iter()
+            .map(|(name, expr)| (name.clone(), expr.ty.clone()))
+            .collect();
         let branches = branches.into_iter().map(|branch| (branch, 0)).collect();
         Some(assemble(branches, vec![Sink::Result { columns }], query.limit))
     }
@@ -189,7 +200,11 @@ impl Binder<'_> {
             }
             if let Some(rows) = insert.query.limit {
                 if inserts.len() > 1 {
-                    self.error(insert.query.span, "LIMIT cannot stand in a statement set", "leave it out, or INSERT on its own");
+                    self.error(
+                        insert.query.span,
+                        "LIMIT cannot stand in a statement set",
+                        "leave it out, or INSERT on its own",
+                    );
                 }
                 limit = Some(rows);
             }
@@ -212,7 +227,12 @@ impl Binder<'_> {
     }
 
     /// The branches' outputs, arranged and cast as the table wants them.
-    pub(crate) fn insert_into(&mut self, table: &Arc<Table>, insert: &Insert, branches: Vec<Branch>) -> Option<(Sink, Vec<Branch>)> {
+    pub(crate) fn insert_into(
+        &mut self,
+        table: &Arc<Table>,
+        insert: &Insert,
+        branches: Vec<Branch>,
+    ) -> Option<(Sink, Vec<Branch>)> {
         let columns = self.target_columns(table, insert)?;
         let mut complete = true;
         let mut arranged = Vec::new();
@@ -222,6 +242,14 @@ impl Binder<'_> {
                 None => complete = false,
             }
         }
-        complete.then(|| (Sink::Table { table: Arc::clone(table), columns }, arranged))
+        complete.then(|| {
+            (
+                Sink::Table {
+                    table: Arc::clone(table),
+                    columns,
+                },
+                arranged,
+            )
+        })
     }
 }

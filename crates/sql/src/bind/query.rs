@@ -31,7 +31,11 @@ impl Binder<'_> {
     /// The branches of a query; `outermost` queries may have a LIMIT.
     pub(crate) fn query(&mut self, query: &Query, outermost: bool) -> Option<Vec<Branch>> {
         if query.limit.is_some() && !outermost {
-            self.error(query.span, "LIMIT in a subquery is not there yet", "put LIMIT at the end of the whole query");
+            self.error(
+                query.span,
+                "LIMIT in a subquery is not there yet",
+                "put LIMIT at the end of the whole query",
+            );
         }
         let known = self.ctes.len();
         for cte in &query.ctes {
@@ -79,7 +83,10 @@ impl Binder<'_> {
                     Some(common) => ty = common,
                     None => {
                         let name = branches[0].outputs[column].0.clone();
-                        let message = format!("column `{name}` of UNION ALL is {} on one side and {} on the other", ty.kind, other.kind);
+                        let message = format!(
+                            "column `{name}` of UNION ALL is {} on one side and {} on the other",
+                            ty.kind, other.kind
+                        );
                         self.error(span, message, format!("write CAST(… AS {})", ty.kind));
                         return None;
                     }
@@ -102,7 +109,11 @@ impl Binder<'_> {
         for row in rows {
             if row.len() != width {
                 let span = row.first()?.span.to(row.last()?.span);
-                self.error(span, format!("this row has {} values, the first has {width}", row.len()), "give all rows the same columns");
+                self.error(
+                    span,
+                    format!("this row has {} values, the first has {width}", row.len()),
+                    "give all rows the same columns",
+                );
                 return None;
             }
             let bound: Vec<Option<Expr>> = row.iter().map(|item| self.expr(item, &empty)).collect();
@@ -127,14 +138,24 @@ impl Binder<'_> {
             let name = format!("EXPR${column}");
             outputs.push((name.clone(), Expr::column(column, &name, ty)));
         }
-        Some(vec![Branch { source: BranchSource::Rows { rows: bound_rows, width }, ops: Vec::new(), outputs }])
+        Some(vec![Branch {
+            source: BranchSource::Rows {
+                rows: bound_rows,
+                width,
+            },
+            ops: Vec::new(),
+            outputs,
+        }])
     }
 
     fn select(&mut self, select: &Select) -> Option<Vec<Branch>> {
         let inputs = match &select.from {
             Some(from) => self.from(from)?,
             None => vec![Working {
-                source: BranchSource::Rows { rows: vec![Vec::new()], width: 0 },
+                source: BranchSource::Rows {
+                    rows: vec![Vec::new()],
+                    width: 0,
+                },
                 ops: Vec::new(),
                 width: 0,
                 scope: Scope::default(),
@@ -151,7 +172,11 @@ impl Binder<'_> {
             }
             let outputs = self.select_items(&select.items, &working.scope);
             match outputs {
-                Some(outputs) => branches.push(Branch { source: working.source, ops: working.ops, outputs }),
+                Some(outputs) => branches.push(Branch {
+                    source: working.source,
+                    ops: working.ops,
+                    outputs,
+                }),
                 None => complete = false,
             }
         }
@@ -177,7 +202,11 @@ impl Binder<'_> {
                     let wanted = qualifier.as_ref().map(|ident| ident.value.as_str());
                     if wanted.is_some_and(|name| !scope.has_qualifier(name)) {
                         let name = wanted.unwrap_or_default();
-                        self.error(*span, format!("there is no table `{name}` in FROM"), "name the table or its alias");
+                        self.error(
+                            *span,
+                            format!("there is no table `{name}` in FROM"),
+                            "name the table or its alias",
+                        );
                         complete = false;
                         continue;
                     }
@@ -208,7 +237,10 @@ impl Binder<'_> {
         match from {
             TableRef::Table { name, alias, options } => {
                 let table_name = name.table();
-                let options = options.iter().map(|pair| (pair.key.clone(), pair.value.clone())).collect();
+                let options = options
+                    .iter()
+                    .map(|pair| (pair.key.clone(), pair.value.clone()))
+                    .collect();
                 if let Some((_, branches)) = self.ctes.iter().rev().find(|(cte, _)| cte == table_name).cloned() {
                     if branches.is_empty() {
                         return None;
@@ -228,11 +260,21 @@ impl Binder<'_> {
                 let branches = self.query(query, false)?;
                 Some(self.derived(branches, alias.as_ref(), None))
             }
-            TableRef::Unnest { left, expr, alias, ordinality, outer, span } => {
+            TableRef::Unnest {
+                left,
+                expr,
+                alias,
+                ordinality,
+                outer,
+                span,
+            } => {
                 let inputs = match left {
                     Some(left) => self.from(left)?,
                     None => vec![Working {
-                        source: BranchSource::Rows { rows: vec![Vec::new()], width: 0 },
+                        source: BranchSource::Rows {
+                            rows: vec![Vec::new()],
+                            width: 0,
+                        },
                         ops: Vec::new(),
                         width: 0,
                         scope: Scope::default(),
@@ -254,7 +296,12 @@ impl Binder<'_> {
                 ColumnKind::Computed { expr, .. } => expr.clone(),
                 _ => Expr::column(index, &column.name, column.ty.clone()),
             };
-            ScopeColumn { qualifier: Some(qualifier.clone()), name: column.name.clone(), expr, hidden: column.hidden }
+            ScopeColumn {
+                qualifier: Some(qualifier.clone()),
+                name: column.name.clone(),
+                expr,
+                hidden: column.hidden,
+            }
         };
         let columns = table.columns.iter().enumerate().map(column).collect();
         let mut scope = Scope { columns };
@@ -262,12 +309,24 @@ impl Binder<'_> {
             self.rename_scope(&mut scope, alias);
         }
         let width = table.columns.len();
-        Working { source: BranchSource::Table { table: Arc::clone(table), options }, ops: Vec::new(), width, scope }
+        Working {
+            source: BranchSource::Table {
+                table: Arc::clone(table),
+                options,
+            },
+            ops: Vec::new(),
+            width,
+            scope,
+        }
     }
 
     fn view(&mut self, view: &Arc<View>, span: Span) -> Option<Vec<Branch>> {
         if self.view_depth >= VIEW_DEPTH_MAX {
-            self.error(span, "views stand on views too deeply", format!("at most {VIEW_DEPTH_MAX} levels"));
+            self.error(
+                span,
+                "views stand on views too deeply",
+                format!("at most {VIEW_DEPTH_MAX} levels"),
+            );
             return None;
         }
         let mut inner = Binder {
@@ -289,8 +348,14 @@ impl Binder<'_> {
                 Some(branches)
             }
             _ => {
-                let cause = errors.first().map_or(String::new(), |error| format!(": {}", error.message));
-                self.error(span, format!("the view `{}` no longer fits{cause}", view.name), "drop it and create it again");
+                let cause = errors
+                    .first()
+                    .map_or(String::new(), |error| format!(": {}", error.message));
+                self.error(
+                    span,
+                    format!("the view `{}` no longer fits{cause}", view.name),
+                    "drop it and create it again",
+                );
                 None
             }
         }
@@ -314,12 +379,22 @@ impl Binder<'_> {
                     width += 1;
                     kept
                 };
-                scope.columns.push(ScopeColumn { qualifier: qualifier.clone(), name, expr, hidden: false });
+                scope.columns.push(ScopeColumn {
+                    qualifier: qualifier.clone(),
+                    name,
+                    expr,
+                    hidden: false,
+                });
             }
             if let Some(alias) = alias {
                 self.rename_scope(&mut scope, alias);
             }
-            inputs.push(Working { source: branch.source, ops, width, scope });
+            inputs.push(Working {
+                source: branch.source,
+                ops,
+                width,
+                scope,
+            });
         }
         inputs
     }
@@ -337,11 +412,21 @@ impl Binder<'_> {
         let element = match &array.ty.kind {
             TypeKind::Array(element) | TypeKind::Multiset(element) => (**element).clone(),
             TypeKind::Map(key, value) => DataType::not_null(TypeKind::Row(vec![
-                crate::Field { name: "KEY".to_owned(), ty: (**key).clone() },
-                crate::Field { name: "VALUE".to_owned(), ty: (**value).clone() },
+                crate::Field {
+                    name: "KEY".to_owned(),
+                    ty: (**key).clone(),
+                },
+                crate::Field {
+                    name: "VALUE".to_owned(),
+                    ty: (**value).clone(),
+                },
             ])),
             other => {
-                let hint = if other.is_string() { "JSON text: write JSON_QUERY(x, '$.a' RETURNING ARRAY<STRING>)" } else { "only an ARRAY, MAP or MULTISET has elements" };
+                let hint = if other.is_string() {
+                    "JSON text: write JSON_QUERY(x, '$.a' RETURNING ARRAY<STRING>)"
+                } else {
+                    "only an ARRAY, MAP or MULTISET has elements"
+                };
                 self.error(expr.span, format!("UNNEST takes an ARRAY, not {other}"), hint);
                 return None;
             }
@@ -350,7 +435,10 @@ impl Binder<'_> {
         let mut added: Vec<(String, DataType)> = match &element.kind {
             TypeKind::Row(fields) => {
                 let nullable = element.nullable || outer;
-                fields.iter().map(|f| (f.name.clone(), f.ty.clone().with_nullable(f.ty.nullable || nullable))).collect()
+                fields
+                    .iter()
+                    .map(|f| (f.name.clone(), f.ty.clone().with_nullable(f.ty.nullable || nullable)))
+                    .collect()
             }
             _ => {
                 let name = qualifier.clone().unwrap_or_else(|| "EXPR$0".to_owned());
@@ -359,20 +447,47 @@ impl Binder<'_> {
         };
         let fields = matches!(element.kind, TypeKind::Row(_)).then_some(added.len());
         if ordinality {
-            added.push(("ORDINALITY".to_owned(), DataType { kind: TypeKind::Int, nullable: outer }));
+            added.push((
+                "ORDINALITY".to_owned(),
+                DataType {
+                    kind: TypeKind::Int,
+                    nullable: outer,
+                },
+            ));
         }
         let names = alias.map_or(&[][..], |alias| alias.columns.as_slice());
         if !names.is_empty() && names.len() != added.len() {
             let message = format!("the alias names {} columns, UNNEST gives {}", names.len(), added.len());
-            self.error(span, message, format!("they are {}", added.iter().map(|(name, ty)| format!("{name} {}", ty.kind)).collect::<Vec<_>>().join(", ")));
+            self.error(
+                span,
+                message,
+                format!(
+                    "they are {}",
+                    added
+                        .iter()
+                        .map(|(name, ty)| format!("{name} {}", ty.kind))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
+            );
             return None;
         }
         for (index, (name, ty)) in added.into_iter().enumerate() {
             let name = names.get(index).map_or(name, |ident| ident.value.clone());
             let expr = Expr::column(working.width + index, &name, ty);
-            working.scope.columns.push(ScopeColumn { qualifier: qualifier.clone(), name, expr, hidden: false });
+            working.scope.columns.push(ScopeColumn {
+                qualifier: qualifier.clone(),
+                name,
+                expr,
+                hidden: false,
+            });
         }
-        let op = Op::Unnest { array, fields, ordinality, outer };
+        let op = Op::Unnest {
+            array,
+            fields,
+            ordinality,
+            outer,
+        };
         working.width += op.width();
         working.ops.push(op);
         Some(working)
@@ -384,7 +499,11 @@ impl Binder<'_> {
         }
         let visible: Vec<&mut ScopeColumn> = scope.columns.iter_mut().filter(|column| !column.hidden).collect();
         if visible.len() != alias.columns.len() {
-            let message = format!("the alias names {} columns, the table has {}", alias.columns.len(), visible.len());
+            let message = format!(
+                "the alias names {} columns, the table has {}",
+                alias.columns.len(),
+                visible.len()
+            );
             self.error(alias.name.span, message, "name all of them, or none");
             return;
         }
@@ -399,7 +518,11 @@ impl Binder<'_> {
         }
         for branch in branches {
             if branch.outputs.len() != columns.len() {
-                let message = format!("{} columns are named, the query has {}", columns.len(), branch.outputs.len());
+                let message = format!(
+                    "{} columns are named, the query has {}",
+                    columns.len(),
+                    branch.outputs.len()
+                );
                 self.error(span, message, "name all of them, or none");
                 return;
             }
@@ -421,12 +544,20 @@ impl Binder<'_> {
                     complete = false;
                 }
                 None => {
-                    let names = table.columns.iter().filter(|c| c.is_writable()).map(|c| c.name.as_str());
+                    let names = table
+                        .columns
+                        .iter()
+                        .filter(|c| c.is_writable())
+                        .map(|c| c.name.as_str());
                     let hint = match nearest(&ident.value, names.clone()) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("its columns are {}", names.collect::<Vec<_>>().join(", ")),
                     };
-                    self.error(ident.span, format!("`{}` has no column `{}`", table.name, ident.value), hint);
+                    self.error(
+                        ident.span,
+                        format!("`{}` has no column `{}`", table.name, ident.value),
+                        hint,
+                    );
                     complete = false;
                 }
             }
@@ -441,19 +572,46 @@ impl Binder<'_> {
     }
 
     /// A branch's outputs in the order of the sink's columns, cast as Flink does unasked.
-    pub(super) fn arrange(&mut self, table: &Table, columns: &[usize], insert: &Insert, branch: Branch) -> Option<Branch> {
+    pub(super) fn arrange(
+        &mut self,
+        table: &Table,
+        columns: &[usize],
+        insert: &Insert,
+        branch: Branch,
+    ) -> Option<Branch> {
         let named: Vec<usize> = if insert.columns.is_empty() {
             columns.to_vec()
         } else {
-            insert.columns.iter().filter_map(|ident| table.column(&ident.value).map(|(index, _)| index)).collect()
+            insert
+                .columns
+                .iter()
+                .filter_map(|ident| table.column(&ident.value).map(|(index, _)| index))
+                .collect()
         };
         let spans = output_spans(&insert.query.body, branch.outputs.len());
         if named.len() != branch.outputs.len() {
-            let wanted: Vec<String> =
-                named.iter().map(|index| format!("{} {}", table.columns[*index].name, table.columns[*index].ty.kind)).collect();
-            let given: Vec<String> = branch.outputs.iter().map(|(name, expr)| format!("{name} {}", expr.ty.kind)).collect();
-            let message = format!("the query gives {} columns ({}), `{}` takes {} ({})", given.len(), given.join(", "), table.name, wanted.len(), wanted.join(", "));
-            self.error(insert.query.span, message, "name the columns: INSERT INTO t (a, b) SELECT …");
+            let wanted: Vec<String> = named
+                .iter()
+                .map(|index| format!("{} {}", table.columns[*index].name, table.columns[*index].ty.kind))
+                .collect();
+            let given: Vec<String> = branch
+                .outputs
+                .iter()
+                .map(|(name, expr)| format!("{name} {}", expr.ty.kind))
+                .collect();
+            let message = format!(
+                "the query gives {} columns ({}), `{}` takes {} ({})",
+                given.len(),
+                given.join(", "),
+                table.name,
+                wanted.len(),
+                wanted.join(", ")
+            );
+            self.error(
+                insert.query.span,
+                message,
+                "name the columns: INSERT INTO t (a, b) SELECT …",
+            );
             return None;
         }
         let mut complete = true;
@@ -461,7 +619,10 @@ impl Binder<'_> {
             .iter()
             .map(|index| {
                 let column = &table.columns[*index];
-                (column.name.clone(), Expr::literal(Value::Null, DataType::new(column.ty.kind.clone())))
+                (
+                    column.name.clone(),
+                    Expr::literal(Value::Null, DataType::new(column.ty.kind.clone())),
+                )
             })
             .collect();
         for (position, (target, (_, expr))) in named.iter().zip(branch.outputs).enumerate() {
@@ -469,21 +630,32 @@ impl Binder<'_> {
             let fits = is_implicit(&expr.ty.kind, &column.ty.kind) || literal_fits(&expr, &column.ty.kind);
             if !fits {
                 let span = spans.get(position).copied().flatten().unwrap_or(insert.query.span);
-                let message = format!("column `{}` of `{}` is {}, the query gives {}", column.name, table.name, column.ty.kind, expr.ty.kind);
+                let message = format!(
+                    "column `{}` of `{}` is {}, the query gives {}",
+                    column.name, table.name, column.ty.kind, expr.ty.kind
+                );
                 self.error(span, message, format!("write CAST(… AS {})", column.ty.kind));
                 complete = false;
                 continue;
             }
             if !column.ty.nullable && expr.as_literal().is_some_and(Value::is_null) {
                 let span = spans.get(position).copied().flatten().unwrap_or(insert.query.span);
-                self.error(span, format!("column `{}` of `{}` is NOT NULL", column.name, table.name), "give it a value");
+                self.error(
+                    span,
+                    format!("column `{}` of `{}` is NOT NULL", column.name, table.name),
+                    "give it a value",
+                );
                 complete = false;
             }
             if let Some(slot) = columns.iter().position(|index| index == target) {
                 by_column[slot].1 = cast_expr(expr, &column.ty.kind, false);
             }
         }
-        complete.then_some(Branch { source: branch.source, ops: branch.ops, outputs: by_column })
+        complete.then_some(Branch {
+            source: branch.source,
+            ops: branch.ops,
+            outputs: by_column,
+        })
     }
 }
 
@@ -508,7 +680,9 @@ fn output_spans(body: &SetExpr, count: usize) -> Vec<Option<Span>> {
                 SelectItem::Wildcard { span, .. } => Some(*span),
             })
             .collect(),
-        SetExpr::Values(rows) => rows.first().map_or(Vec::new(), |row| row.iter().map(|expr| Some(expr.span)).collect()),
+        SetExpr::Values(rows) => rows
+            .first()
+            .map_or(Vec::new(), |row| row.iter().map(|expr| Some(expr.span)).collect()),
         _ => Vec::new(),
     }
 }
@@ -519,7 +693,11 @@ fn body_span(body: &SetExpr) -> Span {
         SetExpr::Nested(query) => query.span,
         SetExpr::UnionAll(left, right) => body_span(left).to(body_span(right)),
         SetExpr::Values(rows) => {
-            let first = rows.first().and_then(|row| row.first()).map(|expr| expr.span).unwrap_or_default();
+            let first = rows
+                .first()
+                .and_then(|row| row.first())
+                .map(|expr| expr.span)
+                .unwrap_or_default();
             let last = rows.last().and_then(|row| row.last()).map_or(first, |expr| expr.span);
             first.to(last)
         }

@@ -20,18 +20,28 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn has_qualifier(&self, name: &str) -> bool {
-        self.columns.iter().any(|column| column.qualifier.as_deref() == Some(name))
+        self.columns
+            .iter()
+            .any(|column| column.qualifier.as_deref() == Some(name))
     }
 
     /// All columns of this name (and qualifier).
-    pub(crate) fn find<'a>(&'a self, qualifier: Option<&'a str>, name: &'a str) -> impl Iterator<Item = &'a ScopeColumn> {
+    pub(crate) fn find<'a>(
+        &'a self,
+        qualifier: Option<&'a str>,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a ScopeColumn> {
         self.columns.iter().filter(move |column| {
             column.name == name && qualifier.is_none_or(|qualifier| column.qualifier.as_deref() == Some(qualifier))
         })
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
-        self.columns.iter().filter(|column| !column.hidden).map(|column| column.name.as_str()).collect()
+        self.columns
+            .iter()
+            .filter(|column| !column.hidden)
+            .map(|column| column.name.as_str())
+            .collect()
     }
 }
 

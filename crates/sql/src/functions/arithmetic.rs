@@ -12,7 +12,16 @@ use crate::types::{DataType, TypeKind};
 use crate::value::{Moment, Value};
 
 fn call(op: &'static str, left: Expr, right: Expr, ty: DataType, body: Body) -> Expr {
-    Expr { ty, node: Node::Call(Call { name: op, args: vec![left, right], strict: true, deterministic: true, body }) }
+    Expr {
+        ty,
+        node: Node::Call(Call {
+            name: op,
+            args: vec![left, right],
+            strict: true,
+            deterministic: true,
+            body,
+        }),
+    }
 }
 
 /// `left op right`.
@@ -66,7 +75,11 @@ fn result_kind(op: BinaryOp, a: &TypeKind, b: &TypeKind) -> TypeKind {
         (Double, _) | (_, Double) => Double,
         (Float, _) | (_, Float) => Float,
         (x, y) if x.is_integer() && y.is_integer() => {
-            if x.as_decimal() >= y.as_decimal() { x.clone() } else { y.clone() }
+            if x.as_decimal() >= y.as_decimal() {
+                x.clone()
+            } else {
+                y.clone()
+            }
         }
         (x, y) => {
             let (p1, s1) = x.as_decimal().unwrap_or((38, 0));
@@ -93,11 +106,17 @@ fn decimal_result(op: BinaryOp, (p1, s1): (i32, i32), (p2, s2): (i32, i32)) -> T
         }
     };
     if precision <= 38 {
-        return TypeKind::Decimal { precision: precision as u8, scale: scale as u8 };
+        return TypeKind::Decimal {
+            precision: precision as u8,
+            scale: scale as u8,
+        };
     }
     // Too wide: the whole digits are kept, and of the fraction at least six.
     let scale = (38 - (precision - scale)).max(scale.min(6));
-    TypeKind::Decimal { precision: 38, scale: scale as u8 }
+    TypeKind::Decimal {
+        precision: 38,
+        scale: scale as u8,
+    }
 }
 
 fn numeric(op: BinaryOp, left: Expr, right: Expr, kind: TypeKind, nullable: bool) -> Expr {
@@ -111,24 +130,40 @@ fn numeric(op: BinaryOp, left: Expr, right: Expr, kind: TypeKind, nullable: bool
         }
         TypeKind::Double => {
             let body: Body = Arc::new(move |args, _| {
-                let (a, b) = (args[0].as_f64().unwrap_or(f64::NAN), args[1].as_f64().unwrap_or(f64::NAN));
+                let (a, b) = (
+                    args[0].as_f64().unwrap_or(f64::NAN),
+                    args[1].as_f64().unwrap_or(f64::NAN),
+                );
                 double_op(op, a, b).map(Value::Double)
             });
             call(name, left, right, DataType { kind, nullable }, body)
         }
         TypeKind::Float => {
             let body: Body = Arc::new(move |args, _| {
-                let (a, b) = (args[0].as_f64().unwrap_or(f64::NAN), args[1].as_f64().unwrap_or(f64::NAN));
+                let (a, b) = (
+                    args[0].as_f64().unwrap_or(f64::NAN),
+                    args[1].as_f64().unwrap_or(f64::NAN),
+                );
                 double_op(op, a, b).map(|value| Value::Float(value as f32))
             });
             call(name, left, right, DataType { kind, nullable }, body)
         }
         _ => {
             let width = kind.clone();
-            let left = if left.ty.kind.is_integer() { left } else { cast_expr(left, &TypeKind::BigInt, false) };
-            let right = if right.ty.kind.is_integer() { right } else { cast_expr(right, &TypeKind::BigInt, false) };
+            let left = if left.ty.kind.is_integer() {
+                left
+            } else {
+                cast_expr(left, &TypeKind::BigInt, false)
+            };
+            let right = if right.ty.kind.is_integer() {
+                right
+            } else {
+                cast_expr(right, &TypeKind::BigInt, false)
+            };
             let body: Body = Arc::new(move |args, _| {
-                let (Value::Int(a), Value::Int(b)) = (&args[0], &args[1]) else { return Ok(Value::Null) };
+                let (Value::Int(a), Value::Int(b)) = (&args[0], &args[1]) else {
+                    return Ok(Value::Null);
+                };
                 int_op(op, *a, *b).map(|value| Value::Int(wrap(value, &width)))
             });
             call(name, left, right, DataType { kind, nullable }, body)
@@ -163,7 +198,9 @@ fn double_op(op: BinaryOp, a: f64, b: f64) -> Result<f64, EvalError> {
 }
 
 fn decimal_op(op: BinaryOp, args: &[Value], precision: u8, scale: u8) -> Computed {
-    let (Some(a), Some(b)) = (args[0].as_decimal(), args[1].as_decimal()) else { return Ok(Value::Null) };
+    let (Some(a), Some(b)) = (args[0].as_decimal(), args[1].as_decimal()) else {
+        return Ok(Value::Null);
+    };
     let result: Option<Decimal> = match op {
         BinaryOp::Add => a.checked_add(b),
         BinaryOp::Sub => a.checked_add(b.negate()),
@@ -172,7 +209,9 @@ fn decimal_op(op: BinaryOp, args: &[Value], precision: u8, scale: u8) -> Compute
         BinaryOp::Div => a.divide(b, scale),
         _ => a.remainder(b),
     };
-    Ok(result.and_then(|value| value.fit(precision, scale)).map_or(Value::Null, Value::Decimal))
+    Ok(result
+        .and_then(|value| value.fit(precision, scale))
+        .map_or(Value::Null, Value::Decimal))
 }
 
 /// `-expr`.
@@ -192,7 +231,10 @@ pub(crate) fn negate(expr: Expr) -> Bound {
         }
     }
     if !kind.is_numeric() && !kind.is_interval() {
-        return Problem::new(format!("`-` does not take {kind}"), "only numbers and intervals can be negative");
+        return Problem::new(
+            format!("`-` does not take {kind}"),
+            "only numbers and intervals can be negative",
+        );
     }
     let width = kind.clone();
     let body: Body = Arc::new(move |args: &[Value], _: &EvalContext| {
@@ -207,13 +249,27 @@ pub(crate) fn negate(expr: Expr) -> Bound {
         })
     });
     let ty = expr.ty.clone();
-    Ok(Expr { ty, node: Node::Call(Call { name: "-", args: vec![expr], strict: true, deterministic: true, body }) })
+    Ok(Expr {
+        ty,
+        node: Node::Call(Call {
+            name: "-",
+            args: vec![expr],
+            strict: true,
+            deterministic: true,
+            body,
+        }),
+    })
 }
 
 fn interval_arithmetic(op: BinaryOp, left: Expr, right: Expr, a: &TypeKind, b: &TypeKind, nullable: bool) -> Bound {
     use TypeKind::*;
     let name = op.as_str();
-    let refuse = || Problem::new(format!("`{name}` does not take {a} and {b}"), "write ts + INTERVAL '5' MINUTE, or INTERVAL '1' DAY * n");
+    let refuse = || {
+        Problem::new(
+            format!("`{name}` does not take {a} and {b}"),
+            "write ts + INTERVAL '5' MINUTE, or INTERVAL '1' DAY * n",
+        )
+    };
     match (op, a, b) {
         (BinaryOp::Add, _, _) if a.is_interval() && b.is_temporal() => {
             interval_arithmetic(op, right, left, b, a, nullable)
@@ -221,7 +277,11 @@ fn interval_arithmetic(op: BinaryOp, left: Expr, right: Expr, a: &TypeKind, b: &
         (BinaryOp::Add | BinaryOp::Sub, _, _) if a.is_temporal() && b.is_interval() => {
             let sign = if op == BinaryOp::Add { 1 } else { -1 };
             // A date moved by hours becomes a timestamp.
-            let kind = if matches!((a, b), (Date, IntervalDayTime)) && !is_whole_days(&right) { Timestamp(3) } else { a.clone() };
+            let kind = if matches!((a, b), (Date, IntervalDayTime)) && !is_whole_days(&right) {
+                Timestamp(3)
+            } else {
+                a.clone()
+            };
             let result = kind.clone();
             let body: Body = Arc::new(move |args, _| Ok(shift(&args[0], &args[1], sign, &result).unwrap_or_default()));
             Ok(call(name, left, right, DataType { kind, nullable }, body))
@@ -235,7 +295,16 @@ fn interval_arithmetic(op: BinaryOp, left: Expr, right: Expr, a: &TypeKind, b: &
                     _ => Value::Null,
                 })
             });
-            Ok(call(name, left, right, DataType { kind: a.clone(), nullable }, body))
+            Ok(call(
+                name,
+                left,
+                right,
+                DataType {
+                    kind: a.clone(),
+                    nullable,
+                },
+                body,
+            ))
         }
         (BinaryOp::Mul, _, _) if a.is_interval() && b.is_numeric() => {
             let body: Body = Arc::new(|args, _| {
@@ -246,7 +315,16 @@ fn interval_arithmetic(op: BinaryOp, left: Expr, right: Expr, a: &TypeKind, b: &
                     _ => Value::Null,
                 })
             });
-            Ok(call(name, left, right, DataType { kind: a.clone(), nullable }, body))
+            Ok(call(
+                name,
+                left,
+                right,
+                DataType {
+                    kind: a.clone(),
+                    nullable,
+                },
+                body,
+            ))
         }
         (BinaryOp::Mul, _, _) if b.is_interval() && a.is_numeric() => {
             interval_arithmetic(op, right, left, b, a, nullable)
@@ -270,7 +348,11 @@ fn shift(from: &Value, by: &Value, sign: i64, kind: &TypeKind) -> Option<Value> 
         Value::TimestampLtz(moment) => Value::TimestampLtz(moved(*moment)?),
         Value::Date(days) => {
             let moment = moved(Moment::from_millis(i64::from(*days) * temporal::MILLIS_PER_DAY))?;
-            if *kind == TypeKind::Date { Value::Date(temporal::date_of(moment)) } else { Value::Timestamp(moment) }
+            if *kind == TypeKind::Date {
+                Value::Date(temporal::date_of(moment))
+            } else {
+                Value::Timestamp(moment)
+            }
         }
         Value::Time(millis) => Value::Time(temporal::time_of(moved(Moment::from_millis(i64::from(*millis)))?)),
         _ => return None,

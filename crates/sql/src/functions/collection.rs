@@ -36,14 +36,31 @@ pub(super) const DEFS: &[Def] = &[
 
 fn construct(name: &'static str, args: Vec<Expr>, kind: TypeKind, body: Body) -> Expr {
     let ty = DataType::not_null(kind);
-    Expr { ty, node: Node::Call(Call { name, args, strict: false, deterministic: true, body }) }
+    Expr {
+        ty,
+        node: Node::Call(Call {
+            name,
+            args,
+            strict: false,
+            deterministic: true,
+            body,
+        }),
+    }
 }
 
 /// `ROW(a, b)`.
 pub(crate) fn row(items: Vec<Expr>) -> Expr {
-    let field = |(index, item): (usize, &Expr)| Field { name: format!("EXPR${index}"), ty: item.ty.clone() };
+    let field = |(index, item): (usize, &Expr)| Field {
+        name: format!("EXPR${index}"),
+        ty: item.ty.clone(),
+    };
     let fields = items.iter().enumerate().map(field).collect();
-    construct("ROW", items, TypeKind::Row(fields), Arc::new(|args, _| Ok(Value::Row(Arc::new(args.to_vec())))))
+    construct(
+        "ROW",
+        items,
+        TypeKind::Row(fields),
+        Arc::new(|args, _| Ok(Value::Row(Arc::new(args.to_vec())))),
+    )
 }
 
 /// `ARRAY[a, b]`.
@@ -54,7 +71,12 @@ pub(crate) fn array(items: Vec<Expr>) -> Bound {
     let ty = common(&items, "ARRAY[…]")?;
     let items = items.into_iter().map(|item| cast_expr(item, &ty.kind, false)).collect();
     let kind = TypeKind::Array(Box::new(ty));
-    Ok(construct("ARRAY", items, kind, Arc::new(|args, _| Ok(Value::Array(Arc::new(args.to_vec()))))))
+    Ok(construct(
+        "ARRAY",
+        items,
+        kind,
+        Arc::new(|args, _| Ok(Value::Array(Arc::new(args.to_vec())))),
+    ))
 }
 
 /// `MAP[k, v, …]`.
@@ -64,12 +86,19 @@ pub(crate) fn map(items: Vec<Expr>) -> Bound {
     }
     let keys: Vec<Expr> = items.iter().step_by(2).cloned().collect();
     let values: Vec<Expr> = items.iter().skip(1).step_by(2).cloned().collect();
-    let (key, value) = (common(&keys, "the keys of MAP[…]")?, common(&values, "the values of MAP[…]")?);
-    let cast = |(index, item): (usize, Expr)| cast_expr(item, if index % 2 == 0 { &key.kind } else { &value.kind }, false);
+    let (key, value) = (
+        common(&keys, "the keys of MAP[…]")?,
+        common(&values, "the values of MAP[…]")?,
+    );
+    let cast =
+        |(index, item): (usize, Expr)| cast_expr(item, if index % 2 == 0 { &key.kind } else { &value.kind }, false);
     let items = items.into_iter().enumerate().map(cast).collect();
     let kind = TypeKind::Map(Box::new(key), Box::new(value));
     let body: Body = Arc::new(|args, _| {
-        let entries = args.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        let entries = args
+            .chunks_exact(2)
+            .map(|pair| (pair[0].clone(), pair[1].clone()))
+            .collect();
         Ok(Value::Map(Arc::new(entries)))
     });
     Ok(construct("MAP", items, kind, body))
@@ -80,12 +109,23 @@ pub(crate) fn element_at(container: Expr, index: Expr) -> Bound {
     match container.ty.kind.clone() {
         TypeKind::Array(element) => {
             if !index.ty.kind.is_integer() {
-                return Problem::new(format!("an array's index is an integer, not {}", index.ty.kind), "the first element is [1]");
+                return Problem::new(
+                    format!("an array's index is an integer, not {}", index.ty.kind),
+                    "the first element is [1]",
+                );
             }
-            if index.as_literal().and_then(Value::as_int).is_some_and(|index| index < 1) {
+            if index
+                .as_literal()
+                .and_then(Value::as_int)
+                .is_some_and(|index| index < 1)
+            {
                 return Problem::new("arrays begin at 1 in Flink", "the first element is [1]");
             }
-            Args { name: "ITEM", list: vec![container, index] }.build_nullable(element.kind, |a, _| match &a[0] {
+            Args {
+                name: "ITEM",
+                list: vec![container, index],
+            }
+            .build_nullable(element.kind, |a, _| match &a[0] {
                 Value::Array(items) => {
                     let index = int(&a[1]);
                     if index < 1 {
@@ -98,9 +138,16 @@ pub(crate) fn element_at(container: Expr, index: Expr) -> Bound {
         }
         TypeKind::Map(key, value) => {
             if common_type(&key, &index.ty).is_none() {
-                return Problem::new(format!("the map's keys are {}, not {}", key.kind, index.ty.kind), format!("write [CAST(… AS {})]", key.kind));
+                return Problem::new(
+                    format!("the map's keys are {}, not {}", key.kind, index.ty.kind),
+                    format!("write [CAST(… AS {})]", key.kind),
+                );
             }
-            Args { name: "ITEM", list: vec![container, index] }.build_nullable(value.kind, |a, _| match &a[0] {
+            Args {
+                name: "ITEM",
+                list: vec![container, index],
+            }
+            .build_nullable(value.kind, |a, _| match &a[0] {
                 Value::Map(entries) => {
                     let found = entries.iter().find(|(key, _)| key.same(&a[1]));
                     Ok(found.map(|(_, value)| value.clone()).unwrap_or_default())
@@ -112,8 +159,14 @@ pub(crate) fn element_at(container: Expr, index: Expr) -> Bound {
             Some(Value::Int(position)) if *position >= 1 && *position as usize <= fields.len() => {
                 let at = *position as usize - 1;
                 let field = &fields[at];
-                let ty = field.ty.clone().with_nullable(field.ty.nullable || container.ty.nullable);
-                Ok(Expr { ty, node: Node::Field(Box::new(container), at, field.name.as_str().into()) })
+                let ty = field
+                    .ty
+                    .clone()
+                    .with_nullable(field.ty.nullable || container.ty.nullable);
+                Ok(Expr {
+                    ty,
+                    node: Node::Field(Box::new(container), at, field.name.as_str().into()),
+                })
             }
             _ => Problem::new("a ROW's field is named, not indexed", "write row.field"),
         },
@@ -121,7 +174,10 @@ pub(crate) fn element_at(container: Expr, index: Expr) -> Bound {
             format!("{other} has no elements to index"),
             "for JSON text write JSON_VALUE(x, '$.a[0]'); for a character SUBSTRING(x, 1, 1)",
         ),
-        other => Problem::new(format!("{other} has no elements to index"), "only ARRAY, MAP and ROW have"),
+        other => Problem::new(
+            format!("{other} has no elements to index"),
+            "only ARRAY, MAP and ROW have",
+        ),
     }
 }
 
@@ -130,8 +186,16 @@ impl Args {
         match self.kind(index) {
             TypeKind::Array(element) => Ok((**element).clone()),
             other => {
-                let message = format!("argument {} of `{}` must be an ARRAY, not {other}", index + 1, self.name);
-                Err(Problem { message, hint: "pass an array column, or ARRAY[…]".to_owned(), arg: Some(index) })
+                let message = format!(
+                    "argument {} of `{}` must be an ARRAY, not {other}",
+                    index + 1,
+                    self.name
+                );
+                Err(Problem {
+                    message,
+                    hint: "pass an array column, or ARRAY[…]".to_owned(),
+                    arg: Some(index),
+                })
             }
         }
     }
@@ -141,7 +205,11 @@ impl Args {
             TypeKind::Map(key, value) => Ok(((**key).clone(), (**value).clone())),
             other => {
                 let message = format!("argument {} of `{}` must be a MAP, not {other}", index + 1, self.name);
-                Err(Problem { message, hint: "pass a map column, or MAP[k, v]".to_owned(), arg: Some(index) })
+                Err(Problem {
+                    message,
+                    hint: "pass a map column, or MAP[k, v]".to_owned(),
+                    arg: Some(index),
+                })
             }
         }
     }
@@ -155,8 +223,15 @@ impl Args {
                 Ok(element)
             }
             None => {
-                let message = format!("`{}` looks for {} among {}", self.name, self.list[index].ty.kind, element.kind);
-                Err(Problem { message, hint: format!("write CAST(… AS {})", element.kind), arg: Some(index) })
+                let message = format!(
+                    "`{}` looks for {} among {}",
+                    self.name, self.list[index].ty.kind, element.kind
+                );
+                Err(Problem {
+                    message,
+                    hint: format!("write CAST(… AS {})", element.kind),
+                    arg: Some(index),
+                })
             }
         }
     }
@@ -185,11 +260,16 @@ fn contains(items: &[Value], wanted: &Value) -> bool {
 }
 
 fn cardinality(args: Args) -> Bound {
-    if !matches!(args.kind(0), TypeKind::Array(_) | TypeKind::Map(..) | TypeKind::Multiset(_)) {
+    if !matches!(
+        args.kind(0),
+        TypeKind::Array(_) | TypeKind::Map(..) | TypeKind::Multiset(_)
+    ) {
         let message = format!("`CARDINALITY` counts an ARRAY or MAP, not {}", args.kind(0));
         return Problem::new(message, "for a string write CHAR_LENGTH(x)");
     }
-    args.build(TypeKind::Int, |a, _| Ok(Value::Int((items(&a[0]).len() + entries(&a[0]).len()) as i64)))
+    args.build(TypeKind::Int, |a, _| {
+        Ok(Value::Int((items(&a[0]).len() + entries(&a[0]).len()) as i64))
+    })
 }
 
 fn element(args: Args) -> Bound {
@@ -203,7 +283,10 @@ fn element(args: Args) -> Bound {
 
 fn array_contains(mut args: Args) -> Bound {
     args.element(1)?;
-    let ty = DataType { kind: TypeKind::Boolean, nullable: args.list[0].ty.nullable };
+    let ty = DataType {
+        kind: TypeKind::Boolean,
+        nullable: args.list[0].ty.nullable,
+    };
     args.build_as(ty, false, true, |a, _| match &a[0] {
         Value::Array(items) => Ok(Value::Boolean(contains(items, &a[1]))),
         _ => Ok(Value::Null),
@@ -213,7 +296,12 @@ fn array_contains(mut args: Args) -> Bound {
 fn array_position(mut args: Args) -> Bound {
     args.element(1)?;
     args.build(TypeKind::Int, |a, _| {
-        Ok(Value::Int(items(&a[0]).iter().position(|item| item.same(&a[1])).map_or(0, |at| at as i64 + 1)))
+        Ok(Value::Int(
+            items(&a[0])
+                .iter()
+                .position(|item| item.same(&a[1]))
+                .map_or(0, |at| at as i64 + 1),
+        ))
     })
 }
 
@@ -256,23 +344,38 @@ fn array_sort(args: Args) -> Bound {
 fn with_element(mut args: Args, body: fn(&[Value], &Value) -> Vec<Value>) -> Bound {
     args.element(1)?;
     let element = args.array(0)?;
-    let element = element.clone().with_nullable(element.nullable || args.list[1].ty.nullable);
-    let ty = DataType { kind: TypeKind::Array(Box::new(element)), nullable: args.list[0].ty.nullable };
+    let element = element
+        .clone()
+        .with_nullable(element.nullable || args.list[1].ty.nullable);
+    let ty = DataType {
+        kind: TypeKind::Array(Box::new(element)),
+        nullable: args.list[0].ty.nullable,
+    };
     args.build_as(ty, false, true, move |a, _| {
-        Ok(if a[0].is_null() { Value::Null } else { array_value(body(items(&a[0]), &a[1])) })
+        Ok(if a[0].is_null() {
+            Value::Null
+        } else {
+            array_value(body(items(&a[0]), &a[1]))
+        })
     })
 }
 
 fn array_remove(args: Args) -> Bound {
-    with_element(args, |items, gone| items.iter().filter(|item| !item.same(gone)).cloned().collect())
+    with_element(args, |items, gone| {
+        items.iter().filter(|item| !item.same(gone)).cloned().collect()
+    })
 }
 
 fn array_append(args: Args) -> Bound {
-    with_element(args, |items, last| items.iter().chain(std::iter::once(last)).cloned().collect())
+    with_element(args, |items, last| {
+        items.iter().chain(std::iter::once(last)).cloned().collect()
+    })
 }
 
 fn array_prepend(args: Args) -> Bound {
-    with_element(args, |items, first| std::iter::once(first).chain(items).cloned().collect())
+    with_element(args, |items, first| {
+        std::iter::once(first).chain(items).cloned().collect()
+    })
 }
 
 fn arrays(mut args: Args, body: fn(&[Value]) -> Vec<Value>) -> Bound {
@@ -283,19 +386,31 @@ fn arrays(mut args: Args, body: fn(&[Value]) -> Vec<Value>) -> Bound {
 }
 
 fn array_concat(args: Args) -> Bound {
-    arrays(args, |all| all.iter().flat_map(|array| items(array)).cloned().collect())
+    arrays(args, |all| all.iter().flat_map(items).cloned().collect())
 }
 
 fn array_union(args: Args) -> Bound {
-    arrays(args, |all| distinct(&all.iter().flat_map(|array| items(array)).cloned().collect::<Vec<_>>()))
+    arrays(args, |all| {
+        distinct(&all.iter().flat_map(items).cloned().collect::<Vec<_>>())
+    })
 }
 
 fn array_intersect(args: Args) -> Bound {
-    arrays(args, |all| distinct(items(&all[0])).into_iter().filter(|item| contains(items(&all[1]), item)).collect())
+    arrays(args, |all| {
+        distinct(items(&all[0]))
+            .into_iter()
+            .filter(|item| contains(items(&all[1]), item))
+            .collect()
+    })
 }
 
 fn array_except(args: Args) -> Bound {
-    arrays(args, |all| distinct(items(&all[0])).into_iter().filter(|item| !contains(items(&all[1]), item)).collect())
+    arrays(args, |all| {
+        distinct(items(&all[0]))
+            .into_iter()
+            .filter(|item| !contains(items(&all[1]), item))
+            .collect()
+    })
 }
 
 fn array_extreme(args: Args, wanted: std::cmp::Ordering) -> Bound {
@@ -322,11 +437,16 @@ fn array_min(args: Args) -> Bound {
 fn array_join(mut args: Args) -> Bound {
     let element = args.array(0)?;
     if !element.kind.is_string() {
-        return Problem::new(format!("`ARRAY_JOIN` joins strings, not {}", element.kind), "write CAST(x AS ARRAY<STRING>)");
+        return Problem::new(
+            format!("`ARRAY_JOIN` joins strings, not {}", element.kind),
+            "write CAST(x AS ARRAY<STRING>)",
+        );
     }
     (1..args.len()).try_for_each(|index| args.string(index))?;
     args.build(TypeKind::STRING, |a, _| {
-        let shown = items(&a[0]).iter().filter_map(|item| item.as_str().or(a.get(2).map(text)));
+        let shown = items(&a[0])
+            .iter()
+            .filter_map(|item| item.as_str().or(a.get(2).map(text)));
         Ok(Value::string(shown.collect::<Vec<_>>().join(text(&a[1]))))
     })
 }
@@ -339,8 +459,15 @@ fn array_slice(mut args: Args) -> Bound {
         let all = items(&a[0]);
         let count = all.len() as i64;
         let place = |index: i64| if index < 0 { count + index + 1 } else { index.max(1) };
-        let (start, end) = (place(int(&a[1])).max(1), a.get(2).map_or(count, |end| place(int(end))).min(count));
-        Ok(array_value(if start > end { Vec::new() } else { all[start as usize - 1..end as usize].to_vec() }))
+        let (start, end) = (
+            place(int(&a[1])).max(1),
+            a.get(2).map_or(count, |end| place(int(end))).min(count),
+        );
+        Ok(array_value(if start > end {
+            Vec::new()
+        } else {
+            all[start as usize - 1..end as usize].to_vec()
+        }))
     })
 }
 
@@ -354,17 +481,33 @@ fn map_keys(args: Args) -> Bound {
 fn map_values(args: Args) -> Bound {
     let (_, value) = args.map(0)?;
     args.build(TypeKind::Array(Box::new(value)), |a, _| {
-        Ok(array_value(entries(&a[0]).iter().map(|(_, value)| value.clone()).collect()))
+        Ok(array_value(
+            entries(&a[0]).iter().map(|(_, value)| value.clone()).collect(),
+        ))
     })
 }
 
 fn map_entries(args: Args) -> Bound {
     let (key, value) = args.map(0)?;
-    let fields = vec![Field { name: "key".to_owned(), ty: key }, Field { name: "value".to_owned(), ty: value }];
-    args.build(TypeKind::Array(Box::new(DataType::not_null(TypeKind::Row(fields)))), |a, _| {
-        let rows = entries(&a[0]).iter().map(|(key, value)| Value::Row(Arc::new(vec![key.clone(), value.clone()])));
-        Ok(array_value(rows.collect()))
-    })
+    let fields = vec![
+        Field {
+            name: "key".to_owned(),
+            ty: key,
+        },
+        Field {
+            name: "value".to_owned(),
+            ty: value,
+        },
+    ];
+    args.build(
+        TypeKind::Array(Box::new(DataType::not_null(TypeKind::Row(fields)))),
+        |a, _| {
+            let rows = entries(&a[0])
+                .iter()
+                .map(|(key, value)| Value::Row(Arc::new(vec![key.clone(), value.clone()])));
+            Ok(array_value(rows.collect()))
+        },
+    )
 }
 
 fn map_from_arrays(args: Args) -> Bound {
@@ -372,8 +515,14 @@ fn map_from_arrays(args: Args) -> Bound {
     args.build(TypeKind::Map(Box::new(key), Box::new(value)), |a, _| {
         let (keys, values) = (items(&a[0]), items(&a[1]));
         if keys.len() != values.len() {
-            return Err(EvalError::new(format!("MAP_FROM_ARRAYS got {} keys and {} values", keys.len(), values.len())));
+            return Err(EvalError::new(format!(
+                "MAP_FROM_ARRAYS got {} keys and {} values",
+                keys.len(),
+                values.len()
+            )));
         }
-        Ok(Value::Map(Arc::new(keys.iter().cloned().zip(values.iter().cloned()).collect())))
+        Ok(Value::Map(Arc::new(
+            keys.iter().cloned().zip(values.iter().cloned()).collect(),
+        )))
     })
 }

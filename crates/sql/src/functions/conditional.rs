@@ -29,7 +29,11 @@ pub(crate) fn common(exprs: &[Expr], what: &str) -> Result<DataType, Problem> {
             None => {
                 let message = format!("{what} mixes {} and {}", ty.kind, expr.ty.kind);
                 let hint = format!("bring both to one type, such as CAST(… AS {})", ty.kind);
-                return Err(Problem { message, hint, arg: Some(index) });
+                return Err(Problem {
+                    message,
+                    hint,
+                    arg: Some(index),
+                });
             }
         };
     }
@@ -39,8 +43,15 @@ pub(crate) fn common(exprs: &[Expr], what: &str) -> Result<DataType, Problem> {
 fn coalesce(args: Args) -> Bound {
     let ty = common(&args.list, &format!("`{}`", args.name))?;
     let nullable = args.list.iter().all(|arg| arg.ty.nullable);
-    let terms = args.list.into_iter().map(|arg| cast_expr(arg, &ty.kind, false)).collect();
-    Ok(Expr { ty: ty.with_nullable(nullable), node: Node::Coalesce(terms) })
+    let terms = args
+        .list
+        .into_iter()
+        .map(|arg| cast_expr(arg, &ty.kind, false))
+        .collect();
+    Ok(Expr {
+        ty: ty.with_nullable(nullable),
+        node: Node::Coalesce(terms),
+    })
 }
 
 fn nullif(args: Args) -> Bound {
@@ -63,7 +74,10 @@ fn if_else(mut args: Args) -> Bound {
     let (when, then, otherwise) = (take(0), take(1), take(2));
     let then = cast_expr(then, &ty.kind, false);
     let otherwise = cast_expr(otherwise, &ty.kind, false);
-    Ok(Expr { ty, node: Node::Case(vec![(when, then)], Box::new(otherwise)) })
+    Ok(Expr {
+        ty,
+        node: Node::Case(vec![(when, then)], Box::new(otherwise)),
+    })
 }
 
 fn greatest(args: Args) -> Bound {
@@ -95,12 +109,25 @@ fn typeof_(args: Args) -> Bound {
 
 fn test(name: &'static str, args: Vec<Expr>, body: Body) -> Expr {
     let ty = DataType::not_null(TypeKind::Boolean);
-    Expr { ty, node: Node::Call(Call { name, args, strict: false, deterministic: true, body }) }
+    Expr {
+        ty,
+        node: Node::Call(Call {
+            name,
+            args,
+            strict: false,
+            deterministic: true,
+            body,
+        }),
+    }
 }
 
 pub(crate) fn is_null(expr: Expr, negated: bool) -> Expr {
     let name = if negated { "IS NOT NULL" } else { "IS NULL" };
-    test(name, vec![expr], Arc::new(move |args, _| Ok(Value::Boolean(args[0].is_null() != negated))))
+    test(
+        name,
+        vec![expr],
+        Arc::new(move |args, _| Ok(Value::Boolean(args[0].is_null() != negated))),
+    )
 }
 
 pub(crate) fn is_truth(expr: Expr, what: IsWhat, negated: bool) -> Expr {
@@ -112,16 +139,37 @@ pub(crate) fn is_truth(expr: Expr, what: IsWhat, negated: bool) -> Expr {
         (_, false) => ("IS UNKNOWN", None),
         (_, true) => ("IS NOT UNKNOWN", None),
     };
-    test(name, vec![expr], Arc::new(move |args, _| Ok(Value::Boolean((args[0].as_bool() == wanted) != negated))))
+    test(
+        name,
+        vec![expr],
+        Arc::new(move |args, _| Ok(Value::Boolean((args[0].as_bool() == wanted) != negated))),
+    )
 }
 
 pub(crate) fn is_distinct(left: Expr, right: Expr, negated: bool) -> Expr {
-    let name = if negated { "IS NOT DISTINCT FROM" } else { "IS DISTINCT FROM" };
-    test(name, vec![left, right], Arc::new(move |args, _| Ok(Value::Boolean(args[0].same(&args[1]) == negated))))
+    let name = if negated {
+        "IS NOT DISTINCT FROM"
+    } else {
+        "IS DISTINCT FROM"
+    };
+    test(
+        name,
+        vec![left, right],
+        Arc::new(move |args, _| Ok(Value::Boolean(args[0].same(&args[1]) == negated))),
+    )
 }
 
 pub(crate) fn not(expr: Expr) -> Expr {
     let ty = expr.ty.clone();
     let body: Body = Arc::new(|args, _| Ok(args[0].as_bool().map_or(Value::Null, |value| Value::Boolean(!value))));
-    Expr { ty, node: Node::Call(Call { name: "NOT", args: vec![expr], strict: true, deterministic: true, body }) }
+    Expr {
+        ty,
+        node: Node::Call(Call {
+            name: "NOT",
+            args: vec![expr],
+            strict: true,
+            deterministic: true,
+            body,
+        }),
+    }
 }

@@ -39,7 +39,10 @@ fn bytes_of(value: &Value) -> &[u8] {
 fn hashed(args: Args, hash: fn(&[u8]) -> String) -> Bound {
     let kind = args.kind(0);
     if !kind.is_string() && !kind.is_binary() && *kind != TypeKind::Null {
-        return Problem::new(format!("`{}` takes a string, not {kind}", args.name), "write CAST(… AS STRING)");
+        return Problem::new(
+            format!("`{}` takes a string, not {kind}", args.name),
+            "write CAST(… AS STRING)",
+        );
     }
     args.build(TypeKind::STRING, move |a, _| Ok(Value::string(hash(bytes_of(&a[0])))))
 }
@@ -95,15 +98,23 @@ fn uuid(args: Args) -> Bound {
 fn to_base64(args: Args) -> Bound {
     let kind = args.kind(0);
     if !kind.is_string() && !kind.is_binary() && *kind != TypeKind::Null {
-        return Problem::new(format!("`TO_BASE64` takes a string, not {kind}"), "write CAST(… AS STRING)");
+        return Problem::new(
+            format!("`TO_BASE64` takes a string, not {kind}"),
+            "write CAST(… AS STRING)",
+        );
     }
-    args.build(TypeKind::STRING, |a, _| Ok(Value::string(STANDARD.encode(bytes_of(&a[0])))))
+    args.build(TypeKind::STRING, |a, _| {
+        Ok(Value::string(STANDARD.encode(bytes_of(&a[0]))))
+    })
 }
 
 fn from_base64(mut args: Args) -> Bound {
     args.string(0)?;
     args.build_nullable(TypeKind::STRING, |a, _| {
-        let decoded = STANDARD.decode(text(&a[0])).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let decoded = STANDARD
+            .decode(text(&a[0]))
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
         Ok(decoded.map_or(Value::Null, Value::string))
     })
 }
@@ -114,10 +125,26 @@ fn encode(mut args: Args) -> Bound {
         let source = text(&a[0]);
         Ok(Value::Bytes(match text(&a[1]).to_ascii_uppercase().as_str() {
             "UTF-8" | "UTF8" => source.as_bytes().to_vec().into(),
-            "US-ASCII" => source.chars().map(|c| if c.is_ascii() { c as u8 } else { b'?' }).collect::<Vec<_>>().into(),
-            "ISO-8859-1" => source.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect::<Vec<_>>().into(),
-            "UTF-16BE" => source.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>().into(),
-            "UTF-16LE" => source.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>().into(),
+            "US-ASCII" => source
+                .chars()
+                .map(|c| if c.is_ascii() { c as u8 } else { b'?' })
+                .collect::<Vec<_>>()
+                .into(),
+            "ISO-8859-1" => source
+                .chars()
+                .map(|c| u8::try_from(c).unwrap_or(b'?'))
+                .collect::<Vec<_>>()
+                .into(),
+            "UTF-16BE" => source
+                .encode_utf16()
+                .flat_map(u16::to_be_bytes)
+                .collect::<Vec<_>>()
+                .into(),
+            "UTF-16LE" => source
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect::<Vec<_>>()
+                .into(),
             other => return Err(unknown_charset(other)),
         }))
     })
@@ -143,5 +170,7 @@ fn decode(mut args: Args) -> Bound {
 }
 
 fn unknown_charset(name: &str) -> EvalError {
-    EvalError::new(format!("'{name}' is no known charset: UTF-8, US-ASCII, ISO-8859-1, UTF-16BE, UTF-16LE"))
+    EvalError::new(format!(
+        "'{name}' is no known charset: UTF-8, US-ASCII, ISO-8859-1, UTF-16BE, UTF-16LE"
+    ))
 }

@@ -61,13 +61,16 @@ impl Path {
         };
         let mut steps = Vec::new();
         while !rest.is_empty() {
-            rest = step(rest, &mut steps).ok_or_else(|| format!("the JSON path '{source}' cannot be read at '{rest}'"))?;
+            rest =
+                step(rest, &mut steps).ok_or_else(|| format!("the JSON path '{source}' cannot be read at '{rest}'"))?;
         }
         Ok(Path { lax, steps })
     }
 
     fn is_definite(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step, Step::Key(_) | Step::Index(_)))
+        self.steps
+            .iter()
+            .all(|step| matches!(step, Step::Key(_) | Step::Index(_)))
     }
 
     fn find<'a>(&self, document: &'a Json) -> Found<'a> {
@@ -93,7 +96,11 @@ impl Path {
                 match step {
                     Step::Key(key) => next.extend(value.get(key.as_str())),
                     Step::Index(index) => {
-                        next.extend(value.as_array().and_then(|items| items.get(place(*index, items.len())?)));
+                        next.extend(
+                            value
+                                .as_array()
+                                .and_then(|items| items.get(place(*index, items.len())?)),
+                        );
                     }
                     Step::All => children(value, &mut next),
                     Step::Descend(name) => descend(value, name.as_deref(), &mut next, 0),
@@ -106,7 +113,11 @@ impl Path {
 }
 
 fn place(index: i64, length: usize) -> Option<usize> {
-    if index < 0 { length.checked_sub(index.unsigned_abs() as usize) } else { usize::try_from(index).ok() }
+    if index < 0 {
+        length.checked_sub(index.unsigned_abs() as usize)
+    } else {
+        usize::try_from(index).ok()
+    }
 }
 
 fn children<'a>(value: &'a Json, out: &mut Vec<&'a Json>) {
@@ -151,7 +162,11 @@ fn step<'a>(rest: &'a str, steps: &mut Vec<Step>) -> Option<&'a str> {
         if name.is_empty() {
             return None;
         }
-        steps.push(if name == "*" { Step::All } else { Step::Key(name.trim_matches('"').to_owned()) });
+        steps.push(if name == "*" {
+            Step::All
+        } else {
+            Step::Key(name.trim_matches('"').to_owned())
+        });
         return Some(&after[length..]);
     }
     let after = rest.strip_prefix('[')?.trim_start();
@@ -162,7 +177,11 @@ fn step<'a>(rest: &'a str, steps: &mut Vec<Step>) -> Option<&'a str> {
     }
     let end = after.find(']')?;
     let inner = after[..end].trim();
-    steps.push(if inner == "*" { Step::All } else { Step::Index(inner.parse().ok()?) });
+    steps.push(if inner == "*" {
+        Step::All
+    } else {
+        Step::Index(inner.parse().ok()?)
+    });
     Some(&after[end + 1..])
 }
 
@@ -177,7 +196,11 @@ impl PathArg {
         match expr.as_literal().and_then(Value::as_str) {
             Some(source) => match Path::parse(source) {
                 Ok(path) => Ok(PathArg::Fixed(path)),
-                Err(message) => Err(Problem { message, hint: "such as '$.order.items[0].name'".to_owned(), arg: Some(1) }),
+                Err(message) => Err(Problem {
+                    message,
+                    hint: "such as '$.order.items[0].name'".to_owned(),
+                    arg: Some(1),
+                }),
             },
             None => Ok(PathArg::Changing),
         }
@@ -186,7 +209,9 @@ impl PathArg {
     fn with<T>(&self, value: &Value, using: impl FnOnce(&Path) -> T) -> Result<T, EvalError> {
         match self {
             PathArg::Fixed(path) => Ok(using(path)),
-            PathArg::Changing => Path::parse(text(value)).map(|path| using(&path)).map_err(EvalError::new),
+            PathArg::Changing => Path::parse(text(value))
+                .map(|path| using(&path))
+                .map_err(EvalError::new),
         }
     }
 }
@@ -221,11 +246,17 @@ pub(crate) fn check_input(args: &Args) -> Result<(), Problem> {
         if !kind.is_string() && *kind != TypeKind::Null {
             let what = if index == 0 { "the JSON" } else { "the path" };
             let hint = match kind {
-                TypeKind::Row(_) | TypeKind::Map(..) => "a ROW has fields: write x.field; a MAP has keys: write x['key']".to_owned(),
+                TypeKind::Row(_) | TypeKind::Map(..) => {
+                    "a ROW has fields: write x.field; a MAP has keys: write x['key']".to_owned()
+                }
                 _ => "write CAST(… AS STRING)".to_owned(),
             };
             let message = format!("{what} given to `{}` must be a string, not {kind}", args.name);
-            return Err(Problem { message, hint, arg: Some(index) });
+            return Err(Problem {
+                message,
+                hint,
+                arg: Some(index),
+            });
         }
     }
     Ok(())
@@ -237,11 +268,15 @@ pub(crate) fn json_value(args: Args, kind: TypeKind, on_empty: Fallback, on_erro
     let path = PathArg::of(&args.list[1])?;
     let result = kind.clone();
     args.build_as(DataType::new(kind), false, true, move |a, cx| {
-        let Value::String(input) = &a[0] else { return Ok(Value::Null) };
+        let Value::String(input) = &a[0] else {
+            return Ok(Value::Null);
+        };
         if a[1].is_null() {
             return Ok(Value::Null);
         }
-        let Some(document) = cx.parse_json(input) else { return on_error.give(a, "there is an error", input) };
+        let Some(document) = cx.parse_json(input) else {
+            return on_error.give(a, "there is an error", input);
+        };
         let found = path.with(&a[1], |path| match path.find(&document) {
             Found::One(value) => Ok(Some(value.clone())),
             Found::Many(values) if values.len() == 1 => Ok(Some(values[0].clone())),
@@ -279,7 +314,9 @@ fn scalar(value: &Json, kind: &TypeKind, cx: &EvalContext) -> Option<Value> {
     if kind.is_string() {
         return Some(as_text);
     }
-    cast::cast(&as_text, &TypeKind::STRING, kind, cx).ok().filter(|value| !value.is_null())
+    cast::cast(&as_text, &TypeKind::STRING, kind, cx)
+        .ok()
+        .filter(|value| !value.is_null())
 }
 
 fn number_text(number: &serde_json::Number) -> String {
@@ -291,16 +328,30 @@ fn number_text(number: &serde_json::Number) -> String {
 }
 
 /// `JSON_QUERY(input, path …)`: JSON text, or an array of strings.
-pub(crate) fn json_query(args: Args, as_array: bool, wrapper: JsonWrapper, on_empty: Fallback, on_error: Fallback) -> Bound {
+pub(crate) fn json_query(
+    args: Args,
+    as_array: bool,
+    wrapper: JsonWrapper,
+    on_empty: Fallback,
+    on_error: Fallback,
+) -> Bound {
     check_input(&args)?;
     let path = PathArg::of(&args.list[1])?;
-    let kind = if as_array { TypeKind::Array(Box::new(DataType::string())) } else { TypeKind::STRING };
+    let kind = if as_array {
+        TypeKind::Array(Box::new(DataType::string()))
+    } else {
+        TypeKind::STRING
+    };
     args.build_as(DataType::new(kind), false, true, move |a, cx| {
-        let Value::String(input) = &a[0] else { return Ok(Value::Null) };
+        let Value::String(input) = &a[0] else {
+            return Ok(Value::Null);
+        };
         if a[1].is_null() {
             return Ok(Value::Null);
         }
-        let Some(document) = cx.parse_json(input) else { return on_error.give(a, "there is an error", input) };
+        let Some(document) = cx.parse_json(input) else {
+            return on_error.give(a, "there is an error", input);
+        };
         let found = path.with(&a[1], |path| match path.find(&document) {
             Found::One(value) => Ok(Some(value.clone())),
             Found::Many(values) => Ok(Some(Json::Array(values.into_iter().cloned().collect()))),
@@ -345,7 +396,9 @@ pub(crate) fn json_exists(args: Args, on_error: OnJsonExists) -> Bound {
             OnJsonExists::Unknown => Ok(Value::Null),
             OnJsonExists::Error => Err(EvalError::new("JSON_EXISTS: the path finds nothing")),
         };
-        let Some(document) = cx.parse_json(&shared_text(&a[0])) else { return wrong() };
+        let Some(document) = cx.parse_json(&shared_text(&a[0])) else {
+            return wrong();
+        };
         let found = path.with(&a[1], |path| match path.find(&document) {
             Found::One(_) => Some(true),
             Found::Many(values) => Some(!values.is_empty()),
@@ -357,9 +410,15 @@ pub(crate) fn json_exists(args: Args, on_error: OnJsonExists) -> Bound {
 }
 
 pub(crate) fn is_json(expr: Expr, what: JsonKind, negated: bool) -> Bound {
-    let args = Args { name: if negated { "IS NOT JSON" } else { "IS JSON" }, list: vec![expr] };
+    let args = Args {
+        name: if negated { "IS NOT JSON" } else { "IS JSON" },
+        list: vec![expr],
+    };
     if !args.kind(0).is_string() && *args.kind(0) != TypeKind::Null {
-        return Problem::new(format!("IS JSON asks about a string, not {}", args.kind(0)), "write CAST(… AS STRING)");
+        return Problem::new(
+            format!("IS JSON asks about a string, not {}", args.kind(0)),
+            "write CAST(… AS STRING)",
+        );
     }
     args.build(TypeKind::Boolean, move |a, cx| {
         let document = cx.parse_json(&shared_text(&a[0]));
@@ -397,12 +456,17 @@ pub fn to_json(value: &Value, kind: &TypeKind, zone: &TimeZone) -> Json {
             Json::Object(entries.iter().map(entry).collect())
         }
         (Value::Row(values), TypeKind::Row(fields)) => {
-            let field = |(value, field): (&Value, &crate::Field)| (field.name.clone(), to_json(value, &field.ty.kind, zone));
+            let field =
+                |(value, field): (&Value, &crate::Field)| (field.name.clone(), to_json(value, &field.ty.kind, zone));
             Json::Object(values.iter().zip(fields).map(field).collect())
         }
         (Value::Timestamp(_) | Value::TimestampLtz(_), _) => {
             let text = cast::to_text(value, kind, zone).replacen(' ', "T", 1);
-            Json::String(if matches!(value, Value::TimestampLtz(_)) { text + "Z" } else { text })
+            Json::String(if matches!(value, Value::TimestampLtz(_)) {
+                text + "Z"
+            } else {
+                text
+            })
         }
         (other, _) => Json::String(cast::to_text(other, kind, zone)),
     }
@@ -410,14 +474,22 @@ pub fn to_json(value: &Value, kind: &TypeKind, zone: &TimeZone) -> Json {
 
 fn json_string(args: Args) -> Bound {
     let kind = args.kind(0).clone();
-    args.build(TypeKind::STRING, move |a, cx| Ok(Value::string(to_json(&a[0], &kind, &cx.zone).to_string())))
+    args.build(TypeKind::STRING, move |a, cx| {
+        Ok(Value::string(to_json(&a[0], &kind, &cx.zone).to_string()))
+    })
 }
 
 fn json_length(mut args: Args) -> Bound {
     args.strings()?;
-    let path = if args.len() == 2 { Some(PathArg::of(&args.list[1])?) } else { None };
+    let path = if args.len() == 2 {
+        Some(PathArg::of(&args.list[1])?)
+    } else {
+        None
+    };
     args.build_nullable(TypeKind::Int, move |a, cx| {
-        let Some(document) = cx.parse_json(&shared_text(&a[0])) else { return Ok(Value::Null) };
+        let Some(document) = cx.parse_json(&shared_text(&a[0])) else {
+            return Ok(Value::Null);
+        };
         let count = |json: &Json| match json {
             Json::Array(items) => items.len(),
             Json::Object(fields) => fields.len(),
@@ -437,7 +509,9 @@ fn json_length(mut args: Args) -> Bound {
 
 fn json_quote(mut args: Args) -> Bound {
     args.string(0)?;
-    args.build(TypeKind::STRING, |a, _| Ok(Value::string(Json::from(text(&a[0])).to_string())))
+    args.build(TypeKind::STRING, |a, _| {
+        Ok(Value::string(Json::from(text(&a[0])).to_string()))
+    })
 }
 
 fn json_unquote(mut args: Args) -> Bound {
@@ -468,20 +542,32 @@ fn json_or_text(text: &Text) -> Json {
 
 /// `JSON_OBJECT(k VALUE v, …)`: keys and values in turn.
 pub(crate) fn json_object(list: Vec<Expr>, absent_on_null: bool) -> Bound {
-    let shapes: Vec<(TypeKind, bool)> = list.iter().map(|arg| (arg.ty.kind.clone(), is_json_call(arg))).collect();
+    let shapes: Vec<(TypeKind, bool)> = list
+        .iter()
+        .map(|arg| (arg.ty.kind.clone(), is_json_call(arg)))
+        .collect();
     for key in list.iter().step_by(2) {
         if !key.ty.kind.is_string() {
-            return Problem::new(format!("a key of `JSON_OBJECT` must be a string, not {}", key.ty.kind), "JSON_OBJECT('name' VALUE x)");
+            return Problem::new(
+                format!("a key of `JSON_OBJECT` must be a string, not {}", key.ty.kind),
+                "JSON_OBJECT('name' VALUE x)",
+            );
         }
     }
     let ty = DataType::not_null(TypeKind::STRING);
-    Args { name: "JSON_OBJECT", list }.build_as(ty, false, true, move |a, cx| {
+    Args {
+        name: "JSON_OBJECT",
+        list,
+    }
+    .build_as(ty, false, true, move |a, cx| {
         let mut object = serde_json::Map::new();
         for (pair, shape) in a.chunks_exact(2).zip(shapes.chunks_exact(2)) {
             if pair[1].is_null() && absent_on_null {
                 continue;
             }
-            let Some(key) = pair[0].as_str() else { return Err(EvalError::new("JSON_OBJECT: a key is NULL")) };
+            let Some(key) = pair[0].as_str() else {
+                return Err(EvalError::new("JSON_OBJECT: a key is NULL"));
+            };
             object.insert(key.to_owned(), member(&pair[1], &shape[1].0, shape[1].1, cx));
         }
         Ok(Value::string(Json::Object(object).to_string()))
@@ -490,11 +576,23 @@ pub(crate) fn json_object(list: Vec<Expr>, absent_on_null: bool) -> Bound {
 
 /// `JSON_ARRAY(a, b)`.
 pub(crate) fn json_array(list: Vec<Expr>, absent_on_null: bool) -> Bound {
-    let shapes: Vec<(TypeKind, bool)> = list.iter().map(|arg| (arg.ty.kind.clone(), is_json_call(arg))).collect();
+    let shapes: Vec<(TypeKind, bool)> = list
+        .iter()
+        .map(|arg| (arg.ty.kind.clone(), is_json_call(arg)))
+        .collect();
     let ty = DataType::not_null(TypeKind::STRING);
-    Args { name: "JSON_ARRAY", list }.build_as(ty, false, true, move |a, cx| {
-        let items = a.iter().zip(&shapes).filter(|(value, _)| !(absent_on_null && value.is_null()));
-        let items = items.map(|(value, (kind, nested))| member(value, kind, *nested, cx)).collect();
+    Args {
+        name: "JSON_ARRAY",
+        list,
+    }
+    .build_as(ty, false, true, move |a, cx| {
+        let items = a
+            .iter()
+            .zip(&shapes)
+            .filter(|(value, _)| !(absent_on_null && value.is_null()));
+        let items = items
+            .map(|(value, (kind, nested))| member(value, kind, *nested, cx))
+            .collect();
         Ok(Value::string(Json::Array(items).to_string()))
     })
 }

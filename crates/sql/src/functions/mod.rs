@@ -37,7 +37,11 @@ pub(crate) type Bound = Result<Expr, Problem>;
 
 impl Problem {
     pub(crate) fn new<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Problem> {
-        Err(Problem { message: message.into(), hint: hint.into(), arg: None })
+        Err(Problem {
+            message: message.into(),
+            hint: hint.into(),
+            arg: None,
+        })
     }
 }
 
@@ -50,7 +54,12 @@ pub(crate) struct Def {
 }
 
 const fn def(name: &'static str, args_min: usize, args_max: usize, bind: fn(Args) -> Bound) -> Def {
-    Def { name, args_min, args_max, bind }
+    Def {
+        name,
+        args_min,
+        args_max,
+        bind,
+    }
 }
 
 /// No upper bound on the arguments.
@@ -69,18 +78,60 @@ const GROUPS: &[&[Def]] = &[
 
 /// Aggregates and window functions Flink has: known, so that they can be refused by name.
 const STATEFUL: &[&str] = &[
-    "COUNT", "SUM", "SUM0", "AVG", "MIN", "MAX", "COLLECT", "LISTAGG", "STDDEV_POP", "STDDEV_SAMP", "STDDEV", "VAR_POP",
-    "VAR_SAMP", "VARIANCE", "ARRAY_AGG", "FIRST_VALUE", "LAST_VALUE", "ROW_NUMBER", "RANK", "DENSE_RANK", "LAG", "LEAD",
-    "NTILE", "PERCENT_RANK", "CUME_DIST", "JSON_OBJECTAGG", "JSON_ARRAYAGG", "PERCENTILE", "APPROX_COUNT_DISTINCT",
+    "COUNT",
+    "SUM",
+    "SUM0",
+    "AVG",
+    "MIN",
+    "MAX",
+    "COLLECT",
+    "LISTAGG",
+    "STDDEV_POP",
+    "STDDEV_SAMP",
+    "STDDEV",
+    "VAR_POP",
+    "VAR_SAMP",
+    "VARIANCE",
+    "ARRAY_AGG",
+    "FIRST_VALUE",
+    "LAST_VALUE",
+    "ROW_NUMBER",
+    "RANK",
+    "DENSE_RANK",
+    "LAG",
+    "LEAD",
+    "NTILE",
+    "PERCENT_RANK",
+    "CUME_DIST",
+    "JSON_OBJECTAGG",
+    "JSON_ARRAYAGG",
+    "PERCENTILE",
+    "APPROX_COUNT_DISTINCT",
 ];
 const WINDOW: &[&str] = &[
-    "TUMBLE", "HOP", "SESSION", "CUMULATE", "TUMBLE_START", "TUMBLE_END", "TUMBLE_ROWTIME", "TUMBLE_PROCTIME",
-    "HOP_START", "HOP_END", "HOP_ROWTIME", "HOP_PROCTIME", "SESSION_START", "SESSION_END", "SESSION_ROWTIME",
+    "TUMBLE",
+    "HOP",
+    "SESSION",
+    "CUMULATE",
+    "TUMBLE_START",
+    "TUMBLE_END",
+    "TUMBLE_ROWTIME",
+    "TUMBLE_PROCTIME",
+    "HOP_START",
+    "HOP_END",
+    "HOP_ROWTIME",
+    "HOP_PROCTIME",
+    "SESSION_START",
+    "SESSION_END",
+    "SESSION_ROWTIME",
     "SESSION_PROCTIME",
 ];
 
 pub(crate) fn lookup(name: &str) -> Option<&'static Def> {
-    GROUPS.iter().flat_map(|group| group.iter()).find(|def| def.name.eq_ignore_ascii_case(name))
+    GROUPS
+        .iter()
+        .flat_map(|group| group.iter())
+        .find(|def| def.name.eq_ignore_ascii_case(name))
 }
 
 /// Every function's name.
@@ -110,7 +161,10 @@ impl Def {
                 "check the arguments",
             );
         }
-        (self.bind)(Args { name: self.name, list: args })
+        (self.bind)(Args {
+            name: self.name,
+            list: args,
+        })
     }
 }
 
@@ -130,9 +184,17 @@ impl Args {
     }
 
     fn wrong<T>(&self, index: usize, wanted: &str, cast_to: &str) -> Result<T, Problem> {
-        let message =
-            format!("argument {} of `{}` must be {wanted}, not {}", index + 1, self.name, self.list[index].ty.kind);
-        Err(Problem { message, hint: format!("write CAST(… AS {cast_to})"), arg: Some(index) })
+        let message = format!(
+            "argument {} of `{}` must be {wanted}, not {}",
+            index + 1,
+            self.name,
+            self.list[index].ty.kind
+        );
+        Err(Problem {
+            message,
+            hint: format!("write CAST(… AS {cast_to})"),
+            arg: Some(index),
+        })
     }
 
     pub(crate) fn string(&mut self, index: usize) -> Result<(), Problem> {
@@ -182,7 +244,10 @@ impl Args {
     }
 
     pub(crate) fn cast_to(&mut self, index: usize, kind: TypeKind) {
-        let arg = std::mem::replace(&mut self.list[index], Expr::literal(Value::Null, DataType::new(TypeKind::Null)));
+        let arg = std::mem::replace(
+            &mut self.list[index],
+            Expr::literal(Value::Null, DataType::new(TypeKind::Null)),
+        );
         self.list[index] = cast_expr(arg, &kind, false);
     }
 
@@ -199,7 +264,10 @@ impl Args {
     where
         F: Fn(&[Value], &EvalContext) -> Computed + Send + Sync + 'static,
     {
-        let ty = DataType { kind, nullable: self.any_nullable() };
+        let ty = DataType {
+            kind,
+            nullable: self.any_nullable(),
+        };
         self.build_as(ty, true, true, body)
     }
 
@@ -216,7 +284,16 @@ impl Args {
         F: Fn(&[Value], &EvalContext) -> Computed + Send + Sync + 'static,
     {
         let body: Body = Arc::new(body);
-        Ok(Expr { ty, node: Node::Call(Call { name: self.name, args: self.list, strict, deterministic, body }) })
+        Ok(Expr {
+            ty,
+            node: Node::Call(Call {
+                name: self.name,
+                args: self.list,
+                strict,
+                deterministic,
+                body,
+            }),
+        })
     }
 }
 
@@ -242,15 +319,24 @@ fn double(value: &Value) -> f64 {
 
 /// `CAST(expr AS kind)`, or nothing where the value's form stays. The cast must exist.
 pub(crate) fn cast_expr(expr: Expr, kind: &TypeKind, is_try: bool) -> Expr {
-    let ty = DataType { kind: kind.clone(), nullable: expr.ty.nullable || is_try };
+    let ty = DataType {
+        kind: kind.clone(),
+        nullable: expr.ty.nullable || is_try,
+    };
     if cast::is_free(&expr.ty.kind, kind) {
         return expr.with_type(ty);
     }
-    let Some(body) = cast::body(&expr.ty.kind, kind) else { return expr };
+    let Some(body) = cast::body(&expr.ty.kind, kind) else {
+        return expr;
+    };
     if let Some(value) = expr.as_literal()
         && cast_is_pure(&expr.ty.kind, kind)
     {
-        let cx = EvalContext::new(crate::Moment::default(), jiff::tz::TimeZone::UTC, Arc::new(base::SeededRandom::new(0)));
+        let cx = EvalContext::new(
+            crate::Moment::default(),
+            jiff::tz::TimeZone::UTC,
+            Arc::new(base::SeededRandom::new(0)),
+        );
         match body(std::slice::from_ref(value), &cx) {
             Ok(value) => return Expr::literal(value, ty),
             Err(_) if is_try => return Expr::literal(Value::Null, ty),
@@ -259,10 +345,26 @@ pub(crate) fn cast_expr(expr: Expr, kind: &TypeKind, is_try: bool) -> Expr {
     }
     // Too many digits for a DECIMAL give NULL.
     let may_be_null = matches!(kind, TypeKind::Decimal { .. }) && !fits_decimal(&expr.ty.kind, kind);
-    let ty = DataType { nullable: ty.nullable || may_be_null, ..ty };
-    let body: Body = if is_try { Arc::new(move |args, cx| Ok(body(args, cx).unwrap_or_default())) } else { body };
+    let ty = DataType {
+        nullable: ty.nullable || may_be_null,
+        ..ty
+    };
+    let body: Body = if is_try {
+        Arc::new(move |args, cx| Ok(body(args, cx).unwrap_or_default()))
+    } else {
+        body
+    };
     let name = if is_try { "TRY_CAST" } else { "CAST" };
-    Expr { ty, node: Node::Call(Call { name, args: vec![expr], strict: true, deterministic: true, body }) }
+    Expr {
+        ty,
+        node: Node::Call(Call {
+            name,
+            args: vec![expr],
+            strict: true,
+            deterministic: true,
+            body,
+        }),
+    }
 }
 
 fn fits_decimal(from: &TypeKind, to: &TypeKind) -> bool {

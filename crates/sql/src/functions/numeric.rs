@@ -69,14 +69,20 @@ fn floor(args: Args) -> Bound {
 
 fn to_whole(mut args: Args, of_double: fn(f64) -> f64, of_decimal: fn(Decimal) -> i128) -> Bound {
     if args.kind(0).is_temporal() {
-        return Problem::new(format!("`{}` of a time needs a unit", args.name), format!("write {}(x TO DAY)", args.name));
+        return Problem::new(
+            format!("`{}` of a time needs a unit", args.name),
+            format!("write {}(x TO DAY)", args.name),
+        );
     }
     args.numeric(0)?;
     let kind = match args.kind(0) {
         TypeKind::Decimal { precision, scale } => {
             // One more digit: 9.9 goes up to 10.
             let whole = precision - scale + u8::from(*scale > 0);
-            TypeKind::Decimal { precision: whole.clamp(1, 38), scale: 0 }
+            TypeKind::Decimal {
+                precision: whole.clamp(1, 38),
+                scale: 0,
+            }
         }
         other => other.clone(),
     };
@@ -110,11 +116,17 @@ fn to_digits(mut args: Args, half_up: bool) -> Bound {
     let kind = match (args.kind(0), digits) {
         (TypeKind::Decimal { precision, scale }, Some(digits)) if half_up => {
             if digits >= i64::from(*scale) {
-                TypeKind::Decimal { precision: *precision, scale: *scale }
+                TypeKind::Decimal {
+                    precision: *precision,
+                    scale: *scale,
+                }
             } else {
                 let new_scale = digits.max(0) as u8;
                 let precision = (precision - scale + new_scale + 1).clamp(1, 38);
-                TypeKind::Decimal { precision, scale: new_scale }
+                TypeKind::Decimal {
+                    precision,
+                    scale: new_scale,
+                }
             }
         }
         (other, _) => other.clone(),
@@ -141,8 +153,14 @@ fn at_digits(value: &Value, digits: i64, half_up: bool, kind: &TypeKind) -> Valu
     };
     match value {
         Value::Decimal(decimal) => {
-            let scale = if let TypeKind::Decimal { scale, .. } = kind { *scale } else { decimal.scale };
-            rounded(*decimal).and_then(|kept| kept.fit(38, scale)).map_or(Value::Null, Value::Decimal)
+            let scale = if let TypeKind::Decimal { scale, .. } = kind {
+                *scale
+            } else {
+                decimal.scale
+            };
+            rounded(*decimal)
+                .and_then(|kept| kept.fit(38, scale))
+                .map_or(Value::Null, Value::Decimal)
         }
         Value::Int(number) => {
             let kept = rounded(Decimal::from_int(*number)).map_or(0, |kept| kept.unscaled as i64);
@@ -175,7 +193,9 @@ fn power(args: Args) -> Bound {
 fn of_two(mut args: Args, body: fn(f64, f64) -> f64) -> Bound {
     args.double(0)?;
     args.double(1)?;
-    args.build(TypeKind::Double, move |a, _| Ok(Value::Double(body(double(&a[0]), double(&a[1])))))
+    args.build(TypeKind::Double, move |a, _| {
+        Ok(Value::Double(body(double(&a[0]), double(&a[1]))))
+    })
 }
 
 fn of_one(mut args: Args, body: fn(f64) -> f64) -> Bound {
@@ -217,7 +237,11 @@ fn atan2(args: Args) -> Bound {
 
 /// `LOG(x)` is natural, `LOG(base, x)` takes the base first.
 fn log(args: Args) -> Bound {
-    if args.len() == 1 { of_one(args, f64::ln) } else { of_two(args, |base, x| x.ln() / base.ln()) }
+    if args.len() == 1 {
+        of_one(args, f64::ln)
+    } else {
+        of_two(args, |base, x| x.ln() / base.ln())
+    }
 }
 
 fn sign(mut args: Args) -> Bound {
@@ -252,7 +276,9 @@ fn unit_interval(bits: u64) -> f64 {
 
 fn rand(args: Args) -> Bound {
     let ty = DataType::not_null(TypeKind::Double);
-    args.build_as(ty, true, false, |_, cx| Ok(Value::Double(unit_interval(cx.random.next_u64()))))
+    args.build_as(ty, true, false, |_, cx| {
+        Ok(Value::Double(unit_interval(cx.random.next_u64())))
+    })
 }
 
 fn rand_integer(mut args: Args) -> Bound {
@@ -289,7 +315,11 @@ fn unhex(mut args: Args) -> Bound {
     args.string(0)?;
     args.build_nullable(TypeKind::BYTES, |a, _| {
         let digits = super::text(&a[0]);
-        let even = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.to_owned() };
+        let even = if digits.len() % 2 == 1 {
+            format!("0{digits}")
+        } else {
+            digits.to_owned()
+        };
         Ok(crate::lexer::decode_hex(&even).map_or(Value::Null, |bytes| Value::Bytes(bytes.into())))
     })
 }

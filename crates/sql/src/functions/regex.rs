@@ -131,7 +131,11 @@ impl Matcher {
                 Ok(regex) => Ok(Matcher::Fixed(Arc::new(regex))),
                 Err(message) => {
                     let hint = "patterns are Java's: `\\.` is a dot, `.*` is anything".to_owned();
-                    Err(Problem { message, hint, arg: Some(index) })
+                    Err(Problem {
+                        message,
+                        hint,
+                        arg: Some(index),
+                    })
                 }
             },
             None => Ok(Matcher::Changing),
@@ -154,7 +158,11 @@ fn regexp(mut args: Args) -> Bound {
     args.strings()?;
     let matcher = Matcher::of(&args, 1)?;
     args.build(TypeKind::Boolean, move |a, cx| {
-        matcher.get(&a[1], cx)?.is_match(text(&a[0])).map(Value::Boolean).map_err(gave_up)
+        matcher
+            .get(&a[1], cx)?
+            .is_match(text(&a[0]))
+            .map(Value::Boolean)
+            .map_err(gave_up)
     })
 }
 
@@ -173,7 +181,9 @@ fn regexp_extract(mut args: Args) -> Bound {
     args.build_nullable(TypeKind::STRING, move |a, cx| {
         let regex = matcher.get(&a[1], cx)?;
         let group = a.get(2).map_or(0, int);
-        let Some(found) = regex.captures(text(&a[0])).map_err(gave_up)? else { return Ok(Value::Null) };
+        let Some(found) = regex.captures(text(&a[0])).map_err(gave_up)? else {
+            return Ok(Value::Null);
+        };
         let group = usize::try_from(group).ok().and_then(|group| found.get(group));
         Ok(group.map_or(Value::Null, |group| slice_of(&a[0], group.start(), group.end())))
     })
@@ -194,7 +204,11 @@ fn regexp_extract_all(mut args: Args) -> Bound {
         let mut items = Vec::new();
         for found in regex.captures_iter(text(&a[0])) {
             let found = found.map_err(gave_up)?;
-            items.push(found.get(group).map_or(Value::Null, |part| slice_of(&a[0], part.start(), part.end())));
+            items.push(
+                found
+                    .get(group)
+                    .map_or(Value::Null, |part| slice_of(&a[0], part.start(), part.end())),
+            );
         }
         Ok(Value::Array(Arc::new(items)))
     })
@@ -240,7 +254,9 @@ fn regexp_instr(mut args: Args) -> Bound {
     args.build(TypeKind::Int, move |a, cx| {
         let source = text(&a[0]);
         let found = matcher.get(&a[1], cx)?.find(source).map_err(gave_up)?;
-        Ok(Value::Int(found.map_or(0, |found| source[..found.start()].chars().count() as i64 + 1)))
+        Ok(Value::Int(
+            found.map_or(0, |found| source[..found.start()].chars().count() as i64 + 1),
+        ))
     })
 }
 
@@ -273,7 +289,11 @@ impl LikePattern {
             if Some(c) == escape {
                 match chars.next() {
                     Some(next) if next == '%' || next == '_' || Some(next) == escape => parts.push(Part::Char(next)),
-                    _ => return Err(format!("in the pattern '{pattern}' the escape character must come before %, _ or itself")),
+                    _ => {
+                        return Err(format!(
+                            "in the pattern '{pattern}' the escape character must come before %, _ or itself"
+                        ));
+                    }
                 }
             } else if c == '%' {
                 if parts.last() != Some(&Part::Many) {
@@ -386,7 +406,11 @@ mod tests {
             ("%ß_", "straße", true),
             ("%aab", "aaaab", true),
         ] {
-            assert_eq!(LikePattern::parse(pattern, None).unwrap().matches(text), expected, "{pattern} {text}");
+            assert_eq!(
+                LikePattern::parse(pattern, None).unwrap().matches(text),
+                expected,
+                "{pattern} {text}"
+            );
         }
         assert!(LikePattern::parse("50!%", Some('!')).unwrap().matches("50%"));
         assert!(!LikePattern::parse("50!%", Some('!')).unwrap().matches("500"));
@@ -404,7 +428,11 @@ mod tests {
             (r"\p{Alpha}", "7", false),
             (r"[\w-]+@x", "a-b@x", true),
         ] {
-            assert_eq!(compile(pattern).unwrap().is_match(text).unwrap(), expected, "{pattern} {text}");
+            assert_eq!(
+                compile(pattern).unwrap().is_match(text).unwrap(),
+                expected,
+                "{pattern} {text}"
+            );
         }
         assert!(compile("(").is_err());
     }

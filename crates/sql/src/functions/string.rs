@@ -77,7 +77,11 @@ fn initcap(args: Args) -> Bound {
             .map(|c| {
                 let first = !in_word;
                 in_word = c.is_alphanumeric();
-                if first { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
+                if first {
+                    c.to_ascii_uppercase()
+                } else {
+                    c.to_ascii_lowercase()
+                }
             })
             .collect()
     })
@@ -96,29 +100,43 @@ fn octet_length(mut args: Args) -> Bound {
 /// `CONCAT` and `||` take anything that has a text, as Flink's implicit casts do; NULL makes all NULL.
 fn concat(mut args: Args) -> Bound {
     (0..args.len()).for_each(|index| args.cast_to(index, TypeKind::STRING));
-    args.build(TypeKind::STRING, |a, _| Ok(Value::string(a.iter().map(text).collect::<String>())))
+    args.build(TypeKind::STRING, |a, _| {
+        Ok(Value::string(a.iter().map(text).collect::<String>()))
+    })
 }
 
 pub(crate) fn concat_two(left: Expr, right: Expr) -> Bound {
     let (a, b) = (&left.ty.kind, &right.ty.kind);
     if a.is_binary() && b.is_binary() {
-        let args = Args { name: "||", list: vec![left, right] };
+        let args = Args {
+            name: "||",
+            list: vec![left, right],
+        };
         return args.build(TypeKind::BYTES, |a, _| match (&a[0], &a[1]) {
             (Value::Bytes(x), Value::Bytes(y)) => Ok(Value::Bytes([x.as_ref(), y.as_ref()].concat().into())),
             _ => Ok(Value::Null),
         });
     }
     if !a.is_string() && !b.is_string() && *a != TypeKind::Null && *b != TypeKind::Null {
-        return Problem::new(format!("`||` does not take {a} and {b}"), "write CAST(x AS STRING) || …");
+        return Problem::new(
+            format!("`||` does not take {a} and {b}"),
+            "write CAST(x AS STRING) || …",
+        );
     }
-    concat(Args { name: "||", list: vec![left, right] })
+    concat(Args {
+        name: "||",
+        list: vec![left, right],
+    })
 }
 
 fn concat_ws(mut args: Args) -> Bound {
     args.string(0)?;
     (1..args.len()).for_each(|index| args.cast_to(index, TypeKind::STRING));
     let ty = args.list[0].ty.clone();
-    let ty = DataType { kind: TypeKind::STRING, nullable: ty.nullable };
+    let ty = DataType {
+        kind: TypeKind::STRING,
+        nullable: ty.nullable,
+    };
     args.build_as(ty, false, true, |a, _| {
         if a[0].is_null() {
             return Ok(Value::Null);
@@ -144,17 +162,28 @@ fn cut(source: &str, start: i64, length: Option<i64>) -> Option<&str> {
         Some(length) => from.saturating_add(length).min(total),
         None => total,
     };
-    let at = |index: i64| source.char_indices().nth(index as usize).map_or(source.len(), |(at, _)| at);
+    let at = |index: i64| {
+        source
+            .char_indices()
+            .nth(index as usize)
+            .map_or(source.len(), |(at, _)| at)
+    };
     Some(&source[at(from)..at(until)])
 }
 
 fn substring(mut args: Args) -> Bound {
     if args.kind(0).is_binary() {
-        return Problem::new("`SUBSTRING` of BYTES is not there", "write SUBSTRING(DECODE(x, 'UTF-8'), …)");
+        return Problem::new(
+            "`SUBSTRING` of BYTES is not there",
+            "write SUBSTRING(DECODE(x, 'UTF-8'), …)",
+        );
     }
     args.string(0)?;
     (1..args.len()).try_for_each(|index| args.integer(index))?;
-    let ty = DataType { kind: TypeKind::STRING, nullable: args.any_nullable() || args.len() == 3 };
+    let ty = DataType {
+        kind: TypeKind::STRING,
+        nullable: args.any_nullable() || args.len() == 3,
+    };
     args.build_as(ty, true, true, |a, _| {
         Ok(cut(text(&a[0]), int(&a[1]), a.get(2).map(int)).map_or(Value::Null, Value::string))
     })
@@ -164,7 +193,9 @@ fn left(mut args: Args) -> Bound {
     args.string(0)?;
     args.integer(1)?;
     args.build(TypeKind::STRING, |a, _| {
-        Ok(Value::string(text(&a[0]).chars().take(int(&a[1]).max(0) as usize).collect::<String>()))
+        Ok(Value::string(
+            text(&a[0]).chars().take(int(&a[1]).max(0) as usize).collect::<String>(),
+        ))
     })
 }
 
@@ -183,8 +214,13 @@ fn find(what: &str, within: &str, from: i64) -> i64 {
     if from < 1 {
         return 0;
     }
-    let skip = within.char_indices().nth(from as usize - 1).map_or(within.len(), |(at, _)| at);
-    within[skip..].find(what).map_or(0, |at| within[..skip + at].chars().count() as i64 + 1)
+    let skip = within
+        .char_indices()
+        .nth(from as usize - 1)
+        .map_or(within.len(), |(at, _)| at);
+    within[skip..]
+        .find(what)
+        .map_or(0, |at| within[..skip + at].chars().count() as i64 + 1)
 }
 
 fn position(mut args: Args) -> Bound {
@@ -193,7 +229,9 @@ fn position(mut args: Args) -> Bound {
     if args.len() == 3 {
         args.integer(2)?;
     }
-    args.build(TypeKind::Int, |a, _| Ok(Value::Int(find(text(&a[0]), text(&a[1]), a.get(2).map_or(1, int)))))
+    args.build(TypeKind::Int, |a, _| {
+        Ok(Value::Int(find(text(&a[0]), text(&a[1]), a.get(2).map_or(1, int))))
+    })
 }
 
 fn instr(mut args: Args) -> Bound {
@@ -216,10 +254,12 @@ fn translate(mut args: Args) -> Bound {
     args.strings()?;
     args.build(TypeKind::STRING, |a, _| {
         let (from, to): (Vec<char>, Vec<char>) = (text(&a[1]).chars().collect(), text(&a[2]).chars().collect());
-        let mapped = text(&a[0]).chars().filter_map(|c| match from.iter().position(|f| *f == c) {
-            Some(index) => to.get(index).copied(),
-            None => Some(c),
-        });
+        let mapped = text(&a[0])
+            .chars()
+            .filter_map(|c| match from.iter().position(|f| *f == c) {
+                Some(index) => to.get(index).copied(),
+                None => Some(c),
+            });
         Ok(Value::string(mapped.collect::<String>()))
     })
 }
@@ -237,7 +277,11 @@ fn overlay(mut args: Args) -> Bound {
             return Ok(a[0].clone());
         }
         let before = start as usize - 1;
-        let after = if length < 0 { source.len() } else { before.saturating_add(length as usize).min(source.len()) };
+        let after = if length < 0 {
+            source.len()
+        } else {
+            before.saturating_add(length as usize).min(source.len())
+        };
         let mut out: String = source[..before].iter().collect();
         out.push_str(placed);
         out.extend(&source[after..]);
@@ -255,7 +299,11 @@ fn pad(source: &str, length: i64, fill: &str, at_left: bool) -> Option<String> {
         return None;
     }
     let padding: String = fill.chars().cycle().take(length - have).collect();
-    Some(if at_left { padding + source } else { source.to_owned() + &padding })
+    Some(if at_left {
+        padding + source
+    } else {
+        source.to_owned() + &padding
+    })
 }
 
 fn padded(mut args: Args, at_left: bool) -> Bound {
@@ -311,7 +359,13 @@ pub(crate) fn trim(side: TrimSide, what: Option<Expr>, source: Expr) -> Bound {
         TrimSide::Leading => "TRIM LEADING",
         TrimSide::Trailing => "TRIM TRAILING",
     };
-    trim_function(Args { name, list: std::iter::once(source).chain(what).collect() }, side)
+    trim_function(
+        Args {
+            name,
+            list: std::iter::once(source).chain(what).collect(),
+        },
+        side,
+    )
 }
 
 fn repeat(mut args: Args) -> Bound {
@@ -320,7 +374,9 @@ fn repeat(mut args: Args) -> Bound {
     args.build_nullable(TypeKind::STRING, |a, _| {
         let (source, times) = (text(&a[0]), int(&a[1]).max(0) as usize);
         if source.len().saturating_mul(times) > TEXT_BYTES_MAX {
-            return Err(crate::EvalError(format!("REPEAT would make more than {TEXT_BYTES_MAX} bytes")));
+            return Err(crate::EvalError(format!(
+                "REPEAT would make more than {TEXT_BYTES_MAX} bytes"
+            )));
         }
         Ok(Value::string(source.repeat(times)))
     })
@@ -328,14 +384,22 @@ fn repeat(mut args: Args) -> Bound {
 
 fn ascii(mut args: Args) -> Bound {
     args.string(0)?;
-    args.build(TypeKind::Int, |a, _| Ok(Value::Int(text(&a[0]).bytes().next().map_or(0, |byte| i64::from(byte as i8)))))
+    args.build(TypeKind::Int, |a, _| {
+        Ok(Value::Int(
+            text(&a[0]).bytes().next().map_or(0, |byte| i64::from(byte as i8)),
+        ))
+    })
 }
 
 fn chr(mut args: Args) -> Bound {
     args.integer(0)?;
     args.build(TypeKind::STRING, |a, _| {
         let code = int(&a[0]);
-        Ok(Value::string(if code < 0 { String::new() } else { char::from((code & 0xff) as u8).to_string() }))
+        Ok(Value::string(if code < 0 {
+            String::new()
+        } else {
+            char::from((code & 0xff) as u8).to_string()
+        }))
     })
 }
 
@@ -345,14 +409,19 @@ fn split_index(mut args: Args) -> Bound {
     if args.kind(1).is_integer() {
         // The delimiter may be given as a character's code.
         let code = args.list.remove(1);
-        let as_text = chr(Args { name: "CHR", list: vec![code] })?;
+        let as_text = chr(Args {
+            name: "CHR",
+            list: vec![code],
+        })?;
         args.list.insert(1, as_text);
     }
     args.string(1)?;
     args.integer(2)?;
     args.build_nullable(TypeKind::STRING, |a, _| {
         let (source, delimiter) = (text(&a[0]), text(&a[1]));
-        let Ok(index) = usize::try_from(int(&a[2])) else { return Ok(Value::Null) };
+        let Ok(index) = usize::try_from(int(&a[2])) else {
+            return Ok(Value::Null);
+        };
         if delimiter.is_empty() {
             return Ok(Value::Null);
         }
@@ -378,19 +447,30 @@ fn split(mut args: Args) -> Bound {
 
 fn starts_with(mut args: Args) -> Bound {
     args.strings()?;
-    args.build(TypeKind::Boolean, |a, _| Ok(Value::Boolean(text(&a[0]).starts_with(text(&a[1])))))
+    args.build(TypeKind::Boolean, |a, _| {
+        Ok(Value::Boolean(text(&a[0]).starts_with(text(&a[1]))))
+    })
 }
 
 fn ends_with(mut args: Args) -> Bound {
     args.strings()?;
-    args.build(TypeKind::Boolean, |a, _| Ok(Value::Boolean(text(&a[0]).ends_with(text(&a[1])))))
+    args.build(TypeKind::Boolean, |a, _| {
+        Ok(Value::Boolean(text(&a[0]).ends_with(text(&a[1]))))
+    })
 }
 
 fn tested(args: Args, test: fn(&str) -> bool) -> Bound {
-    let list = args.list.into_iter().map(|arg| super::cast_expr(arg, &TypeKind::STRING, false)).collect();
+    let list = args
+        .list
+        .into_iter()
+        .map(|arg| super::cast_expr(arg, &TypeKind::STRING, false))
+        .collect();
     let ty = DataType::not_null(TypeKind::Boolean);
-    Args { name: args.name, list }
-        .build_as(ty, false, true, move |a, _| Ok(Value::Boolean(a[0].as_str().is_some_and(|text| !text.is_empty() && test(text)))))
+    Args { name: args.name, list }.build_as(ty, false, true, move |a, _| {
+        Ok(Value::Boolean(
+            a[0].as_str().is_some_and(|text| !text.is_empty() && test(text)),
+        ))
+    })
 }
 
 fn is_alpha(args: Args) -> Bound {
@@ -411,7 +491,11 @@ fn elt(mut args: Args) -> Bound {
     let ty = DataType::string();
     args.build_as(ty, false, true, |a, _| {
         let index = a[0].as_int().and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
-        Ok(if index == 0 { Value::Null } else { a.get(index).cloned().unwrap_or_default() })
+        Ok(if index == 0 {
+            Value::Null
+        } else {
+            a.get(index).cloned().unwrap_or_default()
+        })
     })
 }
 
@@ -444,12 +528,18 @@ fn parse_url(mut args: Args) -> Bound {
 }
 
 fn url_part<'a>(url: &'a str, part: &str, key: Option<&str>) -> Option<&'a str> {
-    let (rest, fragment) = url.split_once('#').map_or((url, None), |(rest, fragment)| (rest, Some(fragment)));
+    let (rest, fragment) = url
+        .split_once('#')
+        .map_or((url, None), |(rest, fragment)| (rest, Some(fragment)));
     let (protocol, after) = rest.split_once("://")?;
     let slash = after.find(['/', '?']).unwrap_or(after.len());
     let (authority, file) = after.split_at(slash);
-    let (path, query) = file.split_once('?').map_or((file, None), |(path, query)| (path, Some(query)));
-    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+    let (path, query) = file
+        .split_once('?')
+        .map_or((file, None), |(path, query)| (path, Some(query)));
+    let (user, host) = authority
+        .rsplit_once('@')
+        .map_or((None, authority), |(user, host)| (Some(user), host));
     match part {
         "HOST" => Some(host.rsplit_once(':').map_or(host, |(name, _)| name)),
         "PATH" => Some(path),
@@ -485,7 +575,9 @@ fn url_encode(args: Args) -> Bound {
 
 fn url_decode(mut args: Args) -> Bound {
     args.string(0)?;
-    args.build_nullable(TypeKind::STRING, |a, _| Ok(decode_url(text(&a[0])).map_or(Value::Null, Value::string)))
+    args.build_nullable(TypeKind::STRING, |a, _| {
+        Ok(decode_url(text(&a[0])).map_or(Value::Null, Value::string))
+    })
 }
 
 fn decode_url(text: &str) -> Option<String> {
@@ -495,7 +587,10 @@ fn decode_url(text: &str) -> Option<String> {
         match byte {
             b'+' => out.push(b' '),
             b'%' => {
-                let (high, low) = (char::from(bytes.next()?).to_digit(16)?, char::from(bytes.next()?).to_digit(16)?);
+                let (high, low) = (
+                    char::from(bytes.next()?).to_digit(16)?,
+                    char::from(bytes.next()?).to_digit(16)?,
+                );
                 out.push((high * 16 + low) as u8);
             }
             other => out.push(other),
@@ -507,6 +602,18 @@ fn decode_url(text: &str) -> Option<String> {
 /// `a LIKE b` and its kin, as a call with a name of its own.
 pub(crate) fn predicate(name: &'static str, args: Vec<Expr>, body: Body) -> Expr {
     let nullable = args.iter().any(|arg| arg.ty.nullable);
-    let ty = DataType { kind: TypeKind::Boolean, nullable };
-    Expr { ty, node: Node::Call(Call { name, args, strict: true, deterministic: true, body }) }
+    let ty = DataType {
+        kind: TypeKind::Boolean,
+        nullable,
+    };
+    Expr {
+        ty,
+        node: Node::Call(Call {
+            name,
+            args,
+            strict: true,
+            deterministic: true,
+            body,
+        }),
+    }
 }

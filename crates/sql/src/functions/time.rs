@@ -41,30 +41,42 @@ pub(super) const DEFS: &[Def] = &[
 ];
 
 fn clock(args: Args, kind: TypeKind, read: fn(&EvalContext) -> Option<Value>) -> Bound {
-    args.build_as(DataType::not_null(kind), true, false, move |_, cx| Ok(read(cx).unwrap_or_default()))
+    args.build_as(DataType::not_null(kind), true, false, move |_, cx| {
+        Ok(read(cx).unwrap_or_default())
+    })
 }
 
 fn current_timestamp(args: Args) -> Bound {
-    clock(args, TypeKind::TimestampLtz(3), |cx| Some(Value::TimestampLtz(cx.now.truncate(3))))
+    clock(args, TypeKind::TimestampLtz(3), |cx| {
+        Some(Value::TimestampLtz(cx.now.truncate(3)))
+    })
 }
 
 fn local_timestamp(args: Args) -> Bound {
-    clock(args, TypeKind::Timestamp(3), |cx| Some(Value::Timestamp(temporal::to_local(cx.now, &cx.zone)?.truncate(3))))
+    clock(args, TypeKind::Timestamp(3), |cx| {
+        Some(Value::Timestamp(temporal::to_local(cx.now, &cx.zone)?.truncate(3)))
+    })
 }
 
 fn current_date(args: Args) -> Bound {
-    clock(args, TypeKind::Date, |cx| Some(Value::Date(temporal::date_of(temporal::to_local(cx.now, &cx.zone)?))))
+    clock(args, TypeKind::Date, |cx| {
+        Some(Value::Date(temporal::date_of(temporal::to_local(cx.now, &cx.zone)?)))
+    })
 }
 
 fn current_time(args: Args) -> Bound {
     clock(args, TypeKind::Time(0), |cx| {
-        Some(Value::Time(temporal::time_of(temporal::to_local(cx.now, &cx.zone)?) / 1000 * 1000))
+        Some(Value::Time(
+            temporal::time_of(temporal::to_local(cx.now, &cx.zone)?) / 1000 * 1000,
+        ))
     })
 }
 
 /// No operator here waits for watermarks, so there is none to show.
 fn current_watermark(args: Args) -> Bound {
-    args.build_as(DataType::new(TypeKind::TimestampLtz(3)), false, true, |_, _| Ok(Value::Null))
+    args.build_as(DataType::new(TypeKind::TimestampLtz(3)), false, true, |_, _| {
+        Ok(Value::Null)
+    })
 }
 
 /// A pattern argument: compiled now if it is a constant.
@@ -86,7 +98,11 @@ impl Format {
             Ok(pattern) => Ok(Format::Fixed(pattern)),
             Err(message) => {
                 let hint = "such as yyyy-MM-dd HH:mm:ss; text goes in quotes: yyyy-MM-dd''T''HH:mm:ss".to_owned();
-                Err(Problem { message, hint, arg: Some(index) })
+                Err(Problem {
+                    message,
+                    hint,
+                    arg: Some(index),
+                })
             }
         }
     }
@@ -105,7 +121,9 @@ impl Format {
 /// Seconds since 1970: of now, or of a text in the session's zone.
 fn unix_timestamp(mut args: Args) -> Bound {
     if args.len() == 0 {
-        return clock(args, TypeKind::BigInt, |cx| Some(Value::Int(cx.now.millis.div_euclid(1000))));
+        return clock(args, TypeKind::BigInt, |cx| {
+            Some(Value::Int(cx.now.millis.div_euclid(1000)))
+        });
     }
     args.strings()?;
     let format = Format::of(&args, 1, DEFAULT_PATTERN)?;
@@ -113,7 +131,9 @@ fn unix_timestamp(mut args: Args) -> Bound {
         let local = format.with(a.get(1), |pattern| pattern.parse_moment(text(&a[0])))?;
         let instant = local.and_then(|local| temporal::to_instant(local, &cx.zone));
         // Flink's answer to a text that does not fit.
-        Ok(Value::Int(instant.map_or(i64::MIN, |instant| instant.millis.div_euclid(1000))))
+        Ok(Value::Int(
+            instant.map_or(i64::MIN, |instant| instant.millis.div_euclid(1000)),
+        ))
     })
 }
 
@@ -127,7 +147,9 @@ fn from_unixtime(mut args: Args) -> Bound {
     args.build_nullable(TypeKind::STRING, move |a, cx| {
         let instant = Moment::from_millis(int(&a[0]).saturating_mul(1000));
         let local = temporal::to_local(instant, &cx.zone);
-        let shown = format.with(a.get(1), |pattern| local.and_then(|local| pattern.format(local, Some(instant), &cx.zone)))?;
+        let shown = format.with(a.get(1), |pattern| {
+            local.and_then(|local| pattern.format(local, Some(instant), &cx.zone))
+        })?;
         Ok(shown.map_or(Value::Null, Value::string))
     })
 }
@@ -164,7 +186,9 @@ fn to_timestamp_ltz(mut args: Args) -> Bound {
                 None if a.len() == 2 => jiff::tz::TimeZone::UTC,
                 None => cx.zone.clone(),
             };
-            Ok(local.and_then(|local| temporal::to_instant(local, &zone)).map_or(Value::Null, |at| Value::TimestampLtz(at.truncate(3))))
+            Ok(local
+                .and_then(|local| temporal::to_instant(local, &zone))
+                .map_or(Value::Null, |at| Value::TimestampLtz(at.truncate(3))))
         });
     }
     args.numeric(0)?;
@@ -176,7 +200,10 @@ fn to_timestamp_ltz(mut args: Args) -> Bound {
             Some(6) => 6,
             Some(9) => 9,
             _ => {
-                return Problem::new("the precision of `TO_TIMESTAMP_LTZ` must be a constant 0, 3, 6 or 9", "0 for seconds, 3 for milliseconds");
+                return Problem::new(
+                    "the precision of `TO_TIMESTAMP_LTZ` must be a constant 0, 3, 6 or 9",
+                    "0 for seconds, 3 for milliseconds",
+                );
             }
         },
     };
@@ -201,7 +228,9 @@ fn to_date(mut args: Args) -> Bound {
         let days = if plain {
             temporal::parse_date(source)
         } else {
-            format.with(a.get(1), |pattern| pattern.parse_moment(source))?.map(temporal::date_of)
+            format
+                .with(a.get(1), |pattern| pattern.parse_moment(source))?
+                .map(temporal::date_of)
         };
         Ok(days.map_or(Value::Null, Value::Date))
     })
@@ -213,18 +242,29 @@ fn date_format(mut args: Args) -> Bound {
     if kind.is_string() {
         // A text is read as a timestamp first, as Flink does.
         args.cast_to(0, TypeKind::Timestamp(3));
-    } else if !matches!(kind, TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_) | TypeKind::Date | TypeKind::Null) {
-        return Problem::new(format!("`DATE_FORMAT` takes a timestamp, not {kind}"), "write TO_TIMESTAMP_LTZ(x, 3)");
+    } else if !matches!(
+        kind,
+        TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_) | TypeKind::Date | TypeKind::Null
+    ) {
+        return Problem::new(
+            format!("`DATE_FORMAT` takes a timestamp, not {kind}"),
+            "write TO_TIMESTAMP_LTZ(x, 3)",
+        );
     }
     let format = Format::of(&args, 1, DEFAULT_PATTERN)?;
     args.build_nullable(TypeKind::STRING, move |a, cx| {
         let (local, instant) = match &a[0] {
             Value::Timestamp(moment) => (Some(*moment), None),
             Value::TimestampLtz(moment) => (temporal::to_local(*moment, &cx.zone), Some(*moment)),
-            Value::Date(days) => (Some(Moment::from_millis(i64::from(*days) * temporal::MILLIS_PER_DAY)), None),
+            Value::Date(days) => (
+                Some(Moment::from_millis(i64::from(*days) * temporal::MILLIS_PER_DAY)),
+                None,
+            ),
             _ => (None, None),
         };
-        let shown = format.with(a.get(1), |pattern| local.and_then(|local| pattern.format(local, instant, &cx.zone)))?;
+        let shown = format.with(a.get(1), |pattern| {
+            local.and_then(|local| pattern.format(local, instant, &cx.zone))
+        })?;
         Ok(shown.map_or(Value::Null, Value::string))
     })
 }
@@ -246,36 +286,52 @@ fn need_time(args: &Args, what: &str) -> Result<(), Problem> {
         return Ok(());
     }
     let hint = match kind {
-        kind if kind.is_string() => "write TO_TIMESTAMP(x) for a text such as 2026-01-02 03:04:05, or TO_TIMESTAMP_LTZ(millis, 3) for the number it came from",
+        kind if kind.is_string() => {
+            "write TO_TIMESTAMP(x) for a text such as 2026-01-02 03:04:05, or TO_TIMESTAMP_LTZ(millis, 3) for the number it came from"
+        }
         kind if kind.is_numeric() => "write TO_TIMESTAMP_LTZ(x, 3) for milliseconds since 1970",
         _ => "pass a DATE or a TIMESTAMP",
     };
-    Err(Problem { message: format!("{what} takes a date or timestamp, not {kind}"), hint: hint.to_owned(), arg: Some(0) })
+    Err(Problem {
+        message: format!("{what} takes a date or timestamp, not {kind}"),
+        hint: hint.to_owned(),
+        arg: Some(0),
+    })
 }
 
 fn field(args: Args, unit: Unit) -> Bound {
     need_time(&args, &format!("`{}`", args.name))?;
     args.build(TypeKind::BigInt, move |a, cx| {
-        Ok(local_of(&a[0], cx).and_then(|moment| temporal::extract(unit, moment)).map_or(Value::Null, Value::Int))
+        Ok(local_of(&a[0], cx)
+            .and_then(|moment| temporal::extract(unit, moment))
+            .map_or(Value::Null, Value::Int))
     })
 }
 
 /// `EXTRACT(unit FROM x)`.
 pub(crate) fn extract(unit: Unit, from: Expr) -> Bound {
-    let args = Args { name: "EXTRACT", list: vec![from] };
+    let args = Args {
+        name: "EXTRACT",
+        list: vec![from],
+    };
     need_time(&args, "`EXTRACT`")?;
     args.build(TypeKind::BigInt, move |a, cx| {
         let moment = match (&a[0], unit) {
             (Value::TimestampLtz(moment), Unit::Epoch) => Some(*moment),
             (value, _) => local_of(value, cx),
         };
-        Ok(moment.and_then(|moment| temporal::extract(unit, moment)).map_or(Value::Null, Value::Int))
+        Ok(moment
+            .and_then(|moment| temporal::extract(unit, moment))
+            .map_or(Value::Null, Value::Int))
     })
 }
 
 /// `FLOOR(x TO unit)`, `CEIL(x TO unit)`.
 pub(crate) fn round_to(up: bool, from: Expr, unit: Unit) -> Bound {
-    let args = Args { name: if up { "CEIL" } else { "FLOOR" }, list: vec![from] };
+    let args = Args {
+        name: if up { "CEIL" } else { "FLOOR" },
+        list: vec![from],
+    };
     need_time(&args, &format!("`{}(x TO …)`", args.name))?;
     let kind = args.kind(0).clone();
     args.build(kind, move |a, cx| {
@@ -294,16 +350,23 @@ pub(crate) fn round_to(up: bool, from: Expr, unit: Unit) -> Bound {
 
 /// `TIMESTAMPADD(unit, n, x)`.
 pub(crate) fn timestamp_add(unit: Unit, count: Expr, to: Expr) -> Bound {
-    let mut args = Args { name: "TIMESTAMPADD", list: vec![to, count] };
+    let mut args = Args {
+        name: "TIMESTAMPADD",
+        list: vec![to, count],
+    };
     if args.kind(0).is_string() {
         args.cast_to(0, TypeKind::Timestamp(3));
     }
     need_time(&args, "`TIMESTAMPADD`")?;
     args.integer(1)?;
     if temporal::unit_length(unit).is_none() {
-        return Problem::new("`TIMESTAMPADD` does not know this unit", "SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER or YEAR");
+        return Problem::new(
+            "`TIMESTAMPADD` does not know this unit",
+            "SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER or YEAR",
+        );
     }
-    let below_day = matches!(temporal::unit_length(unit), Some(UnitLength::Millis(length)) if length < temporal::MILLIS_PER_DAY);
+    let below_day =
+        matches!(temporal::unit_length(unit), Some(UnitLength::Millis(length)) if length < temporal::MILLIS_PER_DAY);
     let kind = match args.kind(0) {
         TypeKind::Date if below_day => TypeKind::Timestamp(3),
         other => other.clone(),
@@ -318,16 +381,27 @@ pub(crate) fn timestamp_add(unit: Unit, count: Expr, to: Expr) -> Bound {
                 let nanos = i128::from(moment.millis) * 1_000_000 + i128::from(moment.nanos);
                 let moved = nanos + i128::from(count) * i128::from(1_000_000 / parts);
                 let millis = i64::try_from(moved.div_euclid(1_000_000)).ok()?;
-                Some(Moment { millis, nanos: moved.rem_euclid(1_000_000) as u32 })
+                Some(Moment {
+                    millis,
+                    nanos: moved.rem_euclid(1_000_000) as u32,
+                })
             }
         };
         let value = match &a[0] {
             Value::Timestamp(moment) => moved(*moment).map(Value::Timestamp),
             Value::TimestampLtz(moment) => moved(*moment).map(Value::TimestampLtz),
-            Value::Date(days) => moved(Moment::from_millis(i64::from(*days) * temporal::MILLIS_PER_DAY)).map(|moment| {
-                if result == TypeKind::Date { Value::Date(temporal::date_of(moment)) } else { Value::Timestamp(moment) }
-            }),
-            Value::Time(millis) => moved(Moment::from_millis(i64::from(*millis))).map(|m| Value::Time(temporal::time_of(m))),
+            Value::Date(days) => {
+                moved(Moment::from_millis(i64::from(*days) * temporal::MILLIS_PER_DAY)).map(|moment| {
+                    if result == TypeKind::Date {
+                        Value::Date(temporal::date_of(moment))
+                    } else {
+                        Value::Timestamp(moment)
+                    }
+                })
+            }
+            Value::Time(millis) => {
+                moved(Moment::from_millis(i64::from(*millis))).map(|m| Value::Time(temporal::time_of(m)))
+            }
             _ => None,
         };
         Ok(value.unwrap_or_default())
@@ -349,10 +423,19 @@ pub(crate) fn timestamp_diff(unit: Unit, from: Expr, to: Expr) -> Bound {
         }
     }
     if temporal::unit_length(unit).is_none() {
-        return Problem::new("`TIMESTAMPDIFF` does not know this unit", "SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER or YEAR");
+        return Problem::new(
+            "`TIMESTAMPDIFF` does not know this unit",
+            "SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER or YEAR",
+        );
     }
-    Args { name: "TIMESTAMPDIFF", list }.build_nullable(TypeKind::Int, move |a, cx| {
-        let (Some(from), Some(to)) = (local_of(&a[0], cx), local_of(&a[1], cx)) else { return Ok(Value::Null) };
+    Args {
+        name: "TIMESTAMPDIFF",
+        list,
+    }
+    .build_nullable(TypeKind::Int, move |a, cx| {
+        let (Some(from), Some(to)) = (local_of(&a[0], cx), local_of(&a[1], cx)) else {
+            return Ok(Value::Null);
+        };
         Ok(temporal::difference(unit, from, to).map_or(Value::Null, |count| Value::Int(i64::from(count as i32))))
     })
 }
@@ -377,7 +460,8 @@ fn convert_tz(mut args: Args) -> Bound {
 pub(crate) fn interval_literal(text: &str, negative: bool, from: Unit, to: Option<Unit>) -> Result<Expr, Problem> {
     let wrong = || Problem {
         message: format!("'{text}' is not an interval of this unit"),
-        hint: "such as INTERVAL '5' SECOND, INTERVAL '1-6' YEAR TO MONTH, INTERVAL '1 02:03:04' DAY TO SECOND".to_owned(),
+        hint: "such as INTERVAL '5' SECOND, INTERVAL '1-6' YEAR TO MONTH, INTERVAL '1 02:03:04' DAY TO SECOND"
+            .to_owned(),
         arg: None,
     };
     let trimmed = text.trim();
@@ -392,7 +476,11 @@ pub(crate) fn interval_literal(text: &str, negative: bool, from: Unit, to: Optio
                 (Some(_), Some((years, months))) => {
                     years.parse::<i64>().map_err(|_| wrong())? * 12 + months.parse::<i64>().map_err(|_| wrong())?
                 }
-                _ => digits.parse::<i64>().map_err(|_| wrong())?.checked_mul(length).ok_or_else(wrong)?,
+                _ => digits
+                    .parse::<i64>()
+                    .map_err(|_| wrong())?
+                    .checked_mul(length)
+                    .ok_or_else(wrong)?,
             };
             (Value::IntervalMonths(sign * months), TypeKind::IntervalYearMonth)
         }

@@ -2,8 +2,8 @@
 
 use super::{Failed, Parsed, Parser};
 use crate::ast::{
-    ColumnDef, ColumnKind, CreateTable, CreateView, Cte, Drop, Ident, Insert, OptionPair, PrimaryKey,
-    StatementKind, Watermark,
+    ColumnDef, ColumnKind, CreateTable, CreateView, Cte, Drop, Ident, Insert, OptionPair, PrimaryKey, StatementKind,
+    Watermark,
 };
 use crate::error::Span;
 use crate::token::TokenKind;
@@ -13,11 +13,19 @@ impl Parser<'_> {
         let start = self.advance().span;
         if self.take_words(&["OR", "REPLACE"]) {
             let span = start.to(self.previous_span());
-            self.refuse(span, "`CREATE OR REPLACE` is not there yet", "DROP TABLE IF EXISTS name; then CREATE TABLE name");
+            self.refuse(
+                span,
+                "`CREATE OR REPLACE` is not there yet",
+                "DROP TABLE IF EXISTS name; then CREATE TABLE name",
+            );
         }
         if self.take_words(&["OR", "ALTER"]) {
             let span = start.to(self.previous_span());
-            self.refuse(span, "`CREATE OR ALTER` is not there yet", "CREATE TABLE IF NOT EXISTS name");
+            self.refuse(
+                span,
+                "`CREATE OR ALTER` is not there yet",
+                "CREATE TABLE IF NOT EXISTS name",
+            );
         }
         let temporary = self.take_word("TEMPORARY");
         if self.take_word("TABLE") {
@@ -68,7 +76,7 @@ impl Parser<'_> {
             self.table_elements(&mut table)?;
         }
         self.table_clauses(&mut table)?;
-        Ok(StatementKind::CreateTable(table))
+        Ok(StatementKind::CreateTable(Box::new(table)))
     }
 
     fn table_elements(&mut self, table: &mut CreateTable) -> Parsed<()> {
@@ -95,7 +103,11 @@ impl Parser<'_> {
             let token = self.peek().clone();
             if matches!(token.kind, TokenKind::Word(_) | TokenKind::Quoted(_)) && !token.is_word("WITH") {
                 let found = self.describe(&token);
-                self.report(token.span, format!("expected `,` or `)`, found {found}"), "a comma is missing before it, or it does not belong to a column");
+                self.report(
+                    token.span,
+                    format!("expected `,` or `)`, found {found}"),
+                    "a comma is missing before it, or it does not belong to a column",
+                );
                 self.incomplete = true;
                 self.skip_list_item();
                 self.take_symbol(",");
@@ -118,7 +130,11 @@ impl Parser<'_> {
                 self.ident("the constraint's name")?;
             }
             if self.take_word("UNIQUE") {
-                return self.fail(start, "`UNIQUE` constraints do not exist in Flink", "PRIMARY KEY (…) NOT ENFORCED");
+                return self.fail(
+                    start,
+                    "`UNIQUE` constraints do not exist in Flink",
+                    "PRIMARY KEY (…) NOT ENFORCED",
+                );
             }
             self.expect_word("PRIMARY")?;
             self.expect_word("KEY")?;
@@ -126,7 +142,11 @@ impl Parser<'_> {
             self.not_enforced(start)?;
             let span = start.to(self.previous_span());
             if table.primary_key.is_some() {
-                self.report(span, "the table has two primary keys", "name all key columns in one PRIMARY KEY (…)");
+                self.report(
+                    span,
+                    "the table has two primary keys",
+                    "name all key columns in one PRIMARY KEY (…)",
+                );
             }
             table.primary_key = Some(PrimaryKey { columns, span });
             return Ok(());
@@ -146,7 +166,11 @@ impl Parser<'_> {
         }
         if self.take_word("ENFORCED") || self.peek().is_symbol(",") || self.peek().is_symbol(")") {
             let span = start.to(self.previous_span());
-            self.report(span, "a primary key cannot be enforced on a topic", "write PRIMARY KEY (…) NOT ENFORCED");
+            self.report(
+                span,
+                "a primary key cannot be enforced on a topic",
+                "write PRIMARY KEY (…) NOT ENFORCED",
+            );
             return Ok(());
         }
         Ok(())
@@ -161,7 +185,11 @@ impl Parser<'_> {
         }
         self.expect_word("AS")?;
         let expr = self.expr()?;
-        Ok(Watermark { column, expr, span: start.to(self.previous_span()) })
+        Ok(Watermark {
+            column,
+            expr,
+            span: start.to(self.previous_span()),
+        })
     }
 
     fn column(&mut self, table: &mut CreateTable) -> Parsed<ColumnDef> {
@@ -172,8 +200,17 @@ impl Parser<'_> {
         } else {
             self.stored_column(&name, table)?
         };
-        let comment = if self.take_word("COMMENT") { Some(self.string_literal("a comment")?.0) } else { None };
-        Ok(ColumnDef { name, kind, comment, span: start.to(self.previous_span()) })
+        let comment = if self.take_word("COMMENT") {
+            Some(self.string_literal("a comment")?.0)
+        } else {
+            None
+        };
+        Ok(ColumnDef {
+            name,
+            kind,
+            comment,
+            span: start.to(self.previous_span()),
+        })
     }
 
     /// A column's name; a word that begins a clause elsewhere is one too where a type follows.
@@ -183,7 +220,10 @@ impl Parser<'_> {
             TokenKind::Word(word) if matches!(self.peek_ahead(1).kind, TokenKind::Word(_)) => {
                 self.advance();
                 self.warn_reserved(word, token.span);
-                Ok(Ident { value: word.clone(), span: token.span })
+                Ok(Ident {
+                    value: word.clone(),
+                    span: token.span,
+                })
             }
             _ => self.ident("a column's name"),
         }
@@ -192,7 +232,11 @@ impl Parser<'_> {
     fn stored_column(&mut self, name: &Ident, table: &mut CreateTable) -> Parsed<ColumnKind> {
         let mut ty = self.data_type()?;
         if self.take_word("METADATA") {
-            let from = if self.take_word("FROM") { Some(self.string_literal("a metadata key")?.0) } else { None };
+            let from = if self.take_word("FROM") {
+                Some(self.string_literal("a metadata key")?.0)
+            } else {
+                None
+            };
             let is_virtual = self.take_word("VIRTUAL");
             return Ok(ColumnKind::Metadata { ty, from, is_virtual });
         }
@@ -202,14 +246,25 @@ impl Parser<'_> {
             ty.nullable = false;
             let span = key_start.to(self.previous_span());
             if table.primary_key.is_some() {
-                self.report(span, "the table has two primary keys", "name all key columns in one PRIMARY KEY (…)");
+                self.report(
+                    span,
+                    "the table has two primary keys",
+                    "name all key columns in one PRIMARY KEY (…)",
+                );
             }
-            table.primary_key = Some(PrimaryKey { columns: vec![name.clone()], span });
+            table.primary_key = Some(PrimaryKey {
+                columns: vec![name.clone()],
+                span,
+            });
         }
         if self.peek().is_word("DEFAULT") {
             let span = self.advance().span;
             self.primary()?;
-            self.report(span.to(self.previous_span()), "a column has no DEFAULT in Flink", "write COALESCE(x, …) where you INSERT");
+            self.report(
+                span.to(self.previous_span()),
+                "a column has no DEFAULT in Flink",
+                "write COALESCE(x, …) where you INSERT",
+            );
         }
         Ok(ColumnKind::Physical(ty))
     }
@@ -267,7 +322,11 @@ impl Parser<'_> {
             match self.option_pair() {
                 Ok(pair) => {
                     if options.iter().any(|other| other.key == pair.key) {
-                        self.report(pair.key_span, format!("the option '{}' is given twice", pair.key), "keep one");
+                        self.report(
+                            pair.key_span,
+                            format!("the option '{}' is given twice", pair.key),
+                            "keep one",
+                        );
                     }
                     options.push(pair);
                 }
@@ -281,7 +340,11 @@ impl Parser<'_> {
             }
             if let TokenKind::String(_) = self.peek().kind {
                 let span = self.peek().span;
-                self.report(span, "a comma is missing before this option", "separate options with `,`");
+                self.report(
+                    span,
+                    "a comma is missing before this option",
+                    "separate options with `,`",
+                );
                 continue;
             }
             self.expect_symbol(")")?;
@@ -294,9 +357,16 @@ impl Parser<'_> {
         let (key, key_span) = match &token.kind {
             TokenKind::Word(word) => {
                 let word = word.clone();
-                self.report(token.span, "an option's name is a string", format!("write '{word}' = '…'"));
+                self.report(
+                    token.span,
+                    "an option's name is a string",
+                    format!("write '{word}' = '…'"),
+                );
                 self.advance();
-                while self.peek().is_symbol(".") || self.peek().is_symbol("-") || (matches!(self.peek().kind, TokenKind::Word(_)) && !self.peek().is_symbol("=")) {
+                while self.peek().is_symbol(".")
+                    || self.peek().is_symbol("-")
+                    || (matches!(self.peek().kind, TokenKind::Word(_)) && !self.peek().is_symbol("="))
+                {
                     self.advance();
                 }
                 (word, token.span)
@@ -307,26 +377,45 @@ impl Parser<'_> {
         let token = self.peek().clone();
         let (value, value_span) = match &token.kind {
             TokenKind::Number(text) | TokenKind::Word(text) => {
-                self.report(token.span, format!("the option '{key}' needs its value as a string"), format!("write '{text}'"));
+                self.report(
+                    token.span,
+                    format!("the option '{key}' needs its value as a string"),
+                    format!("write '{text}'"),
+                );
                 self.advance();
                 (text.clone(), token.span)
             }
             _ => self.string_literal("the option's value as a string")?,
         };
-        Ok(OptionPair { key, key_span, value, value_span })
+        Ok(OptionPair {
+            key,
+            key_span,
+            value,
+            value_span,
+        })
     }
 
     fn create_view(&mut self, temporary: bool) -> Parsed<StatementKind> {
         let if_not_exists = self.if_not_exists();
         let name = self.object_name()?;
         self.define(&name);
-        let columns = if self.peek().is_symbol("(") { self.ident_list()? } else { Vec::new() };
+        let columns = if self.peek().is_symbol("(") {
+            self.ident_list()?
+        } else {
+            Vec::new()
+        };
         if self.take_word("COMMENT") {
             self.string_literal("a comment")?;
         }
         self.expect_word("AS")?;
         let query = self.query()?;
-        Ok(StatementKind::CreateView(CreateView { name, columns, if_not_exists, temporary, query }))
+        Ok(StatementKind::CreateView(CreateView {
+            name,
+            columns,
+            if_not_exists,
+            temporary,
+            query,
+        }))
     }
 
     pub(super) fn drop_statement(&mut self) -> Parsed<StatementKind> {
@@ -338,7 +427,11 @@ impl Parser<'_> {
         }
         let if_exists = self.take_words(&["IF", "EXISTS"]);
         let name = self.object_name()?;
-        Ok(StatementKind::Drop(Drop { name, if_exists, is_view }))
+        Ok(StatementKind::Drop(Drop {
+            name,
+            if_exists,
+            is_view,
+        }))
     }
 
     /// `INSERT INTO t [(a, b)] query`; `ctes` are those that stood wrongly before it.
@@ -354,16 +447,28 @@ impl Parser<'_> {
         if self.take_word("PARTITION") && self.take_symbol("(") {
             let span = self.previous_span();
             self.skip_to_close();
-            self.refuse(span, "`PARTITION (…)` is for file tables", "name the columns: INSERT INTO t (a, b) SELECT …");
+            self.refuse(
+                span,
+                "`PARTITION (…)` is for file tables",
+                "name the columns: INSERT INTO t (a, b) SELECT …",
+            );
         }
-        let columns = if self.peek().is_symbol("(") && !self.peek_ahead(1).is_word("SELECT") && !self.peek_ahead(1).is_symbol("(") {
+        let columns = if self.peek().is_symbol("(")
+            && !self.peek_ahead(1).is_word("SELECT")
+            && !self.peek_ahead(1).is_symbol("(")
+        {
             self.ident_list()?
         } else {
             Vec::new()
         };
         let mut query = self.query()?;
         query.ctes.splice(0..0, ctes);
-        Ok(Insert { table, columns, query, span: start.to(self.previous_span()) })
+        Ok(Insert {
+            table,
+            columns,
+            query,
+            span: start.to(self.previous_span()),
+        })
     }
 
     /// `WITH …` before a query, or wrongly before an INSERT.
@@ -371,7 +476,11 @@ impl Parser<'_> {
         let start = self.peek().span;
         let ctes = self.ctes()?;
         if self.peek().is_word("INSERT") {
-            self.report(start, "`WITH` cannot stand before INSERT INTO in Flink", "put it after the table: INSERT INTO t WITH … SELECT …");
+            self.report(
+                start,
+                "`WITH` cannot stand before INSERT INTO in Flink",
+                "put it after the table: INSERT INTO t WITH … SELECT …",
+            );
             return Ok(StatementKind::Insert(self.insert(ctes)?));
         }
         let mut query = self.query()?;
@@ -417,7 +526,11 @@ impl Parser<'_> {
                 let token = self.peek().clone();
                 let found = self.describe(&token);
                 self.incomplete = true;
-                self.report(token.span, format!("a statement set holds INSERT INTO statements, not {found}"), "move it before BEGIN, or end the set with `END;`");
+                self.report(
+                    token.span,
+                    format!("a statement set holds INSERT INTO statements, not {found}"),
+                    "move it before BEGIN, or end the set with `END;`",
+                );
                 self.skip_statement();
                 continue;
             }
@@ -430,16 +543,28 @@ impl Parser<'_> {
             }
         }
         if inserts.is_empty() && !self.incomplete {
-            return self.fail(start, "the statement set is empty", "put INSERT INTO statements between BEGIN and END");
+            return self.fail(
+                start,
+                "the statement set is empty",
+                "put INSERT INTO statements between BEGIN and END",
+            );
         }
         Ok(StatementKind::StatementSet(inserts))
     }
 
     fn set_member(&mut self) -> Parsed<Insert> {
-        let kind = if self.peek().is_word("WITH") { self.with_statement()? } else { self.statement()? };
+        let kind = if self.peek().is_word("WITH") {
+            self.with_statement()?
+        } else {
+            self.statement()?
+        };
         let StatementKind::Insert(insert) = kind else {
             let span = self.previous_span();
-            return self.fail(span, "a statement set holds INSERT INTO statements", "write INSERT INTO t SELECT …");
+            return self.fail(
+                span,
+                "a statement set holds INSERT INTO statements",
+                "write INSERT INTO t SELECT …",
+            );
         };
         if !self.peek().is_symbol(";") && !self.peek().is_word("END") {
             self.expect_statement_end()?;
@@ -447,4 +572,3 @@ impl Parser<'_> {
         Ok(insert)
     }
 }
-

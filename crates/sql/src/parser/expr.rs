@@ -1,13 +1,21 @@
 //! Reads expressions by precedence.
 
 use super::{Parsed, Parser};
-use crate::ast::{BinaryOp, Expr, ExprKind, Ident, IsWhat, JsonKind, LikeKind, TemporalLiteral, TrimSide, UnaryOp, Unit};
+use crate::ast::{
+    BinaryOp, Expr, ExprKind, Ident, IsWhat, JsonKind, LikeKind, TemporalLiteral, TrimSide, UnaryOp, Unit,
+};
 use crate::error::Span;
 use crate::token::{Token, TokenKind};
 
 /// Reserved words that are functions when `(` follows.
-const NILADIC: &[&str] =
-    &["CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIME", "LOCALTIMESTAMP", "CURRENT_USER"];
+const NILADIC: &[&str] = &[
+    "CURRENT_TIMESTAMP",
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "LOCALTIME",
+    "LOCALTIMESTAMP",
+    "CURRENT_USER",
+];
 
 fn boxed(expr: Expr) -> Box<Expr> {
     Box::new(expr)
@@ -41,7 +49,10 @@ impl Parser<'_> {
         if self.take_word("NOT") {
             let inner = self.deeper(Self::not_expr)?;
             let span = start.to(inner.span);
-            return Ok(Expr { kind: ExprKind::Unary(UnaryOp::Not, boxed(inner)), span });
+            return Ok(Expr {
+                kind: ExprKind::Unary(UnaryOp::Not, boxed(inner)),
+                span,
+            });
         }
         self.comparison()
     }
@@ -66,9 +77,14 @@ impl Parser<'_> {
                 _ => return Ok(left),
             };
             self.advance();
-            if ["ANY", "ALL", "SOME"].iter().any(|word| self.peek().is_word(word)) && self.peek_ahead(1).is_symbol("(") {
+            if ["ANY", "ALL", "SOME"].iter().any(|word| self.peek().is_word(word)) && self.peek_ahead(1).is_symbol("(")
+            {
                 let span = self.peek().span;
-                return self.fail(span, "a comparison with a subquery is not there", "list the values: x IN ('a', 'b')");
+                return self.fail(
+                    span,
+                    "a comparison with a subquery is not there",
+                    "list the values: x IN ('a', 'b')",
+                );
             }
             let right = self.additive()?;
             left = binary(op, left, right);
@@ -82,9 +98,14 @@ impl Parser<'_> {
         }
         let negated = self.peek().is_word("NOT");
         let next = self.peek_ahead(usize::from(negated)).clone();
-        let TokenKind::Word(word) = &next.kind else { return Ok((left, false)) };
+        let TokenKind::Word(word) = &next.kind else {
+            return Ok((left, false));
+        };
         let word = word.to_ascii_uppercase();
-        if !matches!(word.as_str(), "IN" | "BETWEEN" | "LIKE" | "SIMILAR" | "REGEXP" | "RLIKE" | "ILIKE") {
+        if !matches!(
+            word.as_str(),
+            "IN" | "BETWEEN" | "LIKE" | "SIMILAR" | "REGEXP" | "RLIKE" | "ILIKE"
+        ) {
             return Ok((left, false));
         }
         if negated {
@@ -100,7 +121,11 @@ impl Parser<'_> {
             }
             "REGEXP" | "RLIKE" => self.like(left, LikeKind::Regexp, negated)?,
             "ILIKE" => {
-                self.report(next.span, "`ILIKE` does not exist in Flink", "write LOWER(x) LIKE 'pattern in lower case'");
+                self.report(
+                    next.span,
+                    "`ILIKE` does not exist in Flink",
+                    "write LOWER(x) LIKE 'pattern in lower case'",
+                );
                 self.like(left, LikeKind::Like, negated)?
             }
             _ => self.like(left, LikeKind::Like, negated)?,
@@ -112,13 +137,29 @@ impl Parser<'_> {
         let negated = self.take_word("NOT");
         let start = left.span;
         let kind = if self.take_word("NULL") {
-            ExprKind::Is { expr: boxed(left), what: IsWhat::Null, negated }
+            ExprKind::Is {
+                expr: boxed(left),
+                what: IsWhat::Null,
+                negated,
+            }
         } else if self.take_word("TRUE") {
-            ExprKind::Is { expr: boxed(left), what: IsWhat::True, negated }
+            ExprKind::Is {
+                expr: boxed(left),
+                what: IsWhat::True,
+                negated,
+            }
         } else if self.take_word("FALSE") {
-            ExprKind::Is { expr: boxed(left), what: IsWhat::False, negated }
+            ExprKind::Is {
+                expr: boxed(left),
+                what: IsWhat::False,
+                negated,
+            }
         } else if self.take_word("UNKNOWN") {
-            ExprKind::Is { expr: boxed(left), what: IsWhat::Unknown, negated }
+            ExprKind::Is {
+                expr: boxed(left),
+                what: IsWhat::Unknown,
+                negated,
+            }
         } else if self.take_word("JSON") {
             let what = if self.take_word("OBJECT") {
                 JsonKind::Object
@@ -130,14 +171,25 @@ impl Parser<'_> {
                 self.take_word("VALUE");
                 JsonKind::Any
             };
-            ExprKind::IsJson { expr: boxed(left), what, negated }
+            ExprKind::IsJson {
+                expr: boxed(left),
+                what,
+                negated,
+            }
         } else if self.take_words(&["DISTINCT", "FROM"]) {
             let right = self.additive()?;
-            ExprKind::IsDistinctFrom { left: boxed(left), right: boxed(right), negated }
+            ExprKind::IsDistinctFrom {
+                left: boxed(left),
+                right: boxed(right),
+                negated,
+            }
         } else {
             return self.expected("`NULL`, `TRUE`, `FALSE`, `UNKNOWN`, `JSON` or `DISTINCT FROM`");
         };
-        Ok(Expr { kind, span: start.to(self.previous_span()) })
+        Ok(Expr {
+            kind,
+            span: start.to(self.previous_span()),
+        })
     }
 
     fn in_list(&mut self, left: Expr, negated: bool) -> Parsed<Expr> {
@@ -147,7 +199,11 @@ impl Parser<'_> {
             self.query()?;
             self.expect_symbol(")")?;
             let span = open.to(self.previous_span());
-            self.refuse(span, "`IN (SELECT …)` is a join, which is not there yet", "list the values: x IN ('a', 'b')");
+            self.refuse(
+                span,
+                "`IN (SELECT …)` is a join, which is not there yet",
+                "list the values: x IN ('a', 'b')",
+            );
             return Ok(left);
         }
         let mut list = vec![self.expr()?];
@@ -156,7 +212,14 @@ impl Parser<'_> {
         }
         self.expect_symbol(")")?;
         let span = left.span.to(self.previous_span());
-        Ok(Expr { kind: ExprKind::In { expr: boxed(left), list, negated }, span })
+        Ok(Expr {
+            kind: ExprKind::In {
+                expr: boxed(left),
+                list,
+                negated,
+            },
+            span,
+        })
     }
 
     fn between(&mut self, left: Expr, negated: bool) -> Parsed<Expr> {
@@ -168,14 +231,36 @@ impl Parser<'_> {
         self.expect_word("AND")?;
         let high = boxed(self.additive()?);
         let span = left.span.to(high.span);
-        Ok(Expr { kind: ExprKind::Between { expr: boxed(left), low, high, symmetric, negated }, span })
+        Ok(Expr {
+            kind: ExprKind::Between {
+                expr: boxed(left),
+                low,
+                high,
+                symmetric,
+                negated,
+            },
+            span,
+        })
     }
 
     fn like(&mut self, left: Expr, how: LikeKind, negated: bool) -> Parsed<Expr> {
         let pattern = boxed(self.additive()?);
-        let escape = if self.take_word("ESCAPE") { Some(boxed(self.additive()?)) } else { None };
+        let escape = if self.take_word("ESCAPE") {
+            Some(boxed(self.additive()?))
+        } else {
+            None
+        };
         let span = left.span.to(self.previous_span());
-        Ok(Expr { kind: ExprKind::Like { expr: boxed(left), pattern, escape, how, negated }, span })
+        Ok(Expr {
+            kind: ExprKind::Like {
+                expr: boxed(left),
+                pattern,
+                escape,
+                how,
+                negated,
+            },
+            span,
+        })
     }
 
     fn additive(&mut self) -> Parsed<Expr> {
@@ -219,7 +304,10 @@ impl Parser<'_> {
         };
         let inner = self.deeper(Self::unary)?;
         let span = start.to(inner.span);
-        Ok(Expr { kind: ExprKind::Unary(op, boxed(inner)), span })
+        Ok(Expr {
+            kind: ExprKind::Unary(op, boxed(inner)),
+            span,
+        })
     }
 
     fn postfix(&mut self) -> Parsed<Expr> {
@@ -229,12 +317,18 @@ impl Parser<'_> {
                 let index = self.expr()?;
                 self.expect_symbol("]")?;
                 let span = expr.span.to(self.previous_span());
-                expr = Expr { kind: ExprKind::Index(boxed(expr), boxed(index)), span };
+                expr = Expr {
+                    kind: ExprKind::Index(boxed(expr), boxed(index)),
+                    span,
+                };
             } else if self.peek().is_symbol(".") && !matches!(expr.kind, ExprKind::Number(_)) {
                 self.advance();
                 let name = self.ident("a field's name")?;
                 let span = expr.span.to(name.span);
-                expr = Expr { kind: ExprKind::Field(boxed(expr), name), span };
+                expr = Expr {
+                    kind: ExprKind::Field(boxed(expr), name),
+                    span,
+                };
             } else {
                 return Ok(expr);
             }
@@ -268,7 +362,11 @@ impl Parser<'_> {
             }
             TokenKind::Symbol("(") => return self.parenthesised(),
             TokenKind::Symbol("*") => {
-                return self.fail(token.span, "`*` cannot stand here", "`*` stands alone in SELECT, or in COUNT(*)");
+                return self.fail(
+                    token.span,
+                    "`*` cannot stand here",
+                    "`*` stands alone in SELECT, or in COUNT(*)",
+                );
             }
             TokenKind::Quoted(_) => return self.name_or_call(),
             TokenKind::Word(word) => {
@@ -277,7 +375,10 @@ impl Parser<'_> {
             }
             _ => return self.expected("an expression"),
         };
-        Ok(Expr { kind, span: token.span.to(self.previous_span()) })
+        Ok(Expr {
+            kind,
+            span: token.span.to(self.previous_span()),
+        })
     }
 
     fn parenthesised(&mut self) -> Parsed<Expr> {
@@ -286,20 +387,33 @@ impl Parser<'_> {
             self.query()?;
             self.expect_symbol(")")?;
             let span = start.to(self.previous_span());
-            self.refuse(span, "a subquery as a value is a join, which is not there yet", "write the value, or put it into the record");
-            return Ok(Expr { kind: ExprKind::Null, span });
+            self.refuse(
+                span,
+                "a subquery as a value is a join, which is not there yet",
+                "write the value, or put it into the record",
+            );
+            return Ok(Expr {
+                kind: ExprKind::Null,
+                span,
+            });
         }
         let first = self.expr()?;
         if !self.peek().is_symbol(",") {
             self.expect_symbol(")")?;
-            return Ok(Expr { span: start.to(self.previous_span()), ..first });
+            return Ok(Expr {
+                span: start.to(self.previous_span()),
+                ..first
+            });
         }
         let mut items = vec![first];
         while self.take_symbol(",") {
             items.push(self.expr()?);
         }
         self.expect_symbol(")")?;
-        Ok(Expr { kind: ExprKind::Row(items), span: start.to(self.previous_span()) })
+        Ok(Expr {
+            kind: ExprKind::Row(items),
+            span: start.to(self.previous_span()),
+        })
     }
 
     fn word_expr(&mut self, word: &str, token: &Token) -> Parsed<Expr> {
@@ -314,7 +428,11 @@ impl Parser<'_> {
             "DATE" | "TIME" | "TIMESTAMP" if before_string => self.temporal_literal(word)?,
             "INTERVAL" if before_string || next.is_symbol("-") || next.is_symbol("+") => self.interval()?,
             "INTERVAL" if matches!(next.kind, TokenKind::Number(_)) => {
-                return self.fail(next.span, "an interval's length is a string", "write INTERVAL '5' SECOND");
+                return self.fail(
+                    next.span,
+                    "an interval's length is a string",
+                    "write INTERVAL '5' SECOND",
+                );
             }
             "CASE" => self.case()?,
             "CAST" | "TRY_CAST" if before_paren => self.cast(word == "TRY_CAST")?,
@@ -335,7 +453,11 @@ impl Parser<'_> {
                 self.advance();
                 self.skip_to_close();
                 let span = token.span.to(self.previous_span());
-                self.refuse(span, "`EXISTS (SELECT …)` is a join, which is not there yet", "filter with WHERE on the record's own fields");
+                self.refuse(
+                    span,
+                    "`EXISTS (SELECT …)` is a join, which is not there yet",
+                    "filter with WHERE on the record's own fields",
+                );
                 ExprKind::Null
             }
             "ROW" => self.row(token.span)?,
@@ -347,12 +469,23 @@ impl Parser<'_> {
                     self.advance();
                     self.advance();
                 }
-                let name = Ident { value: word.to_owned(), span: token.span };
-                ExprKind::Function { name, args: Vec::new(), distinct: false, star: false }
+                let name = Ident {
+                    value: word.to_owned(),
+                    span: token.span,
+                };
+                ExprKind::Function {
+                    name,
+                    args: Vec::new(),
+                    distinct: false,
+                    star: false,
+                }
             }
             _ => return self.name_or_call(),
         };
-        Ok(Expr { kind, span: token.span.to(self.previous_span()) })
+        Ok(Expr {
+            kind,
+            span: token.span.to(self.previous_span()),
+        })
     }
 
     fn taken(&mut self, kind: ExprKind) -> ExprKind {
@@ -372,13 +505,19 @@ impl Parser<'_> {
             parts.push(self.ident("a name after the dot")?);
         }
         let span = token.span.to(self.previous_span());
-        Ok(Expr { kind: ExprKind::Name(parts), span })
+        Ok(Expr {
+            kind: ExprKind::Name(parts),
+            span,
+        })
     }
 
     fn call(&mut self) -> Parsed<Expr> {
         let token = self.advance();
         let value = self.source[token.span.start..token.span.end].to_owned();
-        let name = Ident { value, span: token.span };
+        let name = Ident {
+            value,
+            span: token.span,
+        };
         self.expect_symbol("(")?;
         let distinct = self.take_word("DISTINCT");
         let mut star = false;
@@ -393,7 +532,15 @@ impl Parser<'_> {
         }
         self.expect_symbol(")")?;
         let span = token.span.to(self.previous_span());
-        let call = Expr { kind: ExprKind::Function { name, args, distinct, star }, span };
+        let call = Expr {
+            kind: ExprKind::Function {
+                name,
+                args,
+                distinct,
+                star,
+            },
+            span,
+        };
         self.refuse_window_call(&call)?;
         Ok(call)
     }
@@ -425,7 +572,12 @@ impl Parser<'_> {
         } else {
             None
         };
-        Ok(ExprKind::Interval { text, negative, from, to })
+        Ok(ExprKind::Interval {
+            text,
+            negative,
+            from,
+            to,
+        })
     }
 
     fn interval_precision(&mut self) -> Parsed<()> {
@@ -452,19 +604,33 @@ impl Parser<'_> {
 
     fn case(&mut self) -> Parsed<ExprKind> {
         let start = self.advance().span;
-        let operand = if self.peek().is_word("WHEN") { None } else { Some(boxed(self.expr()?)) };
+        let operand = if self.peek().is_word("WHEN") {
+            None
+        } else {
+            Some(boxed(self.expr()?))
+        };
         let mut branches = Vec::new();
         while self.take_word("WHEN") {
             let mut when = self.expr()?;
             // `CASE x WHEN 1, 2 THEN` means either.
             while operand.is_some() && self.take_symbol(",") {
                 let other = self.expr()?;
-                branches.push((when, Expr { kind: ExprKind::Null, span: start }));
+                branches.push((
+                    when,
+                    Expr {
+                        kind: ExprKind::Null,
+                        span: start,
+                    },
+                ));
                 when = other;
             }
             self.expect_word("THEN")?;
             let then = self.expr()?;
-            for branch in branches.iter_mut().rev().take_while(|(_, t)| t.span == start && t.kind == ExprKind::Null) {
+            for branch in branches
+                .iter_mut()
+                .rev()
+                .take_while(|(_, t)| t.span == start && t.kind == ExprKind::Null)
+            {
                 branch.1 = then.clone();
             }
             branches.push((when, then));
@@ -472,13 +638,25 @@ impl Parser<'_> {
         if branches.is_empty() {
             return self.expected("`WHEN`");
         }
-        let otherwise = if self.take_word("ELSE") { Some(boxed(self.expr()?)) } else { None };
+        let otherwise = if self.take_word("ELSE") {
+            Some(boxed(self.expr()?))
+        } else {
+            None
+        };
         if !self.take_word("END") {
             let token = self.peek().clone();
             let found = self.describe(&token);
-            return self.fail(start, format!("the CASE begun here never ends; found {found}"), "end it with END");
+            return self.fail(
+                start,
+                format!("the CASE begun here never ends; found {found}"),
+                "end it with END",
+            );
         }
-        Ok(ExprKind::Case { operand, branches, otherwise })
+        Ok(ExprKind::Case {
+            operand,
+            branches,
+            otherwise,
+        })
     }
 
     fn cast(&mut self, is_try: bool) -> Parsed<ExprKind> {
@@ -564,10 +742,18 @@ impl Parser<'_> {
             (None, self.expr()?)
         } else {
             let first = self.expr()?;
-            if self.take_word("FROM") { (Some(boxed(first)), self.expr()?) } else { (None, first) }
+            if self.take_word("FROM") {
+                (Some(boxed(first)), self.expr()?)
+            } else {
+                (None, first)
+            }
         };
         self.expect_symbol(")")?;
-        Ok(ExprKind::Trim { side: side.unwrap_or(TrimSide::Both), what, expr: boxed(expr) })
+        Ok(ExprKind::Trim {
+            side: side.unwrap_or(TrimSide::Both),
+            what,
+            expr: boxed(expr),
+        })
     }
 
     fn round_to(&mut self, word: &str, span: Span) -> Parsed<Expr> {
@@ -576,12 +762,19 @@ impl Parser<'_> {
         self.expect_symbol("(")?;
         let expr = self.expr()?;
         let kind = if self.take_word("TO") {
-            ExprKind::RoundTo { up, expr: boxed(expr), unit: self.unit()? }
+            ExprKind::RoundTo {
+                up,
+                expr: boxed(expr),
+                unit: self.unit()?,
+            }
         } else {
             function(if up { "CEIL" } else { "FLOOR" }, span, vec![expr])
         };
         self.expect_symbol(")")?;
-        Ok(Expr { kind, span: span.to(self.previous_span()) })
+        Ok(Expr {
+            kind,
+            span: span.to(self.previous_span()),
+        })
     }
 
     fn timestamp_arithmetic(&mut self, word: &str) -> Parsed<ExprKind> {
@@ -651,11 +844,21 @@ impl Parser<'_> {
 
 fn binary(op: BinaryOp, left: Expr, right: Expr) -> Expr {
     let span = left.span.to(right.span);
-    Expr { kind: ExprKind::Binary(op, boxed(left), boxed(right)), span }
+    Expr {
+        kind: ExprKind::Binary(op, boxed(left), boxed(right)),
+        span,
+    }
 }
 
 fn function(name: &str, span: Span, args: Vec<Expr>) -> ExprKind {
-    let name = Ident { value: name.to_owned(), span };
-    ExprKind::Function { name, args, distinct: false, star: false }
+    let name = Ident {
+        value: name.to_owned(),
+        span,
+    };
+    ExprKind::Function {
+        name,
+        args,
+        distinct: false,
+        star: false,
+    }
 }
-

@@ -15,7 +15,11 @@ impl Parser<'_> {
     }
 
     fn returning(&mut self) -> Parsed<Option<crate::DataType>> {
-        if self.take_word("RETURNING") { Ok(Some(self.data_type()?)) } else { Ok(None) }
+        if self.take_word("RETURNING") {
+            Ok(Some(self.data_type()?))
+        } else {
+            Ok(None)
+        }
     }
 
     pub(super) fn json_value(&mut self) -> Parsed<ExprKind> {
@@ -23,7 +27,13 @@ impl Parser<'_> {
         let returning = self.returning()?;
         let (on_empty, on_error) = self.on_clauses()?;
         self.expect_symbol(")")?;
-        Ok(ExprKind::JsonValue { input, path, returning, on_empty, on_error })
+        Ok(ExprKind::JsonValue {
+            input,
+            path,
+            returning,
+            on_empty,
+            on_error,
+        })
     }
 
     pub(super) fn json_query(&mut self) -> Parsed<ExprKind> {
@@ -40,13 +50,24 @@ impl Parser<'_> {
             }
             self.take_word("ARRAY");
             self.expect_word("WRAPPER")?;
-            if conditional { JsonWrapper::Conditional } else { JsonWrapper::Unconditional }
+            if conditional {
+                JsonWrapper::Conditional
+            } else {
+                JsonWrapper::Unconditional
+            }
         } else {
             JsonWrapper::Without
         };
         let (on_empty, on_error) = self.on_clauses()?;
         self.expect_symbol(")")?;
-        Ok(ExprKind::JsonQuery { input, path, returning, wrapper, on_empty, on_error })
+        Ok(ExprKind::JsonQuery {
+            input,
+            path,
+            returning,
+            wrapper,
+            on_empty,
+            on_error,
+        })
     }
 
     /// `NULL ON EMPTY ERROR ON ERROR`, in this order, each optional.
@@ -102,7 +123,11 @@ impl Parser<'_> {
             self.expect_word("ERROR")?;
         }
         self.expect_symbol(")")?;
-        Ok(ExprKind::JsonExists { input, path, on_error: on_error.unwrap_or(OnJsonExists::False) })
+        Ok(ExprKind::JsonExists {
+            input,
+            path,
+            on_error: on_error.unwrap_or(OnJsonExists::False),
+        })
     }
 
     pub(super) fn json_object(&mut self) -> Parsed<ExprKind> {
@@ -111,7 +136,9 @@ impl Parser<'_> {
         let mut pairs = Vec::new();
         if !self.peek().is_symbol(")") && !self.on_null_follows() {
             loop {
-                let keyed = self.peek().is_word("KEY") && !self.peek_ahead(1).is_word("VALUE") && !self.peek_ahead(1).is_symbol(":");
+                let keyed = self.peek().is_word("KEY")
+                    && !self.peek_ahead(1).is_word("VALUE")
+                    && !self.peek_ahead(1).is_symbol(":");
                 if keyed {
                     self.advance();
                 }
@@ -146,7 +173,9 @@ impl Parser<'_> {
     }
 
     fn on_null_follows(&self) -> bool {
-        matches!(&self.peek().kind, TokenKind::Word(_)) && self.peek_ahead(1).is_word("ON") && self.peek_ahead(2).is_word("NULL")
+        matches!(&self.peek().kind, TokenKind::Word(_))
+            && self.peek_ahead(1).is_word("ON")
+            && self.peek_ahead(2).is_word("NULL")
     }
 
     fn null_clause(&mut self, default_absent: bool) -> Parsed<bool> {

@@ -37,7 +37,15 @@ pub struct ScriptItem {
 /// Reads a script of statements separated by `;`.
 pub fn parse_script(source: &str) -> Script {
     let (tokens, errors) = tokenize(source);
-    let mut parser = Parser { source, tokens, at: 0, errors, incomplete: false, depth: 0, defines: None };
+    let mut parser = Parser {
+        source,
+        tokens,
+        at: 0,
+        errors,
+        incomplete: false,
+        depth: 0,
+        defines: None,
+    };
     let items = parser.script();
     let mut errors = parser.errors;
     errors.sort_by_key(|error| error.span.start);
@@ -49,7 +57,15 @@ pub fn parse_script(source: &str) -> Script {
 /// Reads one type, such as `ARRAY<ROW<a INT>>`.
 pub fn parse_type(source: &str) -> Result<crate::DataType, Vec<SqlError>> {
     let (tokens, errors) = tokenize(source);
-    let mut parser = Parser { source, tokens, at: 0, errors, incomplete: false, depth: 0, defines: None };
+    let mut parser = Parser {
+        source,
+        tokens,
+        at: 0,
+        errors,
+        incomplete: false,
+        depth: 0,
+        defines: None,
+    };
     let ty = parser.data_type();
     match ty {
         Ok(ty) if parser.errors.is_empty() => Ok(ty),
@@ -88,7 +104,9 @@ impl Parser<'_> {
         let start = self.peek().span;
         self.incomplete = false;
         self.defines = None;
-        let parsed = self.statement().and_then(|kind| self.expect_statement_end().map(|()| kind));
+        let parsed = self
+            .statement()
+            .and_then(|kind| self.expect_statement_end().map(|()| kind));
         let end = self.previous_span();
         let span = start.to(end);
         let statement = match parsed {
@@ -99,7 +117,11 @@ impl Parser<'_> {
                 None
             }
         };
-        ScriptItem { statement, span: start.to(self.previous_span()), defines: self.defines.take() }
+        ScriptItem {
+            statement,
+            span: start.to(self.previous_span()),
+            defines: self.defines.take(),
+        }
     }
 
     fn expect_statement_end(&mut self) -> Parsed<()> {
@@ -111,11 +133,21 @@ impl Parser<'_> {
             return self.fail(token.span, "this `)` closes nothing", "remove it, or open it with `(`");
         }
         let found = self.describe(&token);
-        let starts = ["SELECT", "INSERT", "CREATE", "DROP", "SET", "EXPLAIN", "EXECUTE", "SHOW", "DESCRIBE"];
+        let starts = [
+            "SELECT", "INSERT", "CREATE", "DROP", "SET", "EXPLAIN", "EXECUTE", "SHOW", "DESCRIBE",
+        ];
         if starts.iter().any(|word| token.is_word(word)) {
-            return self.fail(token.span, format!("{found} begins a new statement here"), "end the one before with `;`");
+            return self.fail(
+                token.span,
+                format!("{found} begins a new statement here"),
+                "end the one before with `;`",
+            );
         }
-        self.fail(token.span, format!("{found} does not belong here"), "end the statement with `;`, or check what stands before")
+        self.fail(
+            token.span,
+            format!("{found} does not belong here"),
+            "end the statement with `;`, or check what stands before",
+        )
     }
 
     /// Past the next `;`, or to where a line begins a new statement.
@@ -131,7 +163,10 @@ impl Parser<'_> {
     fn begins_line_and_statement(&self) -> bool {
         let token = self.peek();
         let starts_line = self.source[..token.span.start].ends_with('\n');
-        starts_line && ["CREATE", "INSERT", "DROP", "EXECUTE"].iter().any(|word| token.is_word(word))
+        starts_line
+            && ["CREATE", "INSERT", "DROP", "EXECUTE"]
+                .iter()
+                .any(|word| token.is_word(word))
     }
 
     /// A statement without its `;`.
@@ -142,7 +177,11 @@ impl Parser<'_> {
                 return Ok(StatementKind::Query(self.query()?));
             }
             let found = self.describe(&token);
-            return self.fail(token.span, format!("{found} does not begin a statement"), "begin with SELECT, INSERT INTO, CREATE TABLE, …");
+            return self.fail(
+                token.span,
+                format!("{found} does not begin a statement"),
+                "begin with SELECT, INSERT INTO, CREATE TABLE, …",
+            );
         };
         match word.to_ascii_uppercase().as_str() {
             "SELECT" | "VALUES" => Ok(StatementKind::Query(self.query()?)),
@@ -162,7 +201,11 @@ impl Parser<'_> {
             "SET" => self.set_statement(),
             "RESET" => {
                 self.at += 1;
-                Ok(StatementKind::Reset(if self.at_statement_end() { None } else { Some(self.property_key()?) }))
+                Ok(StatementKind::Reset(if self.at_statement_end() {
+                    None
+                } else {
+                    Some(self.property_key()?)
+                }))
             }
             other => self.other_statement(other, token.span),
         }
@@ -203,9 +246,16 @@ impl Parser<'_> {
             }
         }
         let kind = self.statement()?;
-        if !matches!(kind, StatementKind::Query(_) | StatementKind::Insert(_) | StatementKind::StatementSet(_)) {
+        if !matches!(
+            kind,
+            StatementKind::Query(_) | StatementKind::Insert(_) | StatementKind::StatementSet(_)
+        ) {
             let span = start.to(self.previous_span());
-            return self.fail(span, "only a query, an INSERT or a statement set has a plan", "EXPLAIN SELECT …");
+            return self.fail(
+                span,
+                "only a query, an INSERT or a statement set has a plan",
+                "EXPLAIN SELECT …",
+            );
         }
         let span = start.to(self.previous_span());
         Ok(StatementKind::Explain(Box::new(Statement { kind, span })))
@@ -224,7 +274,11 @@ impl Parser<'_> {
         }
         let token = self.peek().clone();
         let found = self.describe(&token);
-        self.fail(token.span, format!("{found} cannot be shown"), "SHOW TABLES, or SHOW CREATE TABLE name")
+        self.fail(
+            token.span,
+            format!("{found} cannot be shown"),
+            "SHOW TABLES, or SHOW CREATE TABLE name",
+        )
     }
 
     fn set_statement(&mut self) -> Parsed<StatementKind> {
@@ -253,7 +307,9 @@ impl Parser<'_> {
         while !self.at_statement_end() && !self.peek().is_symbol("=") {
             self.at += 1;
         }
-        let key = self.source[start.start..self.previous_span().end.max(start.start)].trim().to_owned();
+        let key = self.source[start.start..self.previous_span().end.max(start.start)]
+            .trim()
+            .to_owned();
         if key.is_empty() {
             return self.fail(start, "a setting's name is missing", "SET 'sql.snapshot.mode' = 'now'");
         }
@@ -265,7 +321,9 @@ impl Parser<'_> {
         while !self.at_statement_end() {
             self.at += 1;
         }
-        self.source[start..self.previous_span().end.max(start)].trim().to_owned()
+        self.source[start..self.previous_span().end.max(start)]
+            .trim()
+            .to_owned()
     }
 
     fn at_statement_end(&self) -> bool {
@@ -303,7 +361,10 @@ impl Parser<'_> {
 
     /// Both words in a row, or neither.
     pub(crate) fn take_words(&mut self, words: &[&str]) -> bool {
-        let all = words.iter().enumerate().all(|(index, word)| self.peek_ahead(index).is_word(word));
+        let all = words
+            .iter()
+            .enumerate()
+            .all(|(index, word)| self.peek_ahead(index).is_word(word));
         if all {
             self.at += words.len();
         }
@@ -317,11 +378,19 @@ impl Parser<'_> {
     }
 
     pub(crate) fn expect_word(&mut self, word: &str) -> Parsed<()> {
-        if self.take_word(word) { Ok(()) } else { self.expected(&format!("`{word}`")) }
+        if self.take_word(word) {
+            Ok(())
+        } else {
+            self.expected(&format!("`{word}`"))
+        }
     }
 
     pub(crate) fn expect_symbol(&mut self, symbol: &str) -> Parsed<()> {
-        if self.take_symbol(symbol) { Ok(()) } else { self.expected(&format!("`{symbol}`")) }
+        if self.take_symbol(symbol) {
+            Ok(())
+        } else {
+            self.expected(&format!("`{symbol}`"))
+        }
     }
 
     /// Records that `what` was expected where the cursor stands.
@@ -332,7 +401,9 @@ impl Parser<'_> {
         let error = match &token.kind {
             TokenKind::Word(word) => match nearest(word, what.split('`').filter(|piece| piece.len() > 2)) {
                 Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-                None if is_reserved(word) => error.with_hint(format!("if it is a name, put it in backquotes: `{word}`")),
+                None if is_reserved(word) => {
+                    error.with_hint(format!("if it is a name, put it in backquotes: `{word}`"))
+                }
                 None => error,
             },
             _ => error,
@@ -347,7 +418,8 @@ impl Parser<'_> {
     }
 
     pub(crate) fn report(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
-        self.errors.push(SqlError::new(self.source, span, message).with_hint(hint));
+        self.errors
+            .push(SqlError::new(self.source, span, message).with_hint(hint));
     }
 
     /// Reports what Flink has and this does not run, and reads on.
@@ -367,7 +439,11 @@ impl Parser<'_> {
     pub(crate) fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth >= DEPTH_MAX {
             let span = self.peek().span;
-            return self.fail(span, "this is nested too deeply", format!("at most {DEPTH_MAX} levels are read"));
+            return self.fail(
+                span,
+                "this is nested too deeply",
+                format!("at most {DEPTH_MAX} levels are read"),
+            );
         }
         self.depth += 1;
         let result = read(self);
@@ -381,13 +457,19 @@ impl Parser<'_> {
         match token.kind {
             TokenKind::Quoted(value) => {
                 self.at += 1;
-                Ok(Ident { value, span: token.span })
+                Ok(Ident {
+                    value,
+                    span: token.span,
+                })
             }
             TokenKind::Word(ref word) if !is_clause_word(word) => {
                 let value = word.clone();
                 self.at += 1;
                 self.warn_reserved(&value, token.span);
-                Ok(Ident { value, span: token.span })
+                Ok(Ident {
+                    value,
+                    span: token.span,
+                })
             }
             TokenKind::String(ref value) => {
                 let hint = format!("single quotes make a string; write the name as `{value}`");
@@ -415,14 +497,21 @@ impl Parser<'_> {
         if self.peek().is_symbol("-") && self.peek().span.start == last.end {
             let mut end = last;
             while (self.peek().is_symbol("-") && self.peek().span.start == end.end)
-                || (matches!(self.peek().kind, TokenKind::Word(_) | TokenKind::Number(_)) && self.peek().span.start == end.end)
+                || (matches!(self.peek().kind, TokenKind::Word(_) | TokenKind::Number(_))
+                    && self.peek().span.start == end.end)
             {
                 end = self.advance().span;
             }
             let span = parts[0].span.to(end);
             let name = self.source[span.start..span.end].to_owned();
-            self.report(span, format!("`{name}` has a hyphen and cannot be a bare name"), format!("put it in backquotes: `{name}`"));
-            return Ok(ObjectName { parts: vec![Ident { value: name, span }] });
+            self.report(
+                span,
+                format!("`{name}` has a hyphen and cannot be a bare name"),
+                format!("put it in backquotes: `{name}`"),
+            );
+            return Ok(ObjectName {
+                parts: vec![Ident { value: name, span }],
+            });
         }
         Ok(ObjectName { parts })
     }
@@ -448,7 +537,11 @@ impl Parser<'_> {
             TokenKind::Quoted(value) => {
                 self.at += 1;
                 if self.source[token.span.start..].starts_with('`') {
-                    self.report(token.span, format!("expected {what} in single quotes"), format!("write '{value}'"));
+                    self.report(
+                        token.span,
+                        format!("expected {what} in single quotes"),
+                        format!("write '{value}'"),
+                    );
                 }
                 Ok((value, token.span))
             }
@@ -496,7 +589,12 @@ impl Parser<'_> {
 /// The candidate that `word` was probably meant to be.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
-    let scored = candidates.map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate));
+    let scored = candidates.map(|candidate| {
+        (
+            strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()),
+            candidate,
+        )
+    });
     let (distance, candidate) = scored.min_by_key(|(distance, _)| *distance)?;
     let length = word.chars().count();
     let allowed = (length.max(candidate.chars().count()) / 3).clamp(1, 3);

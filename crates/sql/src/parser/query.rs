@@ -5,7 +5,8 @@ use crate::ast::{Cte, Expr, Ident, OptionPair, Query, Select, SelectItem, SetExp
 use crate::error::Span;
 use crate::token::{TokenKind, is_clause_word, is_reserved};
 
-const STATELESS: &str = "statements without state run today: SELECT … FROM one table WHERE …, UNION ALL, CROSS JOIN UNNEST";
+const STATELESS: &str =
+    "statements without state run today: SELECT … FROM one table WHERE …, UNION ALL, CROSS JOIN UNNEST";
 const WINDOWS: &[&str] = &["TUMBLE", "HOP", "CUMULATE", "SESSION"];
 
 impl Parser<'_> {
@@ -13,10 +14,19 @@ impl Parser<'_> {
     pub(crate) fn query(&mut self) -> Parsed<Query> {
         self.deeper(|parser| {
             let start = parser.peek().span;
-            let ctes = if parser.peek().is_word("WITH") { parser.ctes()? } else { Vec::new() };
+            let ctes = if parser.peek().is_word("WITH") {
+                parser.ctes()?
+            } else {
+                Vec::new()
+            };
             let body = parser.set_expr()?;
             let limit = parser.tail()?;
-            Ok(Query { ctes, body, limit, span: start.to(parser.previous_span()) })
+            Ok(Query {
+                ctes,
+                body,
+                limit,
+                span: start.to(parser.previous_span()),
+            })
         })
     }
 
@@ -24,12 +34,20 @@ impl Parser<'_> {
         self.advance();
         if self.peek().is_word("RECURSIVE") {
             let span = self.advance().span;
-            self.refuse(span, "`WITH RECURSIVE` does not exist in Flink", "write the levels out with UNION ALL");
+            self.refuse(
+                span,
+                "`WITH RECURSIVE` does not exist in Flink",
+                "write the levels out with UNION ALL",
+            );
         }
         let mut ctes = Vec::new();
         loop {
             let name = self.ident("a name after WITH")?;
-            let columns = if self.peek().is_symbol("(") { self.ident_list()? } else { Vec::new() };
+            let columns = if self.peek().is_symbol("(") {
+                self.ident_list()?
+            } else {
+                Vec::new()
+            };
             self.expect_word("AS")?;
             self.expect_symbol("(")?;
             let query = self.query()?;
@@ -49,13 +67,21 @@ impl Parser<'_> {
                 if !self.take_word("ALL") {
                     self.take_word("DISTINCT");
                     let hint = "write UNION ALL, which keeps every row";
-                    self.refuse(token.span, "`UNION` removes duplicates, which needs state that is not there yet", hint);
+                    self.refuse(
+                        token.span,
+                        "`UNION` removes duplicates, which needs state that is not there yet",
+                        hint,
+                    );
                 }
             } else if ["EXCEPT", "INTERSECT", "MINUS"].iter().any(|word| token.is_word(word)) {
                 self.advance();
                 self.take_word("ALL");
                 let what = self.describe(&token);
-                self.refuse(token.span, format!("{what} needs state that is not there yet"), "filter with WHERE instead");
+                self.refuse(
+                    token.span,
+                    format!("{what} needs state that is not there yet"),
+                    "filter with WHERE instead",
+                );
             } else {
                 return Ok(left);
             }
@@ -155,10 +181,23 @@ impl Parser<'_> {
             self.take_word("ALL");
         }
         let items = self.select_items()?;
-        let from = if self.take_word("FROM") { Some(self.from()?) } else { None };
-        let filter = if self.take_word("WHERE") { Some(self.expr()?) } else { None };
+        let from = if self.take_word("FROM") {
+            Some(self.from()?)
+        } else {
+            None
+        };
+        let filter = if self.take_word("WHERE") {
+            Some(self.expr()?)
+        } else {
+            None
+        };
         self.group_clauses()?;
-        Ok(Select { items, from, filter, span: start.to(self.previous_span()) })
+        Ok(Select {
+            items,
+            from,
+            filter,
+            span: start.to(self.previous_span()),
+        })
     }
 
     fn select_items(&mut self) -> Parsed<Vec<SelectItem>> {
@@ -197,20 +236,30 @@ impl Parser<'_> {
     fn select_item(&mut self) -> Parsed<SelectItem> {
         let token = self.peek().clone();
         if self.take_symbol("*") {
-            return Ok(SelectItem::Wildcard { qualifier: None, span: token.span });
+            return Ok(SelectItem::Wildcard {
+                qualifier: None,
+                span: token.span,
+            });
         }
         if self.peek_ahead(1).is_symbol(".") && self.peek_ahead(2).is_symbol("*") {
             let qualifier = self.ident("a table's name")?;
             self.advance();
             let end = self.advance().span;
-            return Ok(SelectItem::Wildcard { span: qualifier.span.to(end), qualifier: Some(qualifier) });
+            return Ok(SelectItem::Wildcard {
+                span: qualifier.span.to(end),
+                qualifier: Some(qualifier),
+            });
         }
         let expr = self.expr()?;
         let alias = self.alias()?;
         if alias.is_none() && matches!(self.peek().kind, TokenKind::String(_)) {
             let token = self.advance();
             if let TokenKind::String(text) = token.kind {
-                self.report(token.span, "an alias is a name, not a string", format!("write AS `{text}`"));
+                self.report(
+                    token.span,
+                    "an alias is a name, not a string",
+                    format!("write AS `{text}`"),
+                );
             }
         }
         Ok(SelectItem::Expr { expr, alias })
@@ -237,12 +286,18 @@ impl Parser<'_> {
 
     /// Words that are free as names but begin a clause here.
     fn is_clause_start(&self) -> bool {
-        ["QUALIFY", "WINDOW", "ASOF", "EMIT", "SEMI", "ANTI"].iter().any(|word| self.peek().is_word(word))
+        ["QUALIFY", "WINDOW", "ASOF", "EMIT", "SEMI", "ANTI"]
+            .iter()
+            .any(|word| self.peek().is_word(word))
     }
 
     fn table_alias(&mut self) -> Parsed<Option<TableAlias>> {
         let Some(name) = self.alias()? else { return Ok(None) };
-        let columns = if self.peek().is_symbol("(") { self.ident_list()? } else { Vec::new() };
+        let columns = if self.peek().is_symbol("(") {
+            self.ident_list()?
+        } else {
+            Vec::new()
+        };
         Ok(Some(TableAlias { name, columns }))
     }
 
@@ -260,9 +315,13 @@ impl Parser<'_> {
                 self.refuse(start, "a join (`FROM a, b`) is not there yet", hint);
                 continue;
             }
-            let Some((name, outer)) = self.join_words() else { return Ok(left) };
+            let Some((name, outer)) = self.join_words() else {
+                return Ok(left);
+            };
             let span = start.to(self.previous_span());
-            if self.peek().is_word("UNNEST") && (name == "CROSS JOIN" || name == "JOIN" || name == "INNER JOIN" || outer) {
+            if self.peek().is_word("UNNEST")
+                && (name == "CROSS JOIN" || name == "JOIN" || name == "INNER JOIN" || outer)
+            {
                 left = self.unnest(Some(left), outer)?;
                 self.on_true(&name)?;
                 continue;
@@ -275,9 +334,11 @@ impl Parser<'_> {
     fn join_words(&mut self) -> Option<(String, bool)> {
         let mut words = Vec::new();
         let mut ahead = 0;
-        while ["NATURAL", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "OUTER", "SEMI", "ANTI", "ASOF"]
-            .iter()
-            .any(|word| self.peek_ahead(ahead).is_word(word))
+        while [
+            "NATURAL", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "OUTER", "SEMI", "ANTI", "ASOF",
+        ]
+        .iter()
+        .any(|word| self.peek_ahead(ahead).is_word(word))
         {
             if let TokenKind::Word(word) = &self.peek_ahead(ahead).kind {
                 words.push(word.to_ascii_uppercase());
@@ -303,7 +364,11 @@ impl Parser<'_> {
         if !self.take_word("TRUE") {
             self.expr()?;
             let whole = span.to(self.previous_span());
-            self.refuse(whole, format!("a condition on `{join} UNNEST` is not there"), "write ON TRUE, and the condition in WHERE");
+            self.refuse(
+                whole,
+                format!("a condition on `{join} UNNEST` is not there"),
+                "write ON TRUE, and the condition in WHERE",
+            );
         }
         Ok(())
     }
@@ -348,7 +413,11 @@ impl Parser<'_> {
             let span = self.advance().span;
             self.expect_symbol("(")?;
             self.skip_to_close();
-            self.refuse(span, "`MATCH_RECOGNIZE` is not there yet", "route the events with WHERE and match them where you read");
+            self.refuse(
+                span,
+                "`MATCH_RECOGNIZE` is not there yet",
+                "route the events with WHERE and match them where you read",
+            );
         }
         let alias = self.table_alias()?;
         self.system_time()?;
@@ -356,7 +425,11 @@ impl Parser<'_> {
             let span = self.advance().span;
             self.expect_symbol("(")?;
             self.skip_to_close();
-            self.refuse(span, "`MATCH_RECOGNIZE` is not there yet", "route the events with WHERE and match them where you read");
+            self.refuse(
+                span,
+                "`MATCH_RECOGNIZE` is not there yet",
+                "route the events with WHERE and match them where you read",
+            );
             self.table_alias()?;
         }
         Ok(TableRef::Table { name, alias, options })
@@ -386,17 +459,37 @@ impl Parser<'_> {
         let span = start.to(self.previous_span());
         let alias = self.table_alias()?;
         if name == "UNNEST" {
-            self.refuse(span, "`LATERAL TABLE(UNNEST(…))` does not exist in Flink", "write CROSS JOIN UNNEST(array) AS t (element)");
+            self.refuse(
+                span,
+                "`LATERAL TABLE(UNNEST(…))` does not exist in Flink",
+                "write CROSS JOIN UNNEST(array) AS t (element)",
+            );
         } else if WINDOWS.contains(&name.as_str()) {
             let hint = format!("count or sum per window where you read the topic; {STATELESS}");
-            self.refuse(span, format!("the window `{name}` needs state that is not there yet"), hint);
+            self.refuse(
+                span,
+                format!("the window `{name}` needs state that is not there yet"),
+                hint,
+            );
         } else if lateral && name == "SELECT" {
-            self.refuse(span, "a `LATERAL` subquery is a join, which is not there yet", STATELESS);
+            self.refuse(
+                span,
+                "a `LATERAL` subquery is a join, which is not there yet",
+                STATELESS,
+            );
         } else {
-            self.refuse(span, format!("the table function `{name}` is not there"), "the one that is: CROSS JOIN UNNEST(array)");
+            self.refuse(
+                span,
+                format!("the table function `{name}` is not there"),
+                "the one that is: CROSS JOIN UNNEST(array)",
+            );
         }
         let parts = vec![Ident { value: name, span }];
-        Ok(TableRef::Table { name: crate::ast::ObjectName { parts }, alias, options: Vec::new() })
+        Ok(TableRef::Table {
+            name: crate::ast::ObjectName { parts },
+            alias,
+            options: Vec::new(),
+        })
     }
 
     fn system_time(&mut self) -> Parsed<()> {
@@ -404,7 +497,9 @@ impl Parser<'_> {
         if self.take_words(&["FOR", "SYSTEM_TIME", "AS", "OF"]) {
             self.expr()?;
             let span = start.to(self.previous_span());
-            let hint = format!("put the looked-up fields into the event where it is produced, then filter it here; {STATELESS}");
+            let hint = format!(
+                "put the looked-up fields into the event where it is produced, then filter it here; {STATELESS}"
+            );
             self.refuse(span, "a lookup join (`FOR SYSTEM_TIME AS OF`) is not there yet", hint);
         }
         Ok(())
@@ -445,7 +540,14 @@ impl Parser<'_> {
         let ordinality = self.take_words(&["WITH", "ORDINALITY"]);
         let span = start.to(self.previous_span());
         let alias = self.table_alias()?;
-        Ok(TableRef::Unnest { left: left.map(Box::new), expr, alias, ordinality, outer, span })
+        Ok(TableRef::Unnest {
+            left: left.map(Box::new),
+            expr,
+            alias,
+            ordinality,
+            outer,
+            span,
+        })
     }
 
     fn group_clauses(&mut self) -> Parsed<()> {
@@ -456,7 +558,11 @@ impl Parser<'_> {
         let span = self.peek().span;
         if self.take_word("HAVING") {
             self.expr()?;
-            self.refuse(span, "`HAVING` filters aggregates, which are not there yet", "filter rows with WHERE");
+            self.refuse(
+                span,
+                "`HAVING` filters aggregates, which are not there yet",
+                "filter rows with WHERE",
+            );
         }
         let span = self.peek().span;
         if self.take_word("WINDOW") {
@@ -469,11 +575,19 @@ impl Parser<'_> {
         let span = self.peek().span;
         if self.take_word("QUALIFY") {
             self.expr()?;
-            self.refuse(span, "`QUALIFY` filters window functions, which are not there yet", "filter rows with WHERE");
+            self.refuse(
+                span,
+                "`QUALIFY` filters window functions, which are not there yet",
+                "filter rows with WHERE",
+            );
         }
         let span = self.peek().span;
         if self.take_words(&["EMIT", "CHANGES"]) {
-            self.report(span.to(self.previous_span()), "`EMIT CHANGES` is ksqlDB's", "leave it out: a Flink INSERT runs on by itself");
+            self.report(
+                span.to(self.previous_span()),
+                "`EMIT CHANGES` is ksqlDB's",
+                "leave it out: a Flink INSERT runs on by itself",
+            );
         }
         Ok(())
     }
@@ -498,7 +612,11 @@ impl Parser<'_> {
                     "the group window `{name}(…)` is Flink's old form: write FROM TABLE({name}(TABLE t, DESCRIPTOR(ts), …)) \
                      GROUP BY window_start, window_end once windows are there; until then route the rows with WHERE and count where you read"
                 );
-                self.refuse(span, format!("the group window `{name}` needs state that is not there yet"), hint);
+                self.refuse(
+                    span,
+                    format!("the group window `{name}` needs state that is not there yet"),
+                    hint,
+                );
             }
             None => {
                 let span = start.to(self.previous_span());
@@ -512,7 +630,13 @@ impl Parser<'_> {
     /// After a function call: `OVER (…)`, `FILTER (…)`, `WITHIN GROUP (…)`.
     pub(super) fn refuse_window_call(&mut self, call: &Expr) -> Parsed<()> {
         let start = self.peek().span;
-        for words in [&["OVER"][..], &["FILTER"], &["WITHIN", "GROUP"], &["IGNORE", "NULLS"], &["RESPECT", "NULLS"]] {
+        for words in [
+            &["OVER"][..],
+            &["FILTER"],
+            &["WITHIN", "GROUP"],
+            &["IGNORE", "NULLS"],
+            &["RESPECT", "NULLS"],
+        ] {
             if words[0] == "OVER" && self.peek().is_word("OVER") && !self.peek_ahead(1).is_symbol("(") {
                 self.advance();
                 self.ident("a window's name")?;
@@ -524,7 +648,14 @@ impl Parser<'_> {
                 continue;
             }
             let hint = format!("write a plain expression of one row; {STATELESS}");
-            self.refuse(call.span.to(start), format!("`{}` over several rows needs state that is not there yet", words.join(" ")), hint);
+            self.refuse(
+                call.span.to(start),
+                format!(
+                    "`{}` over several rows needs state that is not there yet",
+                    words.join(" ")
+                ),
+                hint,
+            );
         }
         Ok(())
     }

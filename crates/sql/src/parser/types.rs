@@ -6,9 +6,31 @@ use crate::token::TokenKind;
 use crate::types::{DataType, Field, LENGTH_MAX, PRECISION_MAX, TypeKind};
 
 const TYPE_NAMES: &[&str] = &[
-    "BOOLEAN", "TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "NUMERIC", "CHAR",
-    "VARCHAR", "STRING", "BINARY", "VARBINARY", "BYTES", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ", "INTERVAL",
-    "ARRAY", "MAP", "MULTISET", "ROW",
+    "BOOLEAN",
+    "TINYINT",
+    "SMALLINT",
+    "INT",
+    "INTEGER",
+    "BIGINT",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+    "NUMERIC",
+    "CHAR",
+    "VARCHAR",
+    "STRING",
+    "BINARY",
+    "VARBINARY",
+    "BYTES",
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP_LTZ",
+    "INTERVAL",
+    "ARRAY",
+    "MAP",
+    "MULTISET",
+    "ROW",
 ];
 
 impl Parser<'_> {
@@ -35,7 +57,9 @@ impl Parser<'_> {
 
     fn type_kind(&mut self) -> Parsed<TypeKind> {
         let token = self.peek().clone();
-        let TokenKind::Word(word) = &token.kind else { return self.expected("a type") };
+        let TokenKind::Word(word) = &token.kind else {
+            return self.expected("a type");
+        };
         let span = token.span;
         self.advance();
         Ok(match word.to_ascii_uppercase().as_str() {
@@ -117,18 +141,31 @@ impl Parser<'_> {
 
     fn decimal(&mut self, span: Span) -> Parsed<TypeKind> {
         if !self.take_symbol("(") {
-            return Ok(TypeKind::Decimal { precision: 10, scale: 0 });
+            return Ok(TypeKind::Decimal {
+                precision: 10,
+                scale: 0,
+            });
         }
         let precision = self.unsigned("a precision")?;
-        let scale = if self.take_symbol(",") { self.unsigned("a scale")? } else { 0 };
+        let scale = if self.take_symbol(",") {
+            self.unsigned("a scale")?
+        } else {
+            0
+        };
         self.expect_symbol(")")?;
         if precision == 0 || precision > u64::from(PRECISION_MAX) || scale > precision {
             let whole = span.to(self.previous_span());
             let hint = "the precision is 1 to 38, the scale 0 to the precision";
             self.report(whole, format!("`DECIMAL({precision}, {scale})` does not exist"), hint);
-            return Ok(TypeKind::Decimal { precision: PRECISION_MAX, scale: 0 });
+            return Ok(TypeKind::Decimal {
+                precision: PRECISION_MAX,
+                scale: 0,
+            });
         }
-        Ok(TypeKind::Decimal { precision: precision as u8, scale: scale as u8 })
+        Ok(TypeKind::Decimal {
+            precision: precision as u8,
+            scale: scale as u8,
+        })
     }
 
     fn length(&mut self, default: u32) -> Parsed<u32> {
@@ -139,7 +176,11 @@ impl Parser<'_> {
         let length = self.unsigned("a length")?;
         self.expect_symbol(")")?;
         if length == 0 || length > u64::from(LENGTH_MAX) {
-            self.report(span, format!("a length of {length} does not exist"), format!("1 to {LENGTH_MAX}"));
+            self.report(
+                span,
+                format!("a length of {length} does not exist"),
+                format!("1 to {LENGTH_MAX}"),
+            );
         }
         Ok(length.clamp(1, u64::from(LENGTH_MAX)) as u32)
     }
@@ -152,7 +193,11 @@ impl Parser<'_> {
         let precision = self.unsigned("a precision")?;
         self.expect_symbol(")")?;
         if precision > 9 {
-            self.report(span, format!("a precision of {precision} does not exist"), "0 to 9 digits of a second");
+            self.report(
+                span,
+                format!("a precision of {precision} does not exist"),
+                "0 to 9 digits of a second",
+            );
         }
         Ok(precision.min(9) as u8)
     }
@@ -214,7 +259,11 @@ impl Parser<'_> {
                 self.advance();
             }
             if fields.iter().any(|field: &Field| field.name == name.value) {
-                self.report(name.span, format!("the row has two fields `{}`", name.value), "rename one");
+                self.report(
+                    name.span,
+                    format!("the row has two fields `{}`", name.value),
+                    "rename one",
+                );
             }
             fields.push(Field { name: name.value, ty });
             if !self.take_symbol(",") {

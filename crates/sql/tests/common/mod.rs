@@ -21,7 +21,9 @@ impl Known {
             let statement = item.statement.expect("the statement is complete");
             match bind(ddl, &statement, &self).unwrap_or_else(|errors| panic!("{errors:?}")) {
                 Bound::CreateTable { table, .. } => self.add_table(table),
-                Bound::CreateView { view, .. } => self.relations.push((view.name.clone(), Relation::View(Arc::new(view)))),
+                Bound::CreateView { view, .. } => {
+                    self.relations.push((view.name.clone(), Relation::View(Arc::new(view))))
+                }
                 other => panic!("not DDL: {}", other.kind()),
             }
         }
@@ -29,13 +31,18 @@ impl Known {
     }
 
     pub(crate) fn add_table(&mut self, table: Table) {
-        self.relations.push((table.name.clone(), Relation::Table(Arc::new(table))));
+        self.relations
+            .push((table.name.clone(), Relation::Table(Arc::new(table))));
     }
 }
 
 impl Tables for Known {
     fn resolve(&self, name: &str) -> Option<Relation> {
-        self.relations.iter().rev().find(|(known, _)| known == name).map(|(_, relation)| relation.clone())
+        self.relations
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, relation)| relation.clone())
     }
 
     fn names(&self) -> Vec<String> {
@@ -63,7 +70,11 @@ pub(crate) fn evaluate(expr: &str) -> String {
         Ok(bound) => {
             let output = &bound.plan().expect("a query has a plan").pipelines[0].outputs[0];
             match output.eval(&[], &context()) {
-                Ok(value) => format!("{} = {}", output.ty, to_text(&value, &output.ty.kind, &jiff::tz::TimeZone::UTC)),
+                Ok(value) => format!(
+                    "{} = {}",
+                    output.ty,
+                    to_text(&value, &output.ty.kind, &jiff::tz::TimeZone::UTC)
+                ),
                 Err(error) => format!("{} fails: {error}", output.ty),
             }
         }
@@ -84,7 +95,9 @@ pub(crate) fn mistakes(source: &str, known: Known) -> String {
         };
         match bind(source, statement, &known) {
             Ok(Bound::CreateTable { table, .. }) => known.add_table(table),
-            Ok(Bound::CreateView { view, .. }) => known.relations.push((view.name.clone(), Relation::View(Arc::new(view)))),
+            Ok(Bound::CreateView { view, .. }) => known
+                .relations
+                .push((view.name.clone(), Relation::View(Arc::new(view)))),
             Ok(_) => {}
             Err(found) => {
                 errors.extend(found);
@@ -95,5 +108,9 @@ pub(crate) fn mistakes(source: &str, known: Known) -> String {
         }
     }
     errors.sort_by_key(|error| error.span.start);
-    errors.iter().map(|error| error.render(source)).collect::<Vec<_>>().join("\n")
+    errors
+        .iter()
+        .map(|error| error.render(source))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -31,7 +31,10 @@ pub(crate) fn to_sql(schema: &Schema, id: NodeId, depth: u32) -> Result<DataType
         (Kind::Float, _) => TypeKind::Float,
         (Kind::Double, _) => TypeKind::Double,
         (Kind::Bytes | Kind::Fixed(_), Some(Logical::Decimal { precision, scale })) if precision <= 38 => {
-            TypeKind::Decimal { precision: precision as u8, scale: scale as u8 }
+            TypeKind::Decimal {
+                precision: precision as u8,
+                scale: scale as u8,
+            }
         }
         (Kind::Bytes, _) => TypeKind::BYTES,
         (Kind::Fixed(fixed), _) => TypeKind::Binary(fixed.size.max(1) as u32),
@@ -43,7 +46,10 @@ pub(crate) fn to_sql(schema: &Schema, id: NodeId, depth: u32) -> Result<DataType
         }
         (Kind::Record(record), _) => {
             let field = |field: &schema::avro::Field| {
-                Ok(Field { name: field.name.clone(), ty: to_sql(schema, field.ty, depth + 1)? })
+                Ok(Field {
+                    name: field.name.clone(),
+                    ty: to_sql(schema, field.ty, depth + 1)?,
+                })
             };
             TypeKind::Row(record.fields.iter().map(field).collect::<Result<_, String>>()?)
         }
@@ -53,8 +59,9 @@ pub(crate) fn to_sql(schema: &Schema, id: NodeId, depth: u32) -> Result<DataType
 }
 
 fn union_to_sql(schema: &Schema, branches: &[NodeId], depth: u32) -> Result<DataType, String> {
-    let (nulls, others): (Vec<&NodeId>, Vec<&NodeId>) =
-        branches.iter().partition(|branch| matches!(schema.node(**branch).kind, Kind::Null));
+    let (nulls, others): (Vec<&NodeId>, Vec<&NodeId>) = branches
+        .iter()
+        .partition(|branch| matches!(schema.node(**branch).kind, Kind::Null));
     let nullable = !nulls.is_empty();
     match others.as_slice() {
         [] => Ok(DataType::new(TypeKind::STRING)),
@@ -62,10 +69,16 @@ fn union_to_sql(schema: &Schema, branches: &[NodeId], depth: u32) -> Result<Data
         many => {
             let field = |branch: &&NodeId| {
                 let ty = to_sql(schema, **branch, depth + 1)?.with_nullable(true);
-                Ok(Field { name: branch_name(schema, **branch), ty })
+                Ok(Field {
+                    name: branch_name(schema, **branch),
+                    ty,
+                })
             };
             let fields = many.iter().map(field).collect::<Result<_, String>>()?;
-            Ok(DataType { kind: TypeKind::Row(fields), nullable })
+            Ok(DataType {
+                kind: TypeKind::Row(fields),
+                nullable,
+            })
         }
     }
 }
@@ -73,7 +86,8 @@ fn union_to_sql(schema: &Schema, branches: &[NodeId], depth: u32) -> Result<Data
 /// The field a union's branch becomes.
 pub(crate) fn branch_name(schema: &Schema, id: NodeId) -> String {
     let kind = &schema.node(id).kind;
-    kind.name().map_or_else(|| kind.word().to_owned(), |name| name.name.clone())
+    kind.name()
+        .map_or_else(|| kind.word().to_owned(), |name| name.name.clone())
 }
 
 /// The columns of a key's or value's schema: a record's fields, or one column of the name given.
@@ -81,7 +95,13 @@ pub(crate) fn columns(schema: &Schema, single: &str) -> Result<Vec<(String, Data
     let root = to_sql(schema, schema.root(), 0)?;
     Ok(match (&schema.node(schema.root()).kind, root.kind) {
         (Kind::Record(_), TypeKind::Row(fields)) => fields.into_iter().map(|field| (field.name, field.ty)).collect(),
-        (_, kind) => vec![(single.to_owned(), DataType { kind, nullable: root.nullable })],
+        (_, kind) => vec![(
+            single.to_owned(),
+            DataType {
+                kind,
+                nullable: root.nullable,
+            },
+        )],
     })
 }
 
@@ -96,7 +116,9 @@ fn record(fields: &[(String, DataType)], name: &str, depth: u32) -> Result<Json,
     let mut all = Vec::new();
     for (field, ty) in fields {
         if !is_avro_name(field) {
-            return Err(format!("the column `{field}` cannot be a field of an Avro schema: only letters, digits and _ can"));
+            return Err(format!(
+                "the column `{field}` cannot be a field of an Avro schema: only letters, digits and _ can"
+            ));
         }
         let mut entry = json!({"name": field, "type": from_sql(ty, &format!("{name}_{field}"), depth + 1)?});
         if ty.nullable {
@@ -109,7 +131,8 @@ fn record(fields: &[(String, DataType)], name: &str, depth: u32) -> Result<Json,
 
 fn is_avro_name(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn from_sql(ty: &DataType, name: &str, depth: u32) -> Result<Json, String> {
@@ -139,13 +162,19 @@ fn from_sql(ty: &DataType, name: &str, depth: u32) -> Result<Json, String> {
             json!({"type": "map", "values": from_sql(value, name, depth + 1)?})
         }
         TypeKind::Row(fields) => {
-            let fields: Vec<(String, DataType)> =
-                fields.iter().map(|field| (field.name.clone(), field.ty.clone())).collect();
+            let fields: Vec<(String, DataType)> = fields
+                .iter()
+                .map(|field| (field.name.clone(), field.ty.clone()))
+                .collect();
             record(&fields, name, depth + 1)?
         }
         other => return Err(format!("Avro has no type for {other}")),
     };
-    Ok(if ty.nullable && ty.kind != TypeKind::Null { json!(["null", inner]) } else { inner })
+    Ok(if ty.nullable && ty.kind != TypeKind::Null {
+        json!(["null", inner])
+    } else {
+        inner
+    })
 }
 
 #[cfg(test)]
@@ -154,18 +183,26 @@ mod tests {
 
     fn round_trip(ty: &str) -> String {
         let ty = sql::parse_type(ty).unwrap();
-        let TypeKind::Row(fields) = ty.kind else { panic!("not a row") };
+        let TypeKind::Row(fields) = ty.kind else {
+            panic!("not a row")
+        };
         let fields: Vec<_> = fields.into_iter().map(|field| (field.name, field.ty)).collect();
         let text = derive(&fields).unwrap();
         let schema = Schema::parse(&text, &[]).unwrap();
         let columns = columns(&schema, "value").unwrap();
-        columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect::<Vec<_>>().join(", ")
+        columns
+            .iter()
+            .map(|(name, ty)| format!("{name} {ty}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     #[test]
     fn derived_schemas_give_the_columns_back() {
         assert_eq!(
-            round_trip("ROW<a STRING NOT NULL, b DECIMAL(10, 2), c ARRAY<INT>, d MAP<STRING, BIGINT>, e TIMESTAMP(3), f TIMESTAMP_LTZ(6) NOT NULL>"),
+            round_trip(
+                "ROW<a STRING NOT NULL, b DECIMAL(10, 2), c ARRAY<INT>, d MAP<STRING, BIGINT>, e TIMESTAMP(3), f TIMESTAMP_LTZ(6) NOT NULL>"
+            ),
             "a STRING NOT NULL, b DECIMAL(10, 2), c ARRAY<INT>, d MAP<STRING NOT NULL, BIGINT>, e TIMESTAMP(3), f TIMESTAMP_LTZ(6) NOT NULL"
         );
         assert_eq!(
@@ -176,10 +213,16 @@ mod tests {
 
     #[test]
     fn nested_records_are_named_after_their_field() {
-        let ty = DataType::new(TypeKind::Row(vec![Field { name: "x".into(), ty: DataType::string() }]));
+        let ty = DataType::new(TypeKind::Row(vec![Field {
+            name: "x".into(),
+            ty: DataType::string(),
+        }]));
         let text = derive(&[("h".to_owned(), ty)]).unwrap();
         assert!(text.contains(r#""name":"record_h""#), "{text}");
-        assert!(text.contains(r#""namespace":"org.apache.flink.avro.generated""#), "{text}");
+        assert!(
+            text.contains(r#""namespace":"org.apache.flink.avro.generated""#),
+            "{text}"
+        );
     }
 
     #[test]

@@ -98,7 +98,10 @@ impl Defaults<'_> {
             Some(Json::Null) => Ok(Value::Null),
             Some(default) => json::from_json(default, &wanted.ty.kind, &json::Options::default()),
             None if wanted.ty.nullable => Ok(Value::Null),
-            None => Err(format!("the writer's schema has no field `{}`, and it has no default", wanted.field)),
+            None => Err(format!(
+                "the writer's schema has no field `{}`, and it has no default",
+                wanted.field
+            )),
         }
     }
 }
@@ -111,7 +114,9 @@ impl Program {
             Kind::Record(record) => {
                 let mut fields = Vec::with_capacity(record.fields.len());
                 for field in &record.fields {
-                    let found = wanted.iter().find(|w| w.field == field.name || field.aliases.contains(&w.field));
+                    let found = wanted
+                        .iter()
+                        .find(|w| w.field == field.name || field.aliases.contains(&w.field));
                     fields.push(match found {
                         Some(wanted) => {
                             let read = read_as(&schema, field.ty, &wanted.ty, 0);
@@ -125,12 +130,18 @@ impl Program {
                 }
                 let mut missing = Vec::new();
                 for wanted in wanted {
-                    let known = record.fields.iter().any(|f| f.name == wanted.field || f.aliases.contains(&wanted.field));
+                    let known = record
+                        .fields
+                        .iter()
+                        .any(|f| f.name == wanted.field || f.aliases.contains(&wanted.field));
                     if !known {
                         missing.push((wanted.slot, defaults.of(wanted)?));
                     }
                 }
-                let until = fields.iter().rposition(|plan| matches!(plan, FieldPlan::Into(..))).map_or(0, |at| at + 1);
+                let until = fields
+                    .iter()
+                    .rposition(|plan| matches!(plan, FieldPlan::Into(..)))
+                    .map_or(0, |at| at + 1);
                 Root::Record { fields, missing, until }
             }
             _ => {
@@ -144,7 +155,10 @@ impl Program {
                 if let Read::Mismatch(why) = read {
                     return Err(why);
                 }
-                Root::Single { slot: wanted.slot, read }
+                Root::Single {
+                    slot: wanted.slot,
+                    read,
+                }
             }
         };
         Ok(Program { schema, root })
@@ -206,7 +220,9 @@ impl Program {
                 let symbol = usize::try_from(index).ok().and_then(|index| symbols.get(index));
                 Value::String(symbol.ok_or_else(|| format!("the enum has no symbol {index}"))?.clone())
             }
-            Read::Array(item) => Value::Array(Arc::new(self.items(input, |program, input| program.value(item, input, depth + 1))?)),
+            Read::Array(item) => Value::Array(Arc::new(
+                self.items(input, |program, input| program.value(item, input, depth + 1))?,
+            )),
             Read::Map(value) => {
                 let entry = |program: &Program, input: &mut Input<'_>| {
                     Ok((Value::String(input.text()?), program.value(value, input, depth + 1)?))
@@ -229,7 +245,11 @@ impl Program {
             Read::Union(branches) => {
                 let index = input.long()?;
                 let branch = usize::try_from(index).ok().and_then(|index| branches.get(index));
-                self.value(branch.ok_or_else(|| format!("the union has no branch {index}"))?, input, depth + 1)?
+                self.value(
+                    branch.ok_or_else(|| format!("the union has no branch {index}"))?,
+                    input,
+                    depth + 1,
+                )?
             }
             Read::Branch(place, width, inner) => {
                 let mut row = vec![Value::Null; *width];
@@ -283,27 +303,38 @@ impl Program {
                 input.pass(length)?;
                 self.skip(*value, input, depth + 1)
             }),
-            Kind::Record(record) => record.fields.iter().try_for_each(|field| self.skip(field.ty, input, depth + 1)),
+            Kind::Record(record) => record
+                .fields
+                .iter()
+                .try_for_each(|field| self.skip(field.ty, input, depth + 1)),
             Kind::Union(branches) => {
                 let index = input.long()?;
                 let branch = usize::try_from(index).ok().and_then(|index| branches.get(index));
-                self.skip(*branch.ok_or_else(|| format!("the union has no branch {index}"))?, input, depth + 1)
+                self.skip(
+                    *branch.ok_or_else(|| format!("the union has no branch {index}"))?,
+                    input,
+                    depth + 1,
+                )
             }
         }
     }
 }
 
 fn timestamp(moment: Moment, local: bool) -> Value {
-    if local { Value::Timestamp(moment) } else { Value::TimestampLtz(moment) }
+    if local {
+        Value::Timestamp(moment)
+    } else {
+        Value::TimestampLtz(moment)
+    }
 }
 
 fn widen(value: i64, kind: &TypeKind) -> Value {
     match kind {
         TypeKind::Float => Value::Float(value as f32),
         TypeKind::Double => Value::Double(value as f64),
-        TypeKind::Decimal { precision, scale } => {
-            Decimal::from_int(value).fit(*precision, *scale).map_or(Value::Null, Value::Decimal)
-        }
+        TypeKind::Decimal { precision, scale } => Decimal::from_int(value)
+            .fit(*precision, *scale)
+            .map_or(Value::Null, Value::Decimal),
         _ => Value::Int(value),
     }
 }
@@ -313,9 +344,19 @@ fn decimal(bytes: &[u8], scale: u8, kind: &TypeKind) -> Result<Value, String> {
         return Err(format!("a decimal of {} bytes does not fit 38 digits", bytes.len()));
     }
     let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
-    let unscaled = bytes.iter().fold(if negative { -1 } else { 0_i128 }, |value, byte| (value << 8) | i128::from(*byte));
-    let TypeKind::Decimal { precision, scale: wanted } = kind else { return Ok(Value::Decimal(Decimal::new(unscaled, scale))) };
-    Ok(Decimal::new(unscaled, scale).fit(*precision, *wanted).map_or(Value::Null, Value::Decimal))
+    let unscaled = bytes.iter().fold(if negative { -1 } else { 0_i128 }, |value, byte| {
+        (value << 8) | i128::from(*byte)
+    });
+    let TypeKind::Decimal {
+        precision,
+        scale: wanted,
+    } = kind
+    else {
+        return Ok(Value::Decimal(Decimal::new(unscaled, scale)));
+    };
+    Ok(Decimal::new(unscaled, scale)
+        .fit(*precision, *wanted)
+        .map_or(Value::Null, Value::Decimal))
 }
 
 /// How to read the node as the type; a mismatch says what both are.
@@ -324,7 +365,14 @@ fn read_as(schema: &Schema, id: NodeId, ty: &DataType, depth: u32) -> Read {
         return Read::Mismatch("the schema is recursive: SQL types are not".to_owned());
     }
     let node = schema.node(id);
-    let mismatch = || Read::Mismatch(format!("Avro's {} cannot be read as {}{}", described(schema, id), ty.kind, advice(schema, id, &ty.kind)));
+    let mismatch = || {
+        Read::Mismatch(format!(
+            "Avro's {} cannot be read as {}{}",
+            described(schema, id),
+            ty.kind,
+            advice(schema, id, &ty.kind)
+        ))
+    };
     match (&node.kind, &ty.kind) {
         (Kind::Union(branches), _) => union_as(schema, branches, ty, depth),
         (Kind::Null, _) => Read::Null,
@@ -352,15 +400,21 @@ fn read_as(schema: &Schema, id: NodeId, ty: &DataType, depth: u32) -> Read {
             _ => mismatch(),
         },
         (Kind::Fixed(fixed), TypeKind::Decimal { .. }) => match node.logical {
-            Some(Logical::Decimal { scale, .. }) => Read::Decimal(Size::Fixed(fixed.size), scale as u8, ty.kind.clone()),
+            Some(Logical::Decimal { scale, .. }) => {
+                Read::Decimal(Size::Fixed(fixed.size), scale as u8, ty.kind.clone())
+            }
             _ => mismatch(),
         },
         (Kind::Fixed(fixed), kind) if kind.is_binary() => Read::FixedBytes(fixed.size),
         (Kind::Bytes | Kind::String, kind) if kind.is_binary() => Read::Bytes,
         (Kind::String | Kind::Bytes, kind) if kind.is_string() => Read::String,
-        (Kind::Enum(symbols), kind) if kind.is_string() => {
-            Read::Enum(symbols.symbols.iter().map(|symbol| Text::from(symbol.as_str())).collect())
-        }
+        (Kind::Enum(symbols), kind) if kind.is_string() => Read::Enum(
+            symbols
+                .symbols
+                .iter()
+                .map(|symbol| Text::from(symbol.as_str()))
+                .collect(),
+        ),
         (Kind::Boolean, kind) if kind.is_string() => Read::AsText(Box::new(Read::Boolean), TypeKind::Boolean),
         (Kind::Int | Kind::Long, kind) if kind.is_string() && node.logical.is_none() => {
             Read::AsText(Box::new(Read::Int), TypeKind::BigInt)
@@ -385,7 +439,9 @@ fn read_as(schema: &Schema, id: NodeId, ty: &DataType, depth: u32) -> Read {
 fn record_as(schema: &Schema, record: &schema::avro::Record, fields: &[sql::Field], depth: u32) -> Read {
     let mut plans = Vec::new();
     for own in &record.fields {
-        let target = fields.iter().position(|field| field.name == own.name || own.aliases.contains(&field.name));
+        let target = fields
+            .iter()
+            .position(|field| field.name == own.name || own.aliases.contains(&field.name));
         plans.push(match target {
             Some(place) => match read_as(schema, own.ty, &fields[place].ty, depth + 1) {
                 Read::Mismatch(why) => return Read::Mismatch(format!("field `{}`: {why}", own.name)),
@@ -396,7 +452,10 @@ fn record_as(schema: &Schema, record: &schema::avro::Record, fields: &[sql::Fiel
     }
     let mut missing = Vec::new();
     for (place, field) in fields.iter().enumerate() {
-        let known = record.fields.iter().any(|own| own.name == field.name || own.aliases.contains(&field.name));
+        let known = record
+            .fields
+            .iter()
+            .any(|own| own.name == field.name || own.aliases.contains(&field.name));
         if !known && !field.ty.nullable {
             return Read::Mismatch(format!("record `{}` has no field `{}`", record.name.full(), field.name));
         }
@@ -404,12 +463,19 @@ fn record_as(schema: &Schema, record: &schema::avro::Record, fields: &[sql::Fiel
             missing.push((place, Value::Null));
         }
     }
-    Read::Row { fields: plans, width: fields.len(), missing }
+    Read::Row {
+        fields: plans,
+        width: fields.len(),
+        missing,
+    }
 }
 
 fn union_as(schema: &Schema, branches: &[NodeId], ty: &DataType, depth: u32) -> Read {
-    let others: Vec<NodeId> =
-        branches.iter().copied().filter(|branch| !matches!(schema.node(*branch).kind, Kind::Null)).collect();
+    let others: Vec<NodeId> = branches
+        .iter()
+        .copied()
+        .filter(|branch| !matches!(schema.node(*branch).kind, Kind::Null))
+        .collect();
     if let TypeKind::Row(fields) = &ty.kind
         && others.len() > 1
     {
@@ -421,7 +487,9 @@ fn union_as(schema: &Schema, branches: &[NodeId], ty: &DataType, depth: u32) -> 
             }
             let name = branch_name(schema, *branch);
             let Some(place) = fields.iter().position(|field| field.name == name) else {
-                reads.push(Read::Mismatch(format!("the row has no field for the union's branch `{name}`")));
+                reads.push(Read::Mismatch(format!(
+                    "the row has no field for the union's branch `{name}`"
+                )));
                 continue;
             };
             let read = read_as(schema, *branch, &fields[place].ty, depth + 1);
@@ -429,7 +497,10 @@ fn union_as(schema: &Schema, branches: &[NodeId], ty: &DataType, depth: u32) -> 
         }
         return Read::Union(reads);
     }
-    let reads: Vec<Read> = branches.iter().map(|branch| read_as(schema, *branch, ty, depth + 1)).collect();
+    let reads: Vec<Read> = branches
+        .iter()
+        .map(|branch| read_as(schema, *branch, ty, depth + 1))
+        .collect();
     let hopeless = reads.iter().all(|read| matches!(read, Read::Mismatch(_) | Read::Null));
     if hopeless && let Some(Read::Mismatch(why)) = reads.iter().find(|read| matches!(read, Read::Mismatch(_))) {
         return Read::Mismatch(why.clone());
@@ -497,19 +568,30 @@ impl Input<'_> {
         let length = self.long()?;
         match usize::try_from(length) {
             Ok(length) if length <= self.bytes.len() - self.at => Ok(length),
-            _ => Err(format!("a length of {length} where {} bytes are left", self.bytes.len() - self.at)),
+            _ => Err(format!(
+                "a length of {length} where {} bytes are left",
+                self.bytes.len() - self.at
+            )),
         }
     }
 
     fn take(&mut self, length: usize) -> Result<Bytes, String> {
-        let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len()).ok_or_else(short)?;
+        let end = self
+            .at
+            .checked_add(length)
+            .filter(|end| *end <= self.bytes.len())
+            .ok_or_else(short)?;
         let piece = self.bytes.slice(self.at..end);
         self.at = end;
         Ok(piece)
     }
 
     fn pass(&mut self, length: usize) -> Result<(), String> {
-        self.at = self.at.checked_add(length).filter(|end| *end <= self.bytes.len()).ok_or_else(short)?;
+        self.at = self
+            .at
+            .checked_add(length)
+            .filter(|end| *end <= self.bytes.len())
+            .ok_or_else(short)?;
         Ok(())
     }
 
@@ -545,7 +627,10 @@ impl Input<'_> {
         let count = count.unsigned_abs();
         // Each item but an empty one takes a byte, so more than are left cannot be honest.
         if count > (self.bytes.len() - self.at) as u64 {
-            return Err(format!("a block of {count} items where {} bytes are left", self.bytes.len() - self.at));
+            return Err(format!(
+                "a block of {count} items where {} bytes are left",
+                self.bytes.len() - self.at
+            ));
         }
         Ok(count)
     }
@@ -562,7 +647,10 @@ impl Input<'_> {
                 continue;
             }
             if count as u64 > (self.bytes.len() - self.at) as u64 {
-                return Err(format!("a block of {count} items where {} bytes are left", self.bytes.len() - self.at));
+                return Err(format!(
+                    "a block of {count} items where {} bytes are left",
+                    self.bytes.len() - self.at
+                ));
             }
             for _ in 0..count {
                 pass(self)?;

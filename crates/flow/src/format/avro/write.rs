@@ -65,8 +65,10 @@ impl Program {
         let root = schema.root();
         let root = match &schema.node(root).kind {
             Kind::Record(record) => {
-                let fields: Vec<(String, DataType, usize)> =
-                    columns.iter().map(|column| (column.field.clone(), column.ty.clone(), column.slot)).collect();
+                let fields: Vec<(String, DataType, usize)> = columns
+                    .iter()
+                    .map(|column| (column.field.clone(), column.ty.clone(), column.slot))
+                    .collect();
                 Write::Record(record_fields(schema, record, &fields, 0)?)
             }
             _ => match columns {
@@ -74,7 +76,12 @@ impl Program {
                     let write = write_as(schema, root, &one.ty, 0)?;
                     Write::Record(vec![FieldWrite::From(one.slot, one.column.clone(), write)])
                 }
-                _ => return Err(format!("the schema is not a record: it takes one column, not {}", columns.len())),
+                _ => {
+                    return Err(format!(
+                        "the schema is not a record: it takes one column, not {}",
+                        columns.len()
+                    ));
+                }
             },
         };
         Ok(Program { root })
@@ -82,7 +89,9 @@ impl Program {
 
     /// Appends the row's bytes.
     pub(crate) fn write(&self, row: &[Value], out: &mut BytesMut) -> Result<(), String> {
-        let Write::Record(fields) = &self.root else { return Ok(()) };
+        let Write::Record(fields) = &self.root else {
+            return Ok(());
+        };
         write_fields(fields, row, out)
     }
 }
@@ -94,7 +103,10 @@ fn record_fields(
     depth: u32,
 ) -> Result<Vec<FieldWrite>, String> {
     for (name, ..) in columns {
-        let known = record.fields.iter().any(|field| field.name == *name || field.aliases.contains(name));
+        let known = record
+            .fields
+            .iter()
+            .any(|field| field.name == *name || field.aliases.contains(name));
         if !known {
             let names: Vec<&str> = record.fields.iter().map(|field| field.name.as_str()).collect();
             return Err(format!(
@@ -106,10 +118,13 @@ fn record_fields(
     }
     let mut writes = Vec::new();
     for field in &record.fields {
-        let column = columns.iter().find(|(name, ..)| *name == field.name || field.aliases.contains(name));
+        let column = columns
+            .iter()
+            .find(|(name, ..)| *name == field.name || field.aliases.contains(name));
         writes.push(match (column, &field.default) {
             (Some((_, ty, slot)), _) => {
-                let write = write_as(schema, field.ty, ty, depth + 1).map_err(|why| format!("field `{}`: {why}", field.name))?;
+                let write = write_as(schema, field.ty, ty, depth + 1)
+                    .map_err(|why| format!("field `{}`: {why}", field.name))?;
                 FieldWrite::From(*slot, field.name.clone(), write)
             }
             (None, Some(default)) => {
@@ -153,8 +168,16 @@ fn write_as(schema: &Schema, id: NodeId, ty: &DataType, depth: u32) -> Result<Wr
         (Kind::Double, kind) if kind.is_numeric() => Write::Double,
         (Kind::Bytes | Kind::Fixed(_), kind) if kind.as_decimal().is_some() => match node.logical {
             Some(Logical::Decimal { precision, scale }) => {
-                let fixed = if let Kind::Fixed(fixed) = &node.kind { Some(fixed.size) } else { None };
-                Write::Decimal { scale: scale as u8, precision: precision.min(38) as u8, fixed }
+                let fixed = if let Kind::Fixed(fixed) = &node.kind {
+                    Some(fixed.size)
+                } else {
+                    None
+                };
+                Write::Decimal {
+                    scale: scale as u8,
+                    precision: precision.min(38) as u8,
+                    fixed,
+                }
             }
             _ => return mismatch(),
         },
@@ -165,18 +188,25 @@ fn write_as(schema: &Schema, id: NodeId, ty: &DataType, depth: u32) -> Result<Wr
         }
         (Kind::Fixed(fixed), kind) if kind.is_binary() => Write::Fixed(fixed.size),
         (Kind::Enum(symbols), kind) if kind.is_string() => Write::Enum(symbols.symbols.clone()),
-        (Kind::Array(item), TypeKind::Array(element)) => Write::Array(Box::new(write_as(schema, *item, element, depth + 1)?)),
+        (Kind::Array(item), TypeKind::Array(element)) => {
+            Write::Array(Box::new(write_as(schema, *item, element, depth + 1)?))
+        }
         (Kind::Map(value), TypeKind::Map(key, element)) if key.kind.is_string() => {
             Write::Map(Box::new(write_as(schema, *value, element, depth + 1)?))
         }
         (Kind::Record(record), TypeKind::Row(fields)) => {
             // A ROW(…) without names is matched by place.
-            let by_place = fields.iter().all(|field| field.name.starts_with("EXPR$")) && fields.len() == record.fields.len();
+            let by_place =
+                fields.iter().all(|field| field.name.starts_with("EXPR$")) && fields.len() == record.fields.len();
             let columns: Vec<(String, DataType, usize)> = fields
                 .iter()
                 .enumerate()
                 .map(|(place, field)| {
-                    let name = if by_place { record.fields[place].name.clone() } else { field.name.clone() };
+                    let name = if by_place {
+                        record.fields[place].name.clone()
+                    } else {
+                        field.name.clone()
+                    };
                     (name, field.ty.clone(), place)
                 })
                 .collect();
@@ -189,12 +219,20 @@ fn write_as(schema: &Schema, id: NodeId, ty: &DataType, depth: u32) -> Result<Wr
 }
 
 fn union_as(schema: &Schema, branches: &[NodeId], ty: &DataType, depth: u32) -> Result<Write, String> {
-    let null = branches.iter().position(|branch| matches!(schema.node(*branch).kind, Kind::Null));
-    let others: Vec<(usize, NodeId)> =
-        branches.iter().copied().enumerate().filter(|(index, _)| Some(*index) != null).collect();
+    let null = branches
+        .iter()
+        .position(|branch| matches!(schema.node(*branch).kind, Kind::Null));
+    let others: Vec<(usize, NodeId)> = branches
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(index, _)| Some(*index) != null)
+        .collect();
     if let TypeKind::Row(fields) = &ty.kind
         && others.len() > 1
-        && fields.iter().all(|field| others.iter().any(|(_, id)| branch_name(schema, *id) == field.name))
+        && fields
+            .iter()
+            .all(|field| others.iter().any(|(_, id)| branch_name(schema, *id) == field.name))
     {
         let mut writes = Vec::new();
         for (index, id) in others {
@@ -207,12 +245,22 @@ fn union_as(schema: &Schema, branches: &[NodeId], ty: &DataType, depth: u32) -> 
     let mut refused = None;
     for (index, id) in others {
         match write_as(schema, id, ty, depth + 1) {
-            Ok(inner) => return Ok(Write::Union { null, branch: index, inner: Box::new(inner) }),
+            Ok(inner) => {
+                return Ok(Write::Union {
+                    null,
+                    branch: index,
+                    inner: Box::new(inner),
+                });
+            }
             Err(why) => refused = refused.or(Some(why)),
         }
     }
     match (refused, null) {
-        (None, Some(branch)) => Ok(Write::Union { null, branch, inner: Box::new(Write::Null) }),
+        (None, Some(branch)) => Ok(Write::Union {
+            null,
+            branch,
+            inner: Box::new(Write::Null),
+        }),
         (why, _) => Err(why.unwrap_or_else(|| "the union has no branches".to_owned())),
     }
 }
@@ -272,14 +320,24 @@ fn put(write: &Write, value: &Value, out: &mut BytesMut) -> Result<(), String> {
             }
             out.put_slice(bytes);
         }
-        (Write::Decimal { scale, precision, fixed }, value) => {
+        (
+            Write::Decimal {
+                scale,
+                precision,
+                fixed,
+            },
+            value,
+        ) => {
             let decimal = value.as_decimal().and_then(|decimal| decimal.fit(*precision, *scale));
             let decimal = decimal.ok_or_else(|| format!("it does not fit DECIMAL({precision}, {scale})"))?;
             put_decimal(decimal, *fixed, out)?;
         }
         (Write::Enum(symbols), Value::String(text)) => {
             let index = symbols.iter().position(|symbol| symbol == text.as_str());
-            put_long(index.ok_or_else(|| format!("'{}' is not one of {}", text.as_str(), symbols.join(", ")))? as i64, out);
+            put_long(
+                index.ok_or_else(|| format!("'{}' is not one of {}", text.as_str(), symbols.join(", ")))? as i64,
+                out,
+            );
         }
         (Write::Array(item), Value::Array(items)) => {
             if !items.is_empty() {
@@ -364,7 +422,10 @@ fn write_default(schema: &Schema, id: NodeId, default: &Json, out: &mut BytesMut
             out.put_slice(&bytes);
         }
         Kind::Enum(symbols) => {
-            let index = symbols.symbols.iter().position(|symbol| Some(symbol.as_str()) == default.as_str());
+            let index = symbols
+                .symbols
+                .iter()
+                .position(|symbol| Some(symbol.as_str()) == default.as_str());
             put_long(index.ok_or_else(wrong)? as i64, out);
         }
         Kind::Array(item) => {
@@ -372,7 +433,9 @@ fn write_default(schema: &Schema, id: NodeId, default: &Json, out: &mut BytesMut
             if !items.is_empty() {
                 put_long(items.len() as i64, out);
             }
-            items.iter().try_for_each(|value| write_default(schema, *item, value, out, depth + 1))?;
+            items
+                .iter()
+                .try_for_each(|value| write_default(schema, *item, value, out, depth + 1))?;
             out.put_u8(0);
         }
         Kind::Map(inner) => {
@@ -387,7 +450,10 @@ fn write_default(schema: &Schema, id: NodeId, default: &Json, out: &mut BytesMut
             out.put_u8(0);
         }
         Kind::Union(branches) => {
-            let index = branches.iter().position(|branch| fits(&schema.node(*branch).kind, default)).ok_or_else(wrong)?;
+            let index = branches
+                .iter()
+                .position(|branch| fits(&schema.node(*branch).kind, default))
+                .ok_or_else(wrong)?;
             put_long(index as i64, out);
             write_default(schema, branches[index], default, out, depth + 1)?;
         }
@@ -408,7 +474,10 @@ fn fits(kind: &Kind, default: &Json) -> bool {
         Kind::Int | Kind::Long => default.is_i64(),
         Kind::Float | Kind::Double => default.is_number(),
         Kind::String | Kind::Bytes | Kind::Fixed(_) => default.is_string(),
-        Kind::Enum(symbols) => symbols.symbols.iter().any(|symbol| Some(symbol.as_str()) == default.as_str()),
+        Kind::Enum(symbols) => symbols
+            .symbols
+            .iter()
+            .any(|symbol| Some(symbol.as_str()) == default.as_str()),
         Kind::Array(_) => default.is_array(),
         Kind::Map(_) | Kind::Record(_) => default.is_object(),
         Kind::Union(_) => false,
