@@ -159,6 +159,7 @@ impl Inner {
             let error = match RowReader::new(scan) {
                 Ok(mut reader) => {
                     warnings.append(&mut reader.options.warnings);
+                    warnings.extend(reader.options.upsert_warning(&scan.table));
                     reader
                         .prepare(&*self.doors.schemas)
                         .await

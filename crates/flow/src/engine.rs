@@ -516,19 +516,22 @@ impl Inner {
                 .buckets
                 .and_then(|count| i32::try_from(count).ok())
                 .unwrap_or(PARTITIONS_DEFAULT);
-            self.ensure_topic(&options.topic, partitions, topic_settings(&table))
+            let is_new = self
+                .ensure_topic(&options.topic, partitions, topic_settings(&table))
                 .await?;
-            let all: Vec<usize> = table
-                .columns
-                .iter()
-                .enumerate()
-                .filter(|(_, c)| c.is_writable())
-                .map(|(index, _)| index)
-                .collect();
-            let table = Arc::new(table.clone());
-            RowWriter::prepare(&table, &all, &*self.doors.schemas, false)
-                .await
-                .map_err(sink_error)?;
+            // Over a topic that is there, the table only names what to read; its schemas are registered when a job
+            // writes to it.
+            if is_new {
+                let writable = table
+                    .columns
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, column)| column.is_writable());
+                let all: Vec<usize> = writable.map(|(index, _)| index).collect();
+                let table = Arc::new(table.clone());
+                let registered = RowWriter::prepare(&table, &all, &*self.doors.schemas, false).await;
+                registered.map_err(sink_error)?;
+            }
         }
         let name = table.name.clone();
         self.define(Definition::table(complete(table))).await?;
@@ -676,14 +679,15 @@ impl Inner {
         Ok((columns, rows))
     }
 
+    /// Creates the topic unless it is there; whether it did.
     async fn ensure_topic(
         &self,
         topic: &str,
         partitions: i32,
         settings: Vec<(String, String)>,
-    ) -> Result<(), FlowError> {
+    ) -> Result<bool, FlowError> {
         match self.doors.topics.partitions(topic).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(false),
             Err(error) if error.kind == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
@@ -695,10 +699,10 @@ impl Inner {
         match self.doors.topics.create(new).await {
             Ok(()) => {
                 tracing::info!(topic, partitions, "topic created for a table");
-                Ok(())
+                Ok(true)
             }
             // Somebody else was quicker.
-            Err(error) if error.kind == ErrorKind::Conflict => Ok(()),
+            Err(error) if error.kind == ErrorKind::Conflict => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -765,11 +769,21 @@ impl Inner {
     }
 
     /// Prepares the job and lets it run; the statement is RUNNING when this returns.
-    async fn start(self: &Arc<Self>, entry: &Arc<Entry>, plan: Plan) -> Result<(), FlowError> {
+    async fn start(self: &Arc<Self>, entry: &Arc<Entry>, mut plan: Plan) -> Result<(), FlowError> {
         let (name, properties) = {
             let statement = entry.statement.lock();
             (statement.name.clone(), statement.properties.clone())
         };
+        // `sql.tables.scan.startup.mode` and the like say for all tables what each could say for itself.
+        for scan in &mut plan.scans {
+            let for_all = properties.iter().filter_map(|(key, value)| {
+                let option = key
+                    .strip_prefix("sql.tables.")
+                    .filter(|option| option.starts_with("scan."))?;
+                Some((option.to_owned(), value.clone()))
+            });
+            scan.options.extend(for_all);
+        }
         let progress = Arc::new(Progress::default());
         entry.wish.send_replace(Wish::Run);
         let (readers, writers) = self.prepare(&plan).await?;
@@ -822,7 +836,10 @@ impl Inner {
         let mut widest = 1;
         for scan in &plan.scans {
             let mut reader = RowReader::new(scan).map_err(option_error)?;
-            self.ensure_topic(&reader.options.topic, 1, Vec::new()).await?;
+            // A job may wait for its source's first record; who only looks wants to know that there is nothing to see.
+            if !is_query(plan) {
+                self.ensure_topic(&reader.options.topic, 1, Vec::new()).await?;
+            }
             widest = widest.max(self.doors.topics.partitions(&reader.options.topic).await?);
             if let OnError::DeadLetter(target) = &reader.options.on_error {
                 self.ensure_topic(target, 1, Vec::new()).await?;

@@ -31,6 +31,8 @@ const STEP_OUTPUTS_MAX: usize = 20_000;
 const READ_WAIT: Duration = Duration::from_secs(1);
 /// While records flow, new partitions are looked for this often.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(5);
+/// A query whose rows nobody fetches for so long is stopped.
+const READER_AWAY_MAX: Duration = Duration::from_secs(300);
 /// Pauses between attempts when something is not available.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -703,7 +705,9 @@ impl Job {
                 tokio::select! {
                     biased;
                     _ = wish.wait_for(|wish| *wish == Wish::Stop) => return Err(Interrupt::Stopped),
-                    () = results.push(gathered.rows) => {}
+                    pushed = tokio::time::timeout(READER_AWAY_MAX, results.push(gathered.rows)) => {
+                        pushed.map_err(|_| Interrupt::Stopped)?;
+                    }
                 }
             }
             None => {

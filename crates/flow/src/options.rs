@@ -237,6 +237,7 @@ impl TableOptions {
         let reader = Reader { table, hints };
         let connector = reader.connector()?;
         let mut warnings = reader.ignored();
+        reader.changelog_mode()?;
         let value_format = reader.value_format(connector, &mut warnings)?;
         let key_fields = reader.key_fields(connector)?;
         let key_format = reader.key_format(connector, &key_fields, value_format)?;
@@ -285,6 +286,18 @@ impl TableOptions {
         };
         options.check_raw(table)?;
         Ok(options)
+    }
+
+    /// What a reader of an upsert table should know.
+    pub(crate) fn upsert_warning(&self, table: &Table) -> Option<String> {
+        let is_upsert = self.connector == Connector::UpsertKafka || table.option("changelog.mode") == Some("upsert");
+        is_upsert.then(|| {
+            format!(
+                "table `{}` is an upsert table: its records are read as they come, every one a row; deletes (records \
+                 without a value) are left out and counted as skipped",
+                table.name
+            )
+        })
     }
 
     /// Whether a column is stored in the record's key.
@@ -383,6 +396,22 @@ impl<'a> Reader<'a> {
                 });
                 wrong("connector", format!("there is no connector '{other}'"), hint)
             }
+        }
+    }
+
+    fn changelog_mode(&self) -> Result<(), OptionError> {
+        match self.get("changelog.mode") {
+            None | Some("append" | "upsert") => Ok(()),
+            Some("retract") => wrong(
+                "changelog.mode",
+                "the mode 'retract' is not there yet",
+                "'append', or 'upsert' where the latest record of a key counts",
+            ),
+            Some(other) => wrong(
+                "changelog.mode",
+                format!("'{other}' is not a changelog mode"),
+                "append, upsert or retract",
+            ),
         }
     }
 
