@@ -6,9 +6,9 @@ use std::sync::Arc;
 use sql::ast::{Insert, StatementKind};
 use sql::{Bound, Plan, Relation, Script, Sink, Span, SqlError, Table};
 
-use crate::engine::Inner;
 use crate::error::FlowError;
 use crate::layout::Layout;
+use crate::manager::Inner;
 use crate::options::{OptionError, TableOptions, unknown};
 use crate::sink::{RowWriter, SinkError};
 use crate::source::RowReader;

@@ -13,11 +13,14 @@
 //! - What the store holds says what runs: after a restart of the process the same jobs go on where they stood.
 
 mod check;
+mod ddl;
 mod engine;
 mod error;
 mod format;
 mod job;
 mod layout;
+mod manager;
+mod names;
 mod options;
 mod records;
 mod results;

@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use common::Platform;
 use rivulet_flow::{Phase, Submission};
@@ -71,6 +72,30 @@ async fn fifty_power_cuts_lose_and_double_nothing() {
     assert_eq!(ids(&platform, "evens"), expected(0));
     assert_eq!(ids(&platform, "odds"), expected(1));
     engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_commit_whose_outcome_is_unknown_is_not_done_twice() {
+    let platform = Platform::new();
+    platform.create_topic("src", 1);
+    let engine = platform.engine();
+    engine.apply_script("r", SQL, &BTreeMap::new()).await.unwrap();
+    platform.outages.store(5, Ordering::SeqCst);
+    put(&platform, 0..20);
+    platform.wait_for("evens", 10).await;
+    platform.wait_for("odds", 10).await;
+    put(&platform, 20..22);
+    platform.wait_for("odds", 11).await;
+    assert_eq!(
+        ids(&platform, "odds"),
+        (0..22).filter(|id| id % 2 == 1).collect::<Vec<_>>()
+    );
+    assert_eq!(engine.get("r-set-evens").await.unwrap().phase, Phase::Running);
+    engine.shutdown().await;
+    assert!(
+        platform.outages.load(Ordering::SeqCst) <= 1,
+        "outages were met, of both kinds"
+    );
 }
 
 #[tokio::test]

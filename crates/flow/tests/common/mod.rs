@@ -41,6 +41,8 @@ struct Disk {
 pub(crate) struct Platform {
     disk: Arc<Mutex<Disk>>,
     written: Arc<Notify>,
+    /// So many commits answer that the platform is not available; every other one is durable all the same.
+    pub outages: Arc<AtomicI64>,
     pub store: Arc<MemoryStore>,
 }
 
@@ -49,6 +51,7 @@ impl Platform {
         Platform {
             disk: Arc::default(),
             written: Arc::default(),
+            outages: Arc::default(),
             store: Arc::default(),
         }
     }
@@ -356,8 +359,9 @@ impl Topics for Power {
         self.on().await;
         let left = self.commits_left.fetch_sub(1, Ordering::SeqCst);
         let dies = left == 1;
+        let outage = self.platform.outages.fetch_sub(1, Ordering::SeqCst);
         // The seed of whether the last step survives: how much it holds.
-        let survives = !dies || step.outputs.len().is_multiple_of(2);
+        let survives = (!dies || step.outputs.len().is_multiple_of(2)) && (outage <= 0 || outage % 2 == 0);
         if survives {
             let mut disk = self.platform.disk.lock();
             let job = disk.jobs.entry(step.job.to_string()).or_default();
@@ -380,6 +384,9 @@ impl Topics for Power {
         if dies {
             self.died.notify_one();
             std::future::pending::<()>().await;
+        }
+        if outage > 0 {
+            return Err(TopicsError::new(ErrorKind::Unavailable, "the log answers late"));
         }
         Ok(())
     }
