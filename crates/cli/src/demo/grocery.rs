@@ -31,6 +31,8 @@ const ORDERS_WITHOUT_TERMINAL: u64 = 1_000;
 /// Orders on their way at once.
 const IN_FLIGHT_MAX: usize = 256;
 const KILLS: u64 = 6;
+/// How long the consumer may take to join its group.
+const JOIN_MAX: Duration = Duration::from_secs(20);
 const SECOND: Duration = Duration::from_secs(1);
 /// How long the pick lists may lag behind the last order before the demo gives up waiting and verifies.
 const CATCH_UP_MAX: Duration = Duration::from_secs(60);
@@ -78,6 +80,8 @@ struct Shared {
     last: Mutex<String>,
     orders: AtomicU64,
     picklists: AtomicU64,
+    /// The consumer has its partitions: from now on latencies tell of the platform alone.
+    consumer_ready: AtomicBool,
     /// No further orders.
     ending: AtomicBool,
     order_schema: avro::Schema,
@@ -161,6 +165,7 @@ fn shared() -> Result<Shared, CliError> {
         last: Mutex::new("none yet".to_owned()),
         orders: AtomicU64::new(0),
         picklists: AtomicU64::new(0),
+        consumer_ready: AtomicBool::new(false),
         ending: AtomicBool::new(false),
         order_schema: parse(PROJECT[1].1)?,
         picklist_schema: parse(PROJECT[2].1)?,
@@ -217,6 +222,14 @@ async fn produce(
 ) -> Result<(), CliError> {
     let producer = Producer::new(&connection)?;
     let slots = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+    let joined = async {
+        while !shared.consumer_ready.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if tokio::time::timeout(JOIN_MAX, joined).await.is_err() {
+        return Err(CliError::internal("the consumer group gave its member no partitions in 20 s"));
+    }
     let mut sending = JoinSet::new();
     let mut pace = tokio::time::interval(Duration::from_nanos(1_000_000_000 / rate));
     let mut sent = 0;
@@ -288,6 +301,13 @@ fn uuid_text(bytes: [u8; 16]) -> String {
 /// Reads pick lists as a member of a group, as an application would.
 async fn consume(shared: Arc<Shared>, connection: Connection) -> Result<(), CliError> {
     let consumer = GroupConsumer::new(&connection, GROUP, &[PICKLISTS])?;
+    while !consumer.has_partitions() {
+        // Polling is what makes a member join; there is nothing to read yet.
+        if let Ok(early) = tokio::time::timeout(Duration::from_millis(20), consumer.next()).await {
+            early?;
+        }
+    }
+    shared.consumer_ready.store(true, Ordering::Relaxed);
     loop {
         let consumed = consumer.next().await?;
         let id = field(&shared.picklist_schema, consumed.record.value.as_deref(), "order_id")?;

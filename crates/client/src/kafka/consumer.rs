@@ -90,6 +90,11 @@ impl GroupConsumer {
         }
     }
 
+    /// Whether the group has given this member partitions.
+    pub fn has_partitions(&self) -> bool {
+        self.consumer.assignment().is_ok_and(|assigned| assigned.count() > 0)
+    }
+
     /// Commits what was read so far.
     pub fn commit(&self) -> Result<(), TopicsError> {
         match self.consumer.commit_consumer_state(CommitMode::Sync) {
