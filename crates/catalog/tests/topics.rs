@@ -1,5 +1,8 @@
 //! Topics and numbers as the broker relies on them, on a real log that is opened again.
-#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is not as it should be"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,14 +13,23 @@ use log::{Env, Log, LogOptions};
 use rivulet_catalog::{Catalog, NewTopic};
 
 async fn open(dir: &Path) -> (Log, Arc<Catalog>) {
-    let options = LogOptions { dir: dir.to_owned(), ..LogOptions::default() };
+    let options = LogOptions {
+        dir: dir.to_owned(),
+        ..LogOptions::default()
+    };
     let (log, _) = Log::open(options, Env::real()).unwrap();
-    let catalog = Catalog::open(log.clone(), Arc::new(SeededRandom::new(7))).await.unwrap();
+    let catalog = Catalog::open(log.clone(), Arc::new(SeededRandom::new(7)))
+        .await
+        .unwrap();
     (log, Arc::new(catalog))
 }
 
 fn topic(name: &str, partitions: i32) -> NewTopic {
-    NewTopic { name: name.to_owned(), partitions, settings: BTreeMap::from([("retention.ms".into(), "5".into())]) }
+    NewTopic {
+        name: name.to_owned(),
+        partitions,
+        settings: BTreeMap::from([("retention.ms".into(), "5".into())]),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,10 +56,17 @@ async fn topics_and_numbers_survive_a_restart() {
     assert_eq!(names, ["orders"]);
     assert_eq!(*catalog.topic("orders").unwrap(), *grown);
     assert_eq!(catalog.topic_by_id(grown.id).unwrap().name, grown.name);
-    assert_eq!(catalog.reserve_producer_ids(1).await.unwrap(), producers + 100, "no producer id is given twice");
+    assert_eq!(
+        catalog.reserve_producer_ids(1).await.unwrap(),
+        producers + 100,
+        "no producer id is given twice"
+    );
     assert_eq!(catalog.records("notes"), [("b".to_owned(), "2".into())]);
     let again = catalog.create_topic(topic("gone", 1)).await.unwrap();
-    assert!(!grown.partitions.contains(&again.partitions[0]), "no log is given twice");
+    assert!(
+        !grown.partitions.contains(&again.partitions[0]),
+        "no log is given twice"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +85,10 @@ async fn what_is_wrong_is_refused_and_changes_nothing() {
         assert!(error.to_string().contains(words), "{error}");
     }
     assert_eq!(catalog.delete_topic("c").await.unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(catalog.add_partitions("a.b", 1).await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(
+        catalog.add_partitions("a.b", 1).await.unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
     assert_eq!(catalog.topics().len(), 1);
 }
 
@@ -94,7 +116,11 @@ async fn concurrent_and_abandoned_changes_stay_whole() {
     }
     // The next change waits for all that are still on their way.
     catalog.create_topic(topic("last", 1)).await.unwrap();
-    let logs: BTreeSet<_> = catalog.topics().iter().flat_map(|topic| topic.partitions.clone()).collect();
+    let logs: BTreeSet<_> = catalog
+        .topics()
+        .iter()
+        .flat_map(|topic| topic.partitions.clone())
+        .collect();
     let count: usize = catalog.topics().iter().map(|topic| topic.partitions.len()).sum();
     assert_eq!(logs.len(), count, "no two partitions share a log");
 }

@@ -228,7 +228,9 @@ async fn produce(
         }
     };
     if tokio::time::timeout(JOIN_MAX, joined).await.is_err() {
-        return Err(CliError::internal("the consumer group gave its member no partitions in 20 s"));
+        return Err(CliError::internal(
+            "the consumer group gave its member no partitions in 20 s",
+        ));
     }
     let mut sending = JoinSet::new();
     let mut pace = tokio::time::interval(Duration::from_nanos(1_000_000_000 / rate));
