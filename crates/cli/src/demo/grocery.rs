@@ -12,6 +12,7 @@ use client::kafka::{Connection, GroupConsumer, Producer};
 use project::rest::Rest;
 use schema::avro;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -332,14 +333,17 @@ async fn watch(
     limit: Option<u64>,
     mut producing: tokio::task::JoinHandle<Result<(), CliError>>,
 ) -> Result<u64, CliError> {
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     let (mut kills, mut produced) = (0, false);
     let (mut shown_at, mut shown_orders) = (Duration::ZERO, 0);
     let mut done_at = None;
     loop {
         tokio::select! {
-            _ = &mut interrupt, if !shared.ending.load(Ordering::Relaxed) => shared.ending.store(true, Ordering::Relaxed),
+            _ = interrupt.recv() => shared.ending.store(true, Ordering::Relaxed),
+            _ = terminate.recv() => shared.ending.store(true, Ordering::Relaxed),
+            _ = hangup.recv() => shared.ending.store(true, Ordering::Relaxed),
             done = &mut producing, if !produced => {
                 done.map_err(|stopped| CliError::internal(stopped.to_string()))??;
                 produced = true;

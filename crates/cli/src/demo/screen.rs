@@ -32,10 +32,11 @@ impl Screen {
             } else {
                 String::new()
             };
-            return output::line(&format!(
+            // Not `line`: where nobody reads any more, the server must still be stopped.
+            return Ok(output::say(&format!(
                 "orders {}  picklists {}  rate {:.0}/s  p50 {p50:.1} ms  p99 {p99:.1} ms{kills}",
                 seen.orders, seen.picklists, seen.rate
-            ));
+            ))?);
         }
         let mut table = output::plain_table();
         table.set_header(["ORDERS", "PICK LISTS", "RATE", "LATENCY P50", "LATENCY P99", "KILLS"]);
