@@ -1,7 +1,7 @@
 //! How anything of ours reads and writes topics: the [`Topics`] trait, and the [`Schemas`] trait beside it.
 //!
-//! The broker implements [`Topics`] in process, straight on the log; the implementation over any Kafka cluster will
-//! live here too. SQL jobs, connectors and the registry see only these traits, so the same code runs on either.
+//! The broker implements [`Topics`] in process, straight on the log; SQL jobs and the registry see only these traits.
+//! With the feature `kafka`, module `kafka` talks to any Kafka cluster over the network, for commands and projects.
 //!
 //! What this crate does not know: our broker.
 

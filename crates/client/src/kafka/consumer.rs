@@ -5,7 +5,7 @@ use std::time::Duration;
 use base::{Offset, PartitionIndex};
 use bytes::Bytes;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, StreamConsumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
@@ -93,14 +93,6 @@ impl GroupConsumer {
     /// Whether the group has given this member partitions.
     pub fn has_partitions(&self) -> bool {
         self.consumer.assignment().is_ok_and(|assigned| assigned.count() > 0)
-    }
-
-    /// Commits what was read so far.
-    pub fn commit(&self) -> Result<(), TopicsError> {
-        match self.consumer.commit_consumer_state(CommitMode::Sync) {
-            Err(KafkaError::ConsumerCommit(rdkafka::error::RDKafkaErrorCode::NoOffset)) | Ok(()) => Ok(()),
-            Err(error) => Err(self.connection.failed("commit offsets", &error)),
-        }
     }
 }
 

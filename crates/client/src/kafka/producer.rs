@@ -2,9 +2,8 @@
 
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::Delivery;
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
-use std::time::Duration;
 
 use super::Connection;
 use crate::{Output, TopicsError};
@@ -60,12 +59,5 @@ impl Producer {
         let doing = || format!("write to `{}`", output.topic);
         let Delivery { partition, offset, .. } = sent.map_err(|(error, _)| self.connection.failed(&doing(), &error))?;
         Ok((partition, offset))
-    }
-
-    /// Waits until everything sent is acknowledged or given up.
-    pub fn flush(&self, timeout: Duration) -> Result<(), TopicsError> {
-        self.producer
-            .flush(timeout)
-            .map_err(|error| self.connection.failed("flush", &error))
     }
 }
