@@ -104,6 +104,7 @@ pub trait Source {
     fn u16(&mut self) -> Result<u16, DecodeError>;
     fn i32(&mut self) -> Result<i32, DecodeError>;
     fn i64(&mut self) -> Result<i64, DecodeError>;
+    fn f64(&mut self) -> Result<f64, DecodeError>;
     fn uuid(&mut self) -> Result<[u8; 16], DecodeError>;
     fn string(&mut self, flexible: bool) -> Result<String, DecodeError>;
     fn nullable_string(&mut self, flexible: bool) -> Result<Option<String>, DecodeError>;
@@ -255,6 +256,10 @@ impl Source for Reader {
 
     fn i64(&mut self) -> Result<i64, DecodeError> {
         self.take().map(i64::from_be_bytes)
+    }
+
+    fn f64(&mut self) -> Result<f64, DecodeError> {
+        self.take().map(f64::from_be_bytes)
     }
 
     fn uuid(&mut self) -> Result<[u8; 16], DecodeError> {
@@ -420,6 +425,10 @@ impl Writer {
     }
 
     pub fn i64(&mut self, value: i64) {
+        self.buffer.extend_from_slice(&value.to_be_bytes());
+    }
+
+    pub fn f64(&mut self, value: f64) {
         self.buffer.extend_from_slice(&value.to_be_bytes());
     }
 

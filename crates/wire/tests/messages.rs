@@ -59,6 +59,9 @@ impl Source for Imagination {
     fn i64(&mut self) -> Result<i64, DecodeError> {
         Ok(self.number())
     }
+    fn f64(&mut self) -> Result<f64, DecodeError> {
+        self.i32().map(f64::from)
+    }
     fn uuid(&mut self) -> Result<[u8; 16], DecodeError> {
         Ok(self.random.uuid())
     }

@@ -2,34 +2,88 @@
 
 #![allow(clippy::field_reassign_with_default, reason = "generated")]
 
+pub mod add_offsets_to_txn_request;
+pub mod add_offsets_to_txn_response;
+pub mod add_partitions_to_txn_request;
+pub mod add_partitions_to_txn_response;
+pub mod add_raft_voter_request;
+pub mod add_raft_voter_response;
+pub mod alter_client_quotas_request;
+pub mod alter_client_quotas_response;
 pub mod alter_configs_request;
 pub mod alter_configs_response;
+pub mod alter_partition_reassignments_request;
+pub mod alter_partition_reassignments_response;
+pub mod alter_replica_log_dirs_request;
+pub mod alter_replica_log_dirs_response;
+pub mod alter_share_group_offsets_request;
+pub mod alter_share_group_offsets_response;
+pub mod alter_user_scram_credentials_request;
+pub mod alter_user_scram_credentials_response;
 pub mod api_versions_request;
 pub mod api_versions_response;
+pub mod consumer_group_describe_request;
+pub mod consumer_group_describe_response;
+pub mod consumer_group_heartbeat_request;
+pub mod consumer_group_heartbeat_response;
 pub mod consumer_protocol_assignment;
 pub mod consumer_protocol_subscription;
+pub mod create_acls_request;
+pub mod create_acls_response;
+pub mod create_delegation_token_request;
+pub mod create_delegation_token_response;
 pub mod create_partitions_request;
 pub mod create_partitions_response;
 pub mod create_topics_request;
 pub mod create_topics_response;
+pub mod delete_acls_request;
+pub mod delete_acls_response;
 pub mod delete_groups_request;
 pub mod delete_groups_response;
 pub mod delete_records_request;
 pub mod delete_records_response;
+pub mod delete_share_group_offsets_request;
+pub mod delete_share_group_offsets_response;
 pub mod delete_topics_request;
 pub mod delete_topics_response;
+pub mod describe_acls_request;
+pub mod describe_acls_response;
+pub mod describe_client_quotas_request;
+pub mod describe_client_quotas_response;
 pub mod describe_cluster_request;
 pub mod describe_cluster_response;
 pub mod describe_configs_request;
 pub mod describe_configs_response;
+pub mod describe_delegation_token_request;
+pub mod describe_delegation_token_response;
 pub mod describe_groups_request;
 pub mod describe_groups_response;
+pub mod describe_log_dirs_request;
+pub mod describe_log_dirs_response;
+pub mod describe_producers_request;
+pub mod describe_producers_response;
+pub mod describe_quorum_request;
+pub mod describe_quorum_response;
+pub mod describe_share_group_offsets_request;
+pub mod describe_share_group_offsets_response;
 pub mod describe_topic_partitions_request;
 pub mod describe_topic_partitions_response;
+pub mod describe_transactions_request;
+pub mod describe_transactions_response;
+pub mod describe_user_scram_credentials_request;
+pub mod describe_user_scram_credentials_response;
+pub mod elect_leaders_request;
+pub mod elect_leaders_response;
+pub mod end_txn_request;
+pub mod end_txn_response;
+pub mod expire_delegation_token_request;
+pub mod expire_delegation_token_response;
 pub mod fetch_request;
 pub mod fetch_response;
 pub mod find_coordinator_request;
 pub mod find_coordinator_response;
+pub mod get_telemetry_subscriptions_request;
+pub mod get_telemetry_subscriptions_response;
 pub mod heartbeat_request;
 pub mod heartbeat_response;
 pub mod incremental_alter_configs_request;
@@ -40,10 +94,16 @@ pub mod join_group_request;
 pub mod join_group_response;
 pub mod leave_group_request;
 pub mod leave_group_response;
+pub mod list_config_resources_request;
+pub mod list_config_resources_response;
 pub mod list_groups_request;
 pub mod list_groups_response;
 pub mod list_offsets_request;
 pub mod list_offsets_response;
+pub mod list_partition_reassignments_request;
+pub mod list_partition_reassignments_response;
+pub mod list_transactions_request;
+pub mod list_transactions_response;
 pub mod metadata_request;
 pub mod metadata_response;
 pub mod offset_commit_request;
@@ -56,41 +116,125 @@ pub mod offset_for_leader_epoch_request;
 pub mod offset_for_leader_epoch_response;
 pub mod produce_request;
 pub mod produce_response;
+pub mod push_telemetry_request;
+pub mod push_telemetry_response;
+pub mod remove_raft_voter_request;
+pub mod remove_raft_voter_response;
+pub mod renew_delegation_token_request;
+pub mod renew_delegation_token_response;
+pub mod sasl_authenticate_request;
+pub mod sasl_authenticate_response;
+pub mod sasl_handshake_request;
+pub mod sasl_handshake_response;
+pub mod share_acknowledge_request;
+pub mod share_acknowledge_response;
+pub mod share_fetch_request;
+pub mod share_fetch_response;
+pub mod share_group_describe_request;
+pub mod share_group_describe_response;
+pub mod share_group_heartbeat_request;
+pub mod share_group_heartbeat_response;
+pub mod streams_group_describe_request;
+pub mod streams_group_describe_response;
+pub mod streams_group_heartbeat_request;
+pub mod streams_group_heartbeat_response;
 pub mod sync_group_request;
 pub mod sync_group_response;
+pub mod txn_offset_commit_request;
+pub mod txn_offset_commit_response;
+pub mod unregister_broker_request;
+pub mod unregister_broker_response;
+pub mod update_features_request;
+pub mod update_features_response;
+pub mod write_txn_markers_request;
+pub mod write_txn_markers_response;
 
 use crate::codec::{Message, Visitor};
 
 /// Shows `visitor` every message type there is.
 pub fn visit_all(visitor: &mut impl Visitor) {
+    visitor.visit::<add_offsets_to_txn_request::AddOffsetsToTxnRequest>();
+    visitor.visit::<add_offsets_to_txn_response::AddOffsetsToTxnResponse>();
+    visitor.visit::<add_partitions_to_txn_request::AddPartitionsToTxnRequest>();
+    visitor.visit::<add_partitions_to_txn_response::AddPartitionsToTxnResponse>();
+    visitor.visit::<add_raft_voter_request::AddRaftVoterRequest>();
+    visitor.visit::<add_raft_voter_response::AddRaftVoterResponse>();
+    visitor.visit::<alter_client_quotas_request::AlterClientQuotasRequest>();
+    visitor.visit::<alter_client_quotas_response::AlterClientQuotasResponse>();
     visitor.visit::<alter_configs_request::AlterConfigsRequest>();
     visitor.visit::<alter_configs_response::AlterConfigsResponse>();
+    visitor.visit::<alter_partition_reassignments_request::AlterPartitionReassignmentsRequest>();
+    visitor.visit::<alter_partition_reassignments_response::AlterPartitionReassignmentsResponse>();
+    visitor.visit::<alter_replica_log_dirs_request::AlterReplicaLogDirsRequest>();
+    visitor.visit::<alter_replica_log_dirs_response::AlterReplicaLogDirsResponse>();
+    visitor.visit::<alter_share_group_offsets_request::AlterShareGroupOffsetsRequest>();
+    visitor.visit::<alter_share_group_offsets_response::AlterShareGroupOffsetsResponse>();
+    visitor.visit::<alter_user_scram_credentials_request::AlterUserScramCredentialsRequest>();
+    visitor.visit::<alter_user_scram_credentials_response::AlterUserScramCredentialsResponse>();
     visitor.visit::<api_versions_request::ApiVersionsRequest>();
     visitor.visit::<api_versions_response::ApiVersionsResponse>();
+    visitor.visit::<consumer_group_describe_request::ConsumerGroupDescribeRequest>();
+    visitor.visit::<consumer_group_describe_response::ConsumerGroupDescribeResponse>();
+    visitor.visit::<consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest>();
+    visitor.visit::<consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse>();
     visitor.visit::<consumer_protocol_assignment::ConsumerProtocolAssignment>();
     visitor.visit::<consumer_protocol_subscription::ConsumerProtocolSubscription>();
+    visitor.visit::<create_acls_request::CreateAclsRequest>();
+    visitor.visit::<create_acls_response::CreateAclsResponse>();
+    visitor.visit::<create_delegation_token_request::CreateDelegationTokenRequest>();
+    visitor.visit::<create_delegation_token_response::CreateDelegationTokenResponse>();
     visitor.visit::<create_partitions_request::CreatePartitionsRequest>();
     visitor.visit::<create_partitions_response::CreatePartitionsResponse>();
     visitor.visit::<create_topics_request::CreateTopicsRequest>();
     visitor.visit::<create_topics_response::CreateTopicsResponse>();
+    visitor.visit::<delete_acls_request::DeleteAclsRequest>();
+    visitor.visit::<delete_acls_response::DeleteAclsResponse>();
     visitor.visit::<delete_groups_request::DeleteGroupsRequest>();
     visitor.visit::<delete_groups_response::DeleteGroupsResponse>();
     visitor.visit::<delete_records_request::DeleteRecordsRequest>();
     visitor.visit::<delete_records_response::DeleteRecordsResponse>();
+    visitor.visit::<delete_share_group_offsets_request::DeleteShareGroupOffsetsRequest>();
+    visitor.visit::<delete_share_group_offsets_response::DeleteShareGroupOffsetsResponse>();
     visitor.visit::<delete_topics_request::DeleteTopicsRequest>();
     visitor.visit::<delete_topics_response::DeleteTopicsResponse>();
+    visitor.visit::<describe_acls_request::DescribeAclsRequest>();
+    visitor.visit::<describe_acls_response::DescribeAclsResponse>();
+    visitor.visit::<describe_client_quotas_request::DescribeClientQuotasRequest>();
+    visitor.visit::<describe_client_quotas_response::DescribeClientQuotasResponse>();
     visitor.visit::<describe_cluster_request::DescribeClusterRequest>();
     visitor.visit::<describe_cluster_response::DescribeClusterResponse>();
     visitor.visit::<describe_configs_request::DescribeConfigsRequest>();
     visitor.visit::<describe_configs_response::DescribeConfigsResponse>();
+    visitor.visit::<describe_delegation_token_request::DescribeDelegationTokenRequest>();
+    visitor.visit::<describe_delegation_token_response::DescribeDelegationTokenResponse>();
     visitor.visit::<describe_groups_request::DescribeGroupsRequest>();
     visitor.visit::<describe_groups_response::DescribeGroupsResponse>();
+    visitor.visit::<describe_log_dirs_request::DescribeLogDirsRequest>();
+    visitor.visit::<describe_log_dirs_response::DescribeLogDirsResponse>();
+    visitor.visit::<describe_producers_request::DescribeProducersRequest>();
+    visitor.visit::<describe_producers_response::DescribeProducersResponse>();
+    visitor.visit::<describe_quorum_request::DescribeQuorumRequest>();
+    visitor.visit::<describe_quorum_response::DescribeQuorumResponse>();
+    visitor.visit::<describe_share_group_offsets_request::DescribeShareGroupOffsetsRequest>();
+    visitor.visit::<describe_share_group_offsets_response::DescribeShareGroupOffsetsResponse>();
     visitor.visit::<describe_topic_partitions_request::DescribeTopicPartitionsRequest>();
     visitor.visit::<describe_topic_partitions_response::DescribeTopicPartitionsResponse>();
+    visitor.visit::<describe_transactions_request::DescribeTransactionsRequest>();
+    visitor.visit::<describe_transactions_response::DescribeTransactionsResponse>();
+    visitor.visit::<describe_user_scram_credentials_request::DescribeUserScramCredentialsRequest>();
+    visitor.visit::<describe_user_scram_credentials_response::DescribeUserScramCredentialsResponse>();
+    visitor.visit::<elect_leaders_request::ElectLeadersRequest>();
+    visitor.visit::<elect_leaders_response::ElectLeadersResponse>();
+    visitor.visit::<end_txn_request::EndTxnRequest>();
+    visitor.visit::<end_txn_response::EndTxnResponse>();
+    visitor.visit::<expire_delegation_token_request::ExpireDelegationTokenRequest>();
+    visitor.visit::<expire_delegation_token_response::ExpireDelegationTokenResponse>();
     visitor.visit::<fetch_request::FetchRequest>();
     visitor.visit::<fetch_response::FetchResponse>();
     visitor.visit::<find_coordinator_request::FindCoordinatorRequest>();
     visitor.visit::<find_coordinator_response::FindCoordinatorResponse>();
+    visitor.visit::<get_telemetry_subscriptions_request::GetTelemetrySubscriptionsRequest>();
+    visitor.visit::<get_telemetry_subscriptions_response::GetTelemetrySubscriptionsResponse>();
     visitor.visit::<heartbeat_request::HeartbeatRequest>();
     visitor.visit::<heartbeat_response::HeartbeatResponse>();
     visitor.visit::<incremental_alter_configs_request::IncrementalAlterConfigsRequest>();
@@ -101,10 +245,16 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.visit::<join_group_response::JoinGroupResponse>();
     visitor.visit::<leave_group_request::LeaveGroupRequest>();
     visitor.visit::<leave_group_response::LeaveGroupResponse>();
+    visitor.visit::<list_config_resources_request::ListConfigResourcesRequest>();
+    visitor.visit::<list_config_resources_response::ListConfigResourcesResponse>();
     visitor.visit::<list_groups_request::ListGroupsRequest>();
     visitor.visit::<list_groups_response::ListGroupsResponse>();
     visitor.visit::<list_offsets_request::ListOffsetsRequest>();
     visitor.visit::<list_offsets_response::ListOffsetsResponse>();
+    visitor.visit::<list_partition_reassignments_request::ListPartitionReassignmentsRequest>();
+    visitor.visit::<list_partition_reassignments_response::ListPartitionReassignmentsResponse>();
+    visitor.visit::<list_transactions_request::ListTransactionsRequest>();
+    visitor.visit::<list_transactions_response::ListTransactionsResponse>();
     visitor.visit::<metadata_request::MetadataRequest>();
     visitor.visit::<metadata_response::MetadataResponse>();
     visitor.visit::<offset_commit_request::OffsetCommitRequest>();
@@ -117,18 +267,84 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.visit::<offset_for_leader_epoch_response::OffsetForLeaderEpochResponse>();
     visitor.visit::<produce_request::ProduceRequest>();
     visitor.visit::<produce_response::ProduceResponse>();
+    visitor.visit::<push_telemetry_request::PushTelemetryRequest>();
+    visitor.visit::<push_telemetry_response::PushTelemetryResponse>();
+    visitor.visit::<remove_raft_voter_request::RemoveRaftVoterRequest>();
+    visitor.visit::<remove_raft_voter_response::RemoveRaftVoterResponse>();
+    visitor.visit::<renew_delegation_token_request::RenewDelegationTokenRequest>();
+    visitor.visit::<renew_delegation_token_response::RenewDelegationTokenResponse>();
+    visitor.visit::<sasl_authenticate_request::SaslAuthenticateRequest>();
+    visitor.visit::<sasl_authenticate_response::SaslAuthenticateResponse>();
+    visitor.visit::<sasl_handshake_request::SaslHandshakeRequest>();
+    visitor.visit::<sasl_handshake_response::SaslHandshakeResponse>();
+    visitor.visit::<share_acknowledge_request::ShareAcknowledgeRequest>();
+    visitor.visit::<share_acknowledge_response::ShareAcknowledgeResponse>();
+    visitor.visit::<share_fetch_request::ShareFetchRequest>();
+    visitor.visit::<share_fetch_response::ShareFetchResponse>();
+    visitor.visit::<share_group_describe_request::ShareGroupDescribeRequest>();
+    visitor.visit::<share_group_describe_response::ShareGroupDescribeResponse>();
+    visitor.visit::<share_group_heartbeat_request::ShareGroupHeartbeatRequest>();
+    visitor.visit::<share_group_heartbeat_response::ShareGroupHeartbeatResponse>();
+    visitor.visit::<streams_group_describe_request::StreamsGroupDescribeRequest>();
+    visitor.visit::<streams_group_describe_response::StreamsGroupDescribeResponse>();
+    visitor.visit::<streams_group_heartbeat_request::StreamsGroupHeartbeatRequest>();
+    visitor.visit::<streams_group_heartbeat_response::StreamsGroupHeartbeatResponse>();
     visitor.visit::<sync_group_request::SyncGroupRequest>();
     visitor.visit::<sync_group_response::SyncGroupResponse>();
+    visitor.visit::<txn_offset_commit_request::TxnOffsetCommitRequest>();
+    visitor.visit::<txn_offset_commit_response::TxnOffsetCommitResponse>();
+    visitor.visit::<unregister_broker_request::UnregisterBrokerRequest>();
+    visitor.visit::<unregister_broker_response::UnregisterBrokerResponse>();
+    visitor.visit::<update_features_request::UpdateFeaturesRequest>();
+    visitor.visit::<update_features_response::UpdateFeaturesResponse>();
+    visitor.visit::<write_txn_markers_request::WriteTxnMarkersRequest>();
+    visitor.visit::<write_txn_markers_response::WriteTxnMarkersResponse>();
 }
 
 /// Whether a request of this key and version has a header with tagged fields; `None` for keys not known here.
 pub fn is_flexible(key: i16, version: i16) -> Option<bool> {
     match key {
+        add_offsets_to_txn_request::AddOffsetsToTxnRequest::KEY => {
+            Some(add_offsets_to_txn_request::AddOffsetsToTxnRequest::is_flexible(version))
+        }
+        add_partitions_to_txn_request::AddPartitionsToTxnRequest::KEY => Some(
+            add_partitions_to_txn_request::AddPartitionsToTxnRequest::is_flexible(version),
+        ),
+        add_raft_voter_request::AddRaftVoterRequest::KEY => {
+            Some(add_raft_voter_request::AddRaftVoterRequest::is_flexible(version))
+        }
+        alter_client_quotas_request::AlterClientQuotasRequest::KEY => Some(
+            alter_client_quotas_request::AlterClientQuotasRequest::is_flexible(version),
+        ),
         alter_configs_request::AlterConfigsRequest::KEY => {
             Some(alter_configs_request::AlterConfigsRequest::is_flexible(version))
         }
+        alter_partition_reassignments_request::AlterPartitionReassignmentsRequest::KEY => {
+            Some(alter_partition_reassignments_request::AlterPartitionReassignmentsRequest::is_flexible(version))
+        }
+        alter_replica_log_dirs_request::AlterReplicaLogDirsRequest::KEY => Some(
+            alter_replica_log_dirs_request::AlterReplicaLogDirsRequest::is_flexible(version),
+        ),
+        alter_share_group_offsets_request::AlterShareGroupOffsetsRequest::KEY => {
+            Some(alter_share_group_offsets_request::AlterShareGroupOffsetsRequest::is_flexible(version))
+        }
+        alter_user_scram_credentials_request::AlterUserScramCredentialsRequest::KEY => {
+            Some(alter_user_scram_credentials_request::AlterUserScramCredentialsRequest::is_flexible(version))
+        }
         api_versions_request::ApiVersionsRequest::KEY => {
             Some(api_versions_request::ApiVersionsRequest::is_flexible(version))
+        }
+        consumer_group_describe_request::ConsumerGroupDescribeRequest::KEY => {
+            Some(consumer_group_describe_request::ConsumerGroupDescribeRequest::is_flexible(version))
+        }
+        consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest::KEY => {
+            Some(consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest::is_flexible(version))
+        }
+        create_acls_request::CreateAclsRequest::KEY => {
+            Some(create_acls_request::CreateAclsRequest::is_flexible(version))
+        }
+        create_delegation_token_request::CreateDelegationTokenRequest::KEY => {
+            Some(create_delegation_token_request::CreateDelegationTokenRequest::is_flexible(version))
         }
         create_partitions_request::CreatePartitionsRequest::KEY => {
             Some(create_partitions_request::CreatePartitionsRequest::is_flexible(version))
@@ -136,14 +352,26 @@ pub fn is_flexible(key: i16, version: i16) -> Option<bool> {
         create_topics_request::CreateTopicsRequest::KEY => {
             Some(create_topics_request::CreateTopicsRequest::is_flexible(version))
         }
+        delete_acls_request::DeleteAclsRequest::KEY => {
+            Some(delete_acls_request::DeleteAclsRequest::is_flexible(version))
+        }
         delete_groups_request::DeleteGroupsRequest::KEY => {
             Some(delete_groups_request::DeleteGroupsRequest::is_flexible(version))
         }
         delete_records_request::DeleteRecordsRequest::KEY => {
             Some(delete_records_request::DeleteRecordsRequest::is_flexible(version))
         }
+        delete_share_group_offsets_request::DeleteShareGroupOffsetsRequest::KEY => {
+            Some(delete_share_group_offsets_request::DeleteShareGroupOffsetsRequest::is_flexible(version))
+        }
         delete_topics_request::DeleteTopicsRequest::KEY => {
             Some(delete_topics_request::DeleteTopicsRequest::is_flexible(version))
+        }
+        describe_acls_request::DescribeAclsRequest::KEY => {
+            Some(describe_acls_request::DescribeAclsRequest::is_flexible(version))
+        }
+        describe_client_quotas_request::DescribeClientQuotasRequest::KEY => {
+            Some(describe_client_quotas_request::DescribeClientQuotasRequest::is_flexible(version))
         }
         describe_cluster_request::DescribeClusterRequest::KEY => {
             Some(describe_cluster_request::DescribeClusterRequest::is_flexible(version))
@@ -151,15 +379,46 @@ pub fn is_flexible(key: i16, version: i16) -> Option<bool> {
         describe_configs_request::DescribeConfigsRequest::KEY => {
             Some(describe_configs_request::DescribeConfigsRequest::is_flexible(version))
         }
+        describe_delegation_token_request::DescribeDelegationTokenRequest::KEY => {
+            Some(describe_delegation_token_request::DescribeDelegationTokenRequest::is_flexible(version))
+        }
         describe_groups_request::DescribeGroupsRequest::KEY => {
             Some(describe_groups_request::DescribeGroupsRequest::is_flexible(version))
+        }
+        describe_log_dirs_request::DescribeLogDirsRequest::KEY => {
+            Some(describe_log_dirs_request::DescribeLogDirsRequest::is_flexible(version))
+        }
+        describe_producers_request::DescribeProducersRequest::KEY => Some(
+            describe_producers_request::DescribeProducersRequest::is_flexible(version),
+        ),
+        describe_quorum_request::DescribeQuorumRequest::KEY => {
+            Some(describe_quorum_request::DescribeQuorumRequest::is_flexible(version))
+        }
+        describe_share_group_offsets_request::DescribeShareGroupOffsetsRequest::KEY => {
+            Some(describe_share_group_offsets_request::DescribeShareGroupOffsetsRequest::is_flexible(version))
         }
         describe_topic_partitions_request::DescribeTopicPartitionsRequest::KEY => {
             Some(describe_topic_partitions_request::DescribeTopicPartitionsRequest::is_flexible(version))
         }
+        describe_transactions_request::DescribeTransactionsRequest::KEY => Some(
+            describe_transactions_request::DescribeTransactionsRequest::is_flexible(version),
+        ),
+        describe_user_scram_credentials_request::DescribeUserScramCredentialsRequest::KEY => {
+            Some(describe_user_scram_credentials_request::DescribeUserScramCredentialsRequest::is_flexible(version))
+        }
+        elect_leaders_request::ElectLeadersRequest::KEY => {
+            Some(elect_leaders_request::ElectLeadersRequest::is_flexible(version))
+        }
+        end_txn_request::EndTxnRequest::KEY => Some(end_txn_request::EndTxnRequest::is_flexible(version)),
+        expire_delegation_token_request::ExpireDelegationTokenRequest::KEY => {
+            Some(expire_delegation_token_request::ExpireDelegationTokenRequest::is_flexible(version))
+        }
         fetch_request::FetchRequest::KEY => Some(fetch_request::FetchRequest::is_flexible(version)),
         find_coordinator_request::FindCoordinatorRequest::KEY => {
             Some(find_coordinator_request::FindCoordinatorRequest::is_flexible(version))
+        }
+        get_telemetry_subscriptions_request::GetTelemetrySubscriptionsRequest::KEY => {
+            Some(get_telemetry_subscriptions_request::GetTelemetrySubscriptionsRequest::is_flexible(version))
         }
         heartbeat_request::HeartbeatRequest::KEY => Some(heartbeat_request::HeartbeatRequest::is_flexible(version)),
         incremental_alter_configs_request::IncrementalAlterConfigsRequest::KEY => {
@@ -172,11 +431,20 @@ pub fn is_flexible(key: i16, version: i16) -> Option<bool> {
         leave_group_request::LeaveGroupRequest::KEY => {
             Some(leave_group_request::LeaveGroupRequest::is_flexible(version))
         }
+        list_config_resources_request::ListConfigResourcesRequest::KEY => Some(
+            list_config_resources_request::ListConfigResourcesRequest::is_flexible(version),
+        ),
         list_groups_request::ListGroupsRequest::KEY => {
             Some(list_groups_request::ListGroupsRequest::is_flexible(version))
         }
         list_offsets_request::ListOffsetsRequest::KEY => {
             Some(list_offsets_request::ListOffsetsRequest::is_flexible(version))
+        }
+        list_partition_reassignments_request::ListPartitionReassignmentsRequest::KEY => {
+            Some(list_partition_reassignments_request::ListPartitionReassignmentsRequest::is_flexible(version))
+        }
+        list_transactions_request::ListTransactionsRequest::KEY => {
+            Some(list_transactions_request::ListTransactionsRequest::is_flexible(version))
         }
         metadata_request::MetadataRequest::KEY => Some(metadata_request::MetadataRequest::is_flexible(version)),
         offset_commit_request::OffsetCommitRequest::KEY => {
@@ -192,7 +460,52 @@ pub fn is_flexible(key: i16, version: i16) -> Option<bool> {
             Some(offset_for_leader_epoch_request::OffsetForLeaderEpochRequest::is_flexible(version))
         }
         produce_request::ProduceRequest::KEY => Some(produce_request::ProduceRequest::is_flexible(version)),
+        push_telemetry_request::PushTelemetryRequest::KEY => {
+            Some(push_telemetry_request::PushTelemetryRequest::is_flexible(version))
+        }
+        remove_raft_voter_request::RemoveRaftVoterRequest::KEY => {
+            Some(remove_raft_voter_request::RemoveRaftVoterRequest::is_flexible(version))
+        }
+        renew_delegation_token_request::RenewDelegationTokenRequest::KEY => {
+            Some(renew_delegation_token_request::RenewDelegationTokenRequest::is_flexible(version))
+        }
+        sasl_authenticate_request::SaslAuthenticateRequest::KEY => {
+            Some(sasl_authenticate_request::SaslAuthenticateRequest::is_flexible(version))
+        }
+        sasl_handshake_request::SaslHandshakeRequest::KEY => {
+            Some(sasl_handshake_request::SaslHandshakeRequest::is_flexible(version))
+        }
+        share_acknowledge_request::ShareAcknowledgeRequest::KEY => {
+            Some(share_acknowledge_request::ShareAcknowledgeRequest::is_flexible(version))
+        }
+        share_fetch_request::ShareFetchRequest::KEY => {
+            Some(share_fetch_request::ShareFetchRequest::is_flexible(version))
+        }
+        share_group_describe_request::ShareGroupDescribeRequest::KEY => Some(
+            share_group_describe_request::ShareGroupDescribeRequest::is_flexible(version),
+        ),
+        share_group_heartbeat_request::ShareGroupHeartbeatRequest::KEY => Some(
+            share_group_heartbeat_request::ShareGroupHeartbeatRequest::is_flexible(version),
+        ),
+        streams_group_describe_request::StreamsGroupDescribeRequest::KEY => {
+            Some(streams_group_describe_request::StreamsGroupDescribeRequest::is_flexible(version))
+        }
+        streams_group_heartbeat_request::StreamsGroupHeartbeatRequest::KEY => {
+            Some(streams_group_heartbeat_request::StreamsGroupHeartbeatRequest::is_flexible(version))
+        }
         sync_group_request::SyncGroupRequest::KEY => Some(sync_group_request::SyncGroupRequest::is_flexible(version)),
+        txn_offset_commit_request::TxnOffsetCommitRequest::KEY => {
+            Some(txn_offset_commit_request::TxnOffsetCommitRequest::is_flexible(version))
+        }
+        unregister_broker_request::UnregisterBrokerRequest::KEY => {
+            Some(unregister_broker_request::UnregisterBrokerRequest::is_flexible(version))
+        }
+        update_features_request::UpdateFeaturesRequest::KEY => {
+            Some(update_features_request::UpdateFeaturesRequest::is_flexible(version))
+        }
+        write_txn_markers_request::WriteTxnMarkersRequest::KEY => {
+            Some(write_txn_markers_request::WriteTxnMarkersRequest::is_flexible(version))
+        }
         _ => None,
     }
 }
