@@ -152,7 +152,7 @@ impl Visitor for RoundTrip {
 fn every_message_reads_back_as_written() {
     let mut visitor = RoundTrip { messages: 0 };
     visit_all(&mut visitor);
-    assert_eq!(visitor.messages, 56);
+    assert_eq!(visitor.messages, 146);
 }
 
 struct Damage;
