@@ -64,7 +64,15 @@ impl Kafka {
         std::fs::create_dir_all(folder).expect("a folder for the broker");
         std::fs::write(folder.join("server.properties"), properties).expect("the properties can be written");
         let status = Command::new("java")
-            .args(["-cp", &class_path(), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"])
+            .args([
+                "-cp",
+                &class_path(),
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                CLUSTER_ID,
+                "-c",
+            ])
             .arg(folder.join("server.properties"))
             .stdout(File::create(folder.join("format.log")).expect("a log file"))
             .stderr(Stdio::null())

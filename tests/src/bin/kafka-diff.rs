@@ -25,7 +25,12 @@ fn main() -> ExitCode {
         println!("recorded {} answers of Apache Kafka", observer.observations.len());
     }
     let mut kafka = load(&recorded).expect("Kafka's answers are recorded");
-    kafka.retain(|seen| seen.step.split(':').next().is_some_and(|scenario| scenario.contains(&only)));
+    kafka.retain(|seen| {
+        seen.step
+            .split(':')
+            .next()
+            .is_some_and(|scenario| scenario.contains(&only))
+    });
     let server = Server::start();
     let mut observer = Observer::new(server.kafka_port());
     scenarios::play(&mut observer, &only);
@@ -45,5 +50,9 @@ fn main() -> ExitCode {
         found.len(),
         left.len()
     );
-    if left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if left.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -39,7 +39,9 @@ pub fn differences(kafka: &[Observation], rivulet: &[Observation]) -> Vec<Differ
     let theirs: BTreeMap<&str, &Observation> = kafka.iter().map(|seen| (seen.step.as_str(), seen)).collect();
     let mut found = Vec::new();
     let nothing = Observation::default();
-    let steps = kafka.iter().chain(rivulet.iter().filter(|seen| !theirs.contains_key(seen.step.as_str())));
+    let steps = kafka
+        .iter()
+        .chain(rivulet.iter().filter(|seen| !theirs.contains_key(seen.step.as_str())));
     for step in steps.map(|seen| seen.step.as_str()) {
         let pair = [theirs.get(step), ours.get(step)].map(|seen| fields(seen.copied().unwrap_or(&nothing)));
         let mut names: Vec<&str> = pair[0].keys().chain(pair[1].keys()).copied().collect();
@@ -69,7 +71,9 @@ fn fields(observation: &Observation) -> BTreeMap<&str, &str> {
 /// The patterns in the tables of the document: what stands in backticks in a row's first column.
 pub fn documented(text: &str) -> Vec<String> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.filter_map(|row| row.split_once('`')).map(|(pattern, _)| pattern.to_owned()).collect()
+    rows.filter_map(|row| row.split_once('`'))
+        .map(|(pattern, _)| pattern.to_owned())
+        .collect()
 }
 
 /// What no pattern explains, and the patterns that explain nothing.
@@ -103,7 +107,9 @@ mod tests {
     use super::*;
 
     fn seen(step: &str, fields: &[(&str, &str)]) -> Observation {
-        let fields = fields.iter().map(|&(field, value)| (field.to_owned(), value.to_owned()));
+        let fields = fields
+            .iter()
+            .map(|&(field, value)| (field.to_owned(), value.to_owned()));
         Observation {
             step: step.to_owned(),
             fields: fields.collect(),

@@ -78,7 +78,11 @@ fn walk(node: &Node, path: &str, out: &mut Vec<(String, String)>) {
         Node::Leaf(value) => out.push((path.to_owned(), plain(path, value))),
         Node::Fields(fields) => {
             for (name, field) in fields {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
                 walk(field, &path, out);
             }
         }
@@ -100,7 +104,11 @@ fn walk(node: &Node, path: &str, out: &mut Vec<(String, String)>) {
             for (at, lines) in rendered.into_iter().enumerate() {
                 let name = key(&lines).unwrap_or_else(|| at.to_string());
                 for (inner, value) in lines {
-                    let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
+                    let dot = if inner.is_empty() || inner.starts_with('[') {
+                        ""
+                    } else {
+                        "."
+                    };
                     out.push((format!("{path}[{name}]{dot}{inner}"), value));
                 }
             }
@@ -110,14 +118,24 @@ fn walk(node: &Node, path: &str, out: &mut Vec<(String, String)>) {
 
 /// What an item of a list is called: its name, if it has one of its own.
 fn key(lines: &[(String, String)]) -> Option<String> {
-    const NAMES: &[&str] = &["name", "api_key", "topic_name", "resource_name", "group_id", "transactional_id"];
+    const NAMES: &[&str] = &[
+        "name",
+        "api_key",
+        "topic_name",
+        "resource_name",
+        "group_id",
+        "transactional_id",
+    ];
     let (_, value) = lines.iter().find(|(path, _)| NAMES.contains(&path.as_str()))?;
     Some(value.trim_matches('"').to_owned())
 }
 
 /// The value without what two brokers cannot have in common.
 fn plain(path: &str, value: &str) -> String {
-    let value = value.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(value);
+    let value = value
+        .strip_prefix("Some(")
+        .and_then(|rest| rest.strip_suffix(')'))
+        .unwrap_or(value);
     let name = path.rsplit(['.', ']']).next().unwrap_or(path);
     match name {
         "error_message" | "documentation" | "message" if value.len() > 2 && value.starts_with('"') => {
@@ -155,7 +173,9 @@ fn ids(value: &str) -> String {
     };
     let word = value.trim_matches('"');
     if word.len() == SHORT_ID
-        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         && word.bytes().any(|byte| byte.is_ascii_uppercase())
         && word.bytes().any(|byte| byte.is_ascii_lowercase())
     {

@@ -90,8 +90,7 @@ impl Observer {
     }
 
     /// Asks if the version has the fields of the request.
-    pub fn ask_if_it_fits<R: Request<Response: 'static>>(&mut self, step: &str, version: i16, request: &R)
-    {
+    pub fn ask_if_it_fits<R: Request<Response: 'static>>(&mut self, step: &str, version: i16, request: &R) {
         if request.to_bytes(version).is_ok() {
             self.ask(step, version, request);
         }
@@ -114,12 +113,23 @@ impl Observer {
         request: &R,
         wanted: impl Fn(&R::Response) -> bool,
     ) -> Option<R::Response> {
+        let answer = self.wait(version, request, wanted);
+        self.note(step_name::<R>(version, step), answer.as_ref().ok_or("closed"));
+        answer
+    }
+
+    /// Asks until the answer is as wanted, or for [`SETTLE_WAIT`] at most, without noting; gives the last answer.
+    pub fn wait<R: Request<Response: 'static>>(
+        &mut self,
+        version: i16,
+        request: &R,
+        wanted: impl Fn(&R::Response) -> bool,
+    ) -> Option<R::Response> {
         let clock = RealClock::new();
         let until = clock.monotonic() + SETTLE_WAIT;
         loop {
             let answer = self.quietly(version, request);
-            if answer.as_ref().is_some_and(&wanted) || clock.monotonic() > until {
-                self.note(step_name::<R>(version, step), answer.as_ref().ok_or("closed"));
+            if answer.as_ref().is_none_or(&wanted) || clock.monotonic() > until {
                 return answer;
             }
             std::thread::sleep(SETTLE_EVERY);
@@ -134,9 +144,17 @@ impl Observer {
     }
 
     /// The answer to what was sent.
-    pub fn receive<R: Request<Response: 'static>>(&mut self, lane: &mut Lane, step: &str, version: i16) -> Option<R::Response> {
+    pub fn receive<R: Request<Response: 'static>>(
+        &mut self,
+        lane: &mut Lane,
+        step: &str,
+        version: i16,
+    ) -> Option<R::Response> {
         let answer = take(lane).map(|frame| read::<R>(frame, version));
-        self.note(step_name::<R>(version, step), answer.as_ref().map_err(|nothing| *nothing));
+        self.note(
+            step_name::<R>(version, step),
+            answer.as_ref().map_err(|nothing| *nothing),
+        );
         answer.ok()
     }
 
@@ -160,7 +178,10 @@ impl Observer {
         if lane.stream.is_none() {
             lane.stream = TcpStream::connect(("127.0.0.1", self.port)).ok();
         }
-        let sent = lane.stream.as_mut().is_some_and(|stream| stream.write_all(bytes).is_ok());
+        let sent = lane
+            .stream
+            .as_mut()
+            .is_some_and(|stream| stream.write_all(bytes).is_ok());
         if !sent {
             lane.stream = None;
         }
@@ -178,7 +199,11 @@ impl Observer {
         let name = format!("{}: {step}", self.scenario);
         let before = self.steps.entry(name.clone()).or_default();
         *before += 1;
-        let step = if *before == 1 { name } else { format!("{name} ({before})") };
+        let step = if *before == 1 {
+            name
+        } else {
+            format!("{name} ({before})")
+        };
         self.observations.push(Observation { step, fields });
     }
 }
@@ -238,7 +263,11 @@ fn summary(records: &Bytes) -> Bytes {
         match batch {
             Ok((header, bytes)) => {
                 let control = header.is_control();
-                let content = if control { "control".to_owned() } else { format!("{} bytes", bytes.len()) };
+                let content = if control {
+                    "control".to_owned()
+                } else {
+                    format!("{} bytes", bytes.len())
+                };
                 text.push_str(&format!(
                     "({}..{} attributes {} epoch {} sequence {} count {} {content})",
                     header.base_offset,

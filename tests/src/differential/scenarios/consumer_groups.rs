@@ -41,7 +41,10 @@ fn joining(group: &str, member: &str, topics: &[&str]) -> ConsumerGroupHeartbeat
 }
 
 fn owning(group: &str, member: &str, epoch: i32, topic: [u8; 16], partitions: &[i32]) -> ConsumerGroupHeartbeatRequest {
-    let owned = TopicPartitions { topic_id: topic, partitions: partitions.to_vec() };
+    let owned = TopicPartitions {
+        topic_id: topic,
+        partitions: partitions.to_vec(),
+    };
     ConsumerGroupHeartbeatRequest {
         topic_partitions: Some(if partitions.is_empty() { Vec::new() } else { vec![owned] }),
         ..beat(group, member, epoch)
@@ -49,7 +52,10 @@ fn owning(group: &str, member: &str, epoch: i32, topic: [u8; 16], partitions: &[
 }
 
 fn partitions(answer: &ConsumerGroupHeartbeatResponse) -> usize {
-    let assigned = answer.assignment.iter().flat_map(|assignment| &assignment.topic_partitions);
+    let assigned = answer
+        .assignment
+        .iter()
+        .flat_map(|assignment| &assignment.topic_partitions);
     assigned.map(|topic| topic.partitions.len()).sum()
 }
 
@@ -72,35 +78,70 @@ fn wrong(observer: &mut Observer) {
         observer.ask("an unknown member", version, &beat(&group, "nobody", 3));
         observer.ask("an unknown member leaves", version, &beat(&group, "nobody", -1));
         observer.ask("an epoch of -5", version, &beat(&group, "nobody", -5));
-        observer.ask("joining with no subscription", version, &ConsumerGroupHeartbeatRequest {
-            subscribed_topic_names: None,
-            ..joining(&group, member, &[])
-        });
-        observer.ask("joining without a rebalance timeout", version, &ConsumerGroupHeartbeatRequest {
-            rebalance_timeout_ms: -1,
-            ..joining(&group, member, &[TOPIC])
-        });
-        observer.ask("joining with partitions", version, &ConsumerGroupHeartbeatRequest {
-            topic_partitions: Some(vec![TopicPartitions { topic_id: [3; 16], partitions: vec![0] }]),
-            ..joining(&group, member, &[TOPIC])
-        });
-        observer.ask("joining with null partitions", version, &ConsumerGroupHeartbeatRequest {
-            topic_partitions: None,
-            ..joining(&group, member, &[TOPIC])
-        });
-        observer.ask("an unknown assignor", version, &ConsumerGroupHeartbeatRequest {
-            server_assignor: Some("strange".into()),
-            ..joining(&group, member, &[TOPIC])
-        });
-        observer.ask("a blank instance", version, &ConsumerGroupHeartbeatRequest {
-            instance_id: Some(String::new()),
-            ..joining(&group, member, &[TOPIC])
-        });
-        observer.ask("a blank rack", version, &ConsumerGroupHeartbeatRequest {
-            rack_id: Some(String::new()),
-            ..joining(&group, member, &[TOPIC])
-        });
-        observer.ask("leaving for a while without an instance", version, &beat(&group, FIRST, -2));
+        observer.ask(
+            "joining with no subscription",
+            version,
+            &ConsumerGroupHeartbeatRequest {
+                subscribed_topic_names: None,
+                ..joining(&group, member, &[])
+            },
+        );
+        observer.ask(
+            "joining without a rebalance timeout",
+            version,
+            &ConsumerGroupHeartbeatRequest {
+                rebalance_timeout_ms: -1,
+                ..joining(&group, member, &[TOPIC])
+            },
+        );
+        observer.ask(
+            "joining with partitions",
+            version,
+            &ConsumerGroupHeartbeatRequest {
+                topic_partitions: Some(vec![TopicPartitions {
+                    topic_id: [3; 16],
+                    partitions: vec![0],
+                }]),
+                ..joining(&group, member, &[TOPIC])
+            },
+        );
+        observer.ask(
+            "joining with null partitions",
+            version,
+            &ConsumerGroupHeartbeatRequest {
+                topic_partitions: None,
+                ..joining(&group, member, &[TOPIC])
+            },
+        );
+        observer.ask(
+            "an unknown assignor",
+            version,
+            &ConsumerGroupHeartbeatRequest {
+                server_assignor: Some("strange".into()),
+                ..joining(&group, member, &[TOPIC])
+            },
+        );
+        observer.ask(
+            "a blank instance",
+            version,
+            &ConsumerGroupHeartbeatRequest {
+                instance_id: Some(String::new()),
+                ..joining(&group, member, &[TOPIC])
+            },
+        );
+        observer.ask(
+            "a blank rack",
+            version,
+            &ConsumerGroupHeartbeatRequest {
+                rack_id: Some(String::new()),
+                ..joining(&group, member, &[TOPIC])
+            },
+        );
+        observer.ask(
+            "leaving for a while without an instance",
+            version,
+            &beat(&group, FIRST, -2),
+        );
         let strangers = ConsumerGroupDescribeRequest {
             group_ids: vec!["never-seen".into(), String::new()],
             ..Default::default()
@@ -108,19 +149,33 @@ fn wrong(observer: &mut Observer) {
         observer.ask("unknown and nameless", version, &strangers);
         observer.ask("none", version, &ConsumerGroupDescribeRequest::default());
     }
-    observer.ask("joining without a member id", 1, &joining("wrong-consumer-1", "", &[TOPIC]));
+    observer.ask(
+        "joining without a member id",
+        1,
+        &joining("wrong-consumer-1", "", &[TOPIC]),
+    );
 }
 
 /// Joins and waits for the assignment.
-fn settled(observer: &mut Observer, step: &str, group: &str, member: &str, wanted: usize) -> ConsumerGroupHeartbeatResponse {
-    let first = observer.ask(step, 1, &joining(group, member, &[TOPIC])).unwrap_or_default();
+fn settled(
+    observer: &mut Observer,
+    step: &str,
+    group: &str,
+    member: &str,
+    wanted: usize,
+) -> ConsumerGroupHeartbeatResponse {
+    let first = observer
+        .ask(step, 1, &joining(group, member, &[TOPIC]))
+        .unwrap_or_default();
     let mut answer = first;
     for _ in 0..500 {
         if partitions(&answer) == wanted {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
-        let next = observer.quietly(1, &beat(group, member, answer.member_epoch)).unwrap_or_default();
+        let next = observer
+            .quietly(1, &beat(group, member, answer.member_epoch))
+            .unwrap_or_default();
         if next.error_code != 0 {
             return next;
         }
@@ -139,18 +194,31 @@ fn alone(observer: &mut Observer, topic: [u8; 16]) {
     observer.ask("nothing new", 1, &beat(group, FIRST, epoch));
     observer.ask("an epoch behind", 1, &beat(group, FIRST, epoch - 1));
     observer.ask("an epoch ahead", 1, &beat(group, FIRST, epoch + 1));
-    observer.ask("another assignor", 1, &ConsumerGroupHeartbeatRequest {
-        server_assignor: Some("range".into()),
-        ..beat(group, FIRST, epoch)
-    });
-    let described = ConsumerGroupDescribeRequest { group_ids: vec![group.into()], include_authorized_operations: true };
+    observer.ask(
+        "another assignor",
+        1,
+        &ConsumerGroupHeartbeatRequest {
+            server_assignor: Some("range".into()),
+            ..beat(group, FIRST, epoch)
+        },
+    );
+    let described = ConsumerGroupDescribeRequest {
+        group_ids: vec![group.into()],
+        include_authorized_operations: true,
+    };
     for version in 0..=1 {
         observer.ask("a group of one", version, &described);
     }
-    let classic = DescribeGroupsRequest { groups: vec![group.into()], ..Default::default() };
+    let classic = DescribeGroupsRequest {
+        groups: vec![group.into()],
+        ..Default::default()
+    };
     observer.ask("a consumer group the classic way", 5, &classic);
     observer.ask("a consumer group the classic way", 6, &classic);
-    let listed = ListGroupsRequest { types_filter: vec!["consumer".into()], ..Default::default() };
+    let listed = ListGroupsRequest {
+        types_filter: vec!["consumer".into()],
+        ..Default::default()
+    };
     observer.ask("consumer groups", 5, &listed);
     let commit = |epoch: i32, member: &str| OffsetCommitRequest {
         group_id: group.into(),
@@ -159,12 +227,19 @@ fn alone(observer: &mut Observer, topic: [u8; 16]) {
         retention_time_ms: -1,
         topics: vec![OffsetCommitRequestTopic {
             name: TOPIC.into(),
-            partitions: vec![OffsetCommitRequestPartition { committed_offset: 2, committed_leader_epoch: -1, ..Default::default() }],
+            partitions: vec![OffsetCommitRequestPartition {
+                committed_offset: 2,
+                committed_leader_epoch: -1,
+                ..Default::default()
+            }],
             ..Default::default()
         }],
         ..Default::default()
     };
-    let latest = observer.quietly(1, &beat(group, FIRST, epoch)).unwrap_or_default().member_epoch;
+    let latest = observer
+        .quietly(1, &beat(group, FIRST, epoch))
+        .unwrap_or_default()
+        .member_epoch;
     let epoch = if latest > 0 { latest } else { epoch };
     for version in [8, 9] {
         observer.ask("by the member", version, &commit(epoch, FIRST));
@@ -187,29 +262,53 @@ fn alone(observer: &mut Observer, topic: [u8; 16]) {
         observer.ask_if_it_fits("an epoch behind", version, &fetch(Some(FIRST), epoch - 1));
         observer.ask_if_it_fits("past the members", version, &fetch(None, -1));
     }
-    observer.ask("of a subscribed topic", 0, &OffsetDeleteRequest {
-        group_id: group.into(),
-        topics: vec![OffsetDeleteRequestTopic {
-            name: TOPIC.into(),
-            partitions: vec![OffsetDeleteRequestPartition { partition_index: 0 }],
-        }],
-    });
-    observer.ask("with a member", 2, &DeleteGroupsRequest { groups_names: vec![group.into()] });
+    observer.ask(
+        "of a subscribed topic",
+        0,
+        &OffsetDeleteRequest {
+            group_id: group.into(),
+            topics: vec![OffsetDeleteRequestTopic {
+                name: TOPIC.into(),
+                partitions: vec![OffsetDeleteRequestPartition { partition_index: 0 }],
+            }],
+        },
+    );
+    observer.ask(
+        "with a member",
+        2,
+        &DeleteGroupsRequest {
+            groups_names: vec![group.into()],
+        },
+    );
     observer.ask("leaving", 1, &beat(group, FIRST, -1));
     observer.ask("leaving again", 1, &beat(group, FIRST, -1));
     observer.ask("after the last left", 1, &described);
-    observer.ask("an empty consumer group", 2, &DeleteGroupsRequest { groups_names: vec![group.into()] });
+    observer.ask(
+        "an empty consumer group",
+        2,
+        &DeleteGroupsRequest {
+            groups_names: vec![group.into()],
+        },
+    );
 }
 
 fn two(observer: &mut Observer, topic: [u8; 16]) {
     let group = "two-consumers";
     let first = settled(observer, "the first", group, FIRST, 4);
-    observer.ask("the first owns all", 1, &owning(group, FIRST, first.member_epoch, topic, &[0, 1, 2, 3]));
-    let second = observer.ask("the second joins", 1, &joining(group, SECOND, &[TOPIC])).unwrap_or_default();
+    observer.ask(
+        "the first owns all",
+        1,
+        &owning(group, FIRST, first.member_epoch, topic, &[0, 1, 2, 3]),
+    );
+    let second = observer
+        .ask("the second joins", 1, &joining(group, SECOND, &[TOPIC]))
+        .unwrap_or_default();
     // The first is told to give two up, at the latest when the assignor's interval is over.
     let mut told = ConsumerGroupHeartbeatResponse::default();
     for _ in 0..500 {
-        told = observer.quietly(1, &beat(group, FIRST, first.member_epoch)).unwrap_or_default();
+        told = observer
+            .quietly(1, &beat(group, FIRST, first.member_epoch))
+            .unwrap_or_default();
         if told.assignment.is_some() {
             break;
         }
@@ -217,7 +316,11 @@ fn two(observer: &mut Observer, topic: [u8; 16]) {
     }
     observer.note_lines(
         "the first is told",
-        [("partitions".to_owned(), partitions(&told).to_string()), ("error".to_owned(), told.error_code.to_string())].into_iter(),
+        [
+            ("partitions".to_owned(), partitions(&told).to_string()),
+            ("error".to_owned(), told.error_code.to_string()),
+        ]
+        .into_iter(),
     );
     let kept: Vec<i32> = told
         .assignment
@@ -225,8 +328,16 @@ fn two(observer: &mut Observer, topic: [u8; 16]) {
         .flat_map(|assignment| &assignment.topic_partitions)
         .flat_map(|topic| topic.partitions.clone())
         .collect();
-    observer.ask("the second before the first gave up", 1, &beat(group, SECOND, second.member_epoch));
-    let gave = observer.ask("the first gave up", 1, &owning(group, FIRST, told.member_epoch, topic, &kept));
+    observer.ask(
+        "the second before the first gave up",
+        1,
+        &beat(group, SECOND, second.member_epoch),
+    );
+    let gave = observer.ask(
+        "the first gave up",
+        1,
+        &owning(group, FIRST, told.member_epoch, topic, &kept),
+    );
     let mut given = ConsumerGroupHeartbeatResponse::default();
     let mut epoch = second.member_epoch;
     for _ in 0..500 {
@@ -237,8 +348,18 @@ fn two(observer: &mut Observer, topic: [u8; 16]) {
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    observer.note_lines("the second is given", [("partitions".to_owned(), partitions(&given).to_string())].into_iter());
-    observer.ask("two of them", 1, &ConsumerGroupDescribeRequest { group_ids: vec![group.into()], ..Default::default() });
+    observer.note_lines(
+        "the second is given",
+        [("partitions".to_owned(), partitions(&given).to_string())].into_iter(),
+    );
+    observer.ask(
+        "two of them",
+        1,
+        &ConsumerGroupDescribeRequest {
+            group_ids: vec![group.into()],
+            ..Default::default()
+        },
+    );
     observer.ask("the second leaves", 1, &beat(group, SECOND, -1));
     let epoch = gave.map_or(told.member_epoch, |answer| answer.member_epoch);
     let mut back = ConsumerGroupHeartbeatResponse::default();
@@ -251,7 +372,10 @@ fn two(observer: &mut Observer, topic: [u8; 16]) {
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    observer.note_lines("the first has all again", [("partitions".to_owned(), partitions(&back).to_string())].into_iter());
+    observer.note_lines(
+        "the first has all again",
+        [("partitions".to_owned(), partitions(&back).to_string())].into_iter(),
+    );
     observer.ask("the first leaves", 1, &beat(group, FIRST, -1));
 }
 
@@ -261,11 +385,17 @@ fn fixed(observer: &mut Observer, topic: [u8; 16]) {
         instance_id: Some("one".into()),
         ..request
     };
-    let first = observer.ask("with an instance", 1, &with(joining(group, FIRST, &[TOPIC]))).unwrap_or_default();
+    let first = observer
+        .ask("with an instance", 1, &with(joining(group, FIRST, &[TOPIC])))
+        .unwrap_or_default();
     observer.ask("its twin", 1, &with(joining(group, SECOND, &[TOPIC])));
     observer.ask("gone for a while", 1, &with(beat(group, FIRST, -2)));
     observer.ask("its twin takes over", 1, &with(joining(group, SECOND, &[TOPIC])));
-    observer.ask("the first once more", 1, &with(owning(group, FIRST, first.member_epoch, topic, &[])));
+    observer.ask(
+        "the first once more",
+        1,
+        &with(owning(group, FIRST, first.member_epoch, topic, &[])),
+    );
     observer.ask("the twin leaves for good", 1, &with(beat(group, SECOND, -1)));
 }
 
@@ -290,14 +420,27 @@ fn borders(observer: &mut Observer) {
         session_timeout_ms: 30_000,
         rebalance_timeout_ms: 30_000,
         protocol_type: protocol.into(),
-        protocols: vec![JoinGroupRequestProtocol { name: "range".into(), metadata: Bytes::from_static(metadata) }],
+        protocols: vec![JoinGroupRequestProtocol {
+            name: "range".into(),
+            metadata: Bytes::from_static(metadata),
+        }],
         ..Default::default()
     };
     observer.ask("of another kind into a consumer group", 9, &classic("connect", b"x"));
     observer.ask("with metadata that is none", 9, &classic("consumer", b"x"));
     observer.ask("the consumer member leaves", 1, &beat(group, FIRST, -1));
-    let stands = JoinGroupRequest { group_id: "border-connect".into(), ..classic("connect", b"x") };
+    let stands = JoinGroupRequest {
+        group_id: "border-connect".into(),
+        ..classic("connect", b"x")
+    };
     let asked = observer.ask("a connect group", 9, &stands).unwrap_or_default();
-    observer.ask("a connect group, with the id", 9, &JoinGroupRequest { member_id: asked.member_id, ..stands });
+    observer.ask(
+        "a connect group, with the id",
+        9,
+        &JoinGroupRequest {
+            member_id: asked.member_id,
+            ..stands
+        },
+    );
     observer.ask("into a connect group", 1, &joining("border-connect", FIRST, &[TOPIC]));
 }

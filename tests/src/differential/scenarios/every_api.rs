@@ -7,7 +7,11 @@ use wire::{Message, Request, frame};
 use crate::differential::Observer;
 
 /// Empty requests of these act on the broker itself, or on all there is.
-const SKIPPED: &[&str] = &["UnregisterBrokerRequest", "AddRaftVoterRequest", "RemoveRaftVoterRequest"];
+const SKIPPED: &[&str] = &[
+    "UnregisterBrokerRequest",
+    "AddRaftVoterRequest",
+    "RemoveRaftVoterRequest",
+];
 
 pub(super) fn play(observer: &mut Observer) {
     macro_rules! each {
@@ -87,8 +91,14 @@ pub(super) fn play(observer: &mut Observer) {
         alter_share_group_offsets_request::AlterShareGroupOffsetsRequest,
         delete_share_group_offsets_request::DeleteShareGroupOffsetsRequest,
     );
-    observer.ask_raw("a key that does not exist", &framed(&[0, 93, 0, 0, 0, 0, 0, 7, 255, 255]));
-    observer.ask_raw("a controller's key", &framed(&[0, 62, 0, 4, 0, 0, 0, 7, 255, 255, 0, 0]));
+    observer.ask_raw(
+        "a key that does not exist",
+        &framed(&[0, 93, 0, 0, 0, 0, 0, 7, 255, 255]),
+    );
+    observer.ask_raw(
+        "a controller's key",
+        &framed(&[0, 62, 0, 4, 0, 0, 0, 7, 255, 255, 0, 0]),
+    );
     observer.ask_raw("a negative key", &framed(&[255, 255, 0, 0, 0, 0, 0, 7, 255, 255]));
     observer.ask_raw("a frame of size zero", &0_i32.to_be_bytes());
     observer.ask_raw("a frame of size -1", &(-1_i32).to_be_bytes());
@@ -102,8 +112,7 @@ fn framed(body: &[u8]) -> Vec<u8> {
     [&(body.len() as i32).to_be_bytes()[..], body].concat()
 }
 
-fn every_version<R: Request<Response: 'static>>(observer: &mut Observer)
-{
+fn every_version<R: Request<Response: 'static>>(observer: &mut Observer) {
     if SKIPPED.contains(&R::NAME) {
         return;
     }
@@ -114,7 +123,9 @@ fn every_version<R: Request<Response: 'static>>(observer: &mut Observer)
     }
     let name = R::NAME.trim_end_matches("Request");
     for version in R::VERSION_MIN..=R::VERSION_MAX {
-        let Ok(chunks) = frame::request(7, None, &empty, version) else { continue };
+        let Ok(chunks) = frame::request(7, None, &empty, version) else {
+            continue;
+        };
         let whole = chunks.concat();
         let body = &whole[4..];
         // The version after the last: a body nobody can read.

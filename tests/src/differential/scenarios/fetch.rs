@@ -35,7 +35,7 @@ fn from(version: i16, topic: (&str, [u8; 16]), partition: i32, offset: i64) -> F
 pub(super) fn play(observer: &mut Observer) {
     let topic = ("fetched", create(observer, "fetched", 2, &[]));
     for count in [3, 1, 5] {
-        observer.quietly(9, &to_partition(9, topic, 0, Some(batch(count))));
+        fill(observer, topic, &batch(count));
     }
     let stranger = ("nobody-knows", [3; 16]);
     for version in 4..=18 {
@@ -63,7 +63,11 @@ pub(super) fn play(observer: &mut Observer) {
         observer.ask("committed only", version, &committed);
         committed.isolation_level = 2;
         observer.ask("isolation level two", version, &committed);
-        for (step, epoch) in [("leader epoch zero", 0), ("leader epoch five", 5), ("leader epoch -2", -2)] {
+        for (step, epoch) in [
+            ("leader epoch zero", 0),
+            ("leader epoch five", 5),
+            ("leader epoch -2", -2),
+        ] {
             let mut request = from(version, topic, 0, 0);
             request.topics[0].partitions[0].current_leader_epoch = epoch;
             observer.ask_if_it_fits(step, version, &request);
@@ -85,8 +89,15 @@ pub(super) fn play(observer: &mut Observer) {
 
 fn sessions(observer: &mut Observer, topic: (&str, [u8; 16])) {
     for version in [7, 12, 13, 18] {
-        let open = |epoch: i32, id: i32| FetchRequest { session_id: id, session_epoch: epoch, ..from(version, topic, 0, 0) };
-        let rest = |epoch: i32, id: i32| FetchRequest { topics: Vec::new(), ..open(epoch, id) };
+        let open = |epoch: i32, id: i32| FetchRequest {
+            session_id: id,
+            session_epoch: epoch,
+            ..from(version, topic, 0, 0)
+        };
+        let rest = |epoch: i32, id: i32| FetchRequest {
+            topics: Vec::new(),
+            ..open(epoch, id)
+        };
         let answer = observer.ask("opens a session", version, &open(0, 0));
         let id = answer.map_or(0, |answer| answer.session_id);
         observer.ask("the session, unchanged", version, &rest(1, id));
@@ -95,14 +106,20 @@ fn sessions(observer: &mut Observer, topic: (&str, [u8; 16])) {
         observer.ask("the session, next", version, &rest(2, id));
         let mut forget = rest(3, id);
         forget.forgotten_topics_data = vec![ForgottenTopic {
-            topic: if version >= 13 { String::new() } else { topic.0.to_owned() },
+            topic: if version >= 13 {
+                String::new()
+            } else {
+                topic.0.to_owned()
+            },
             topic_id: if version >= 13 { topic.1 } else { [0; 16] },
             partitions: vec![0],
         }];
         observer.ask("the session, all forgotten", version, &forget);
         observer.ask("the session, once more", version, &rest(4, id));
         observer.ask("a session nobody has", version, &rest(1, 123_456));
-        let closing = observer.ask("opens another", version, &open(0, 0)).map_or(0, |answer| answer.session_id);
+        let closing = observer
+            .ask("opens another", version, &open(0, 0))
+            .map_or(0, |answer| answer.session_id);
         observer.ask("closes it", version, &rest(-1, closing));
         observer.ask("after it was closed", version, &rest(1, closing));
         observer.ask("an empty full fetch", version, &rest(0, 0));
@@ -114,7 +131,10 @@ fn after_deleted_records(observer: &mut Observer, topic: (&str, [u8; 16])) {
     let delete = |name: &str, partition_index: i32, offset: i64| DeleteRecordsRequest {
         topics: vec![DeleteRecordsTopic {
             name: name.to_owned(),
-            partitions: vec![DeleteRecordsPartition { partition_index, offset }],
+            partitions: vec![DeleteRecordsPartition {
+                partition_index,
+                offset,
+            }],
         }],
         timeout_ms: 10_000,
     };
@@ -123,7 +143,11 @@ fn after_deleted_records(observer: &mut Observer, topic: (&str, [u8; 16])) {
         observer.ask("before minus one", version, &delete("fetched", 0, -2));
         observer.ask("of an unknown topic", version, &delete("nobody-knows", 0, 0));
         observer.ask("of a partition too many", version, &delete("fetched", 7, 0));
-        observer.ask("up to within a batch", version, &delete("fetched", 0, 4 + i64::from(version)));
+        observer.ask(
+            "up to within a batch",
+            version,
+            &delete("fetched", 0, 4 + i64::from(version)),
+        );
         observer.ask("up to less", version, &delete("fetched", 0, 1));
     }
     observer.ask("below the new start", 12, &from(12, topic, 0, 2));
@@ -137,12 +161,16 @@ fn after_deleted_records(observer: &mut Observer, topic: (&str, [u8; 16])) {
 
 fn epochs(observer: &mut Observer) {
     let topic = ("epochs", create(observer, "epochs", 1, &[]));
-    observer.quietly(9, &to_partition(9, topic, 0, Some(batch(4))));
+    fill(observer, topic, &batch(4));
     let ask = |name: &str, partition: i32, current: i32, epoch: i32| OffsetForLeaderEpochRequest {
         replica_id: -1,
         topics: vec![OffsetForLeaderTopic {
             topic: name.to_owned(),
-            partitions: vec![OffsetForLeaderPartition { partition, current_leader_epoch: current, leader_epoch: epoch }],
+            partitions: vec![OffsetForLeaderPartition {
+                partition,
+                current_leader_epoch: current,
+                leader_epoch: epoch,
+            }],
         }],
     };
     for version in 2..=4 {

@@ -13,6 +13,10 @@ mod transactions;
 
 use bytes::Bytes;
 use wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use wire::messages::delete_groups_request::DeleteGroupsRequest;
+use wire::messages::delete_topics_request::DeleteTopicsRequest;
+use wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use wire::messages::init_producer_id_request::InitProducerIdRequest;
 use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use wire::{BatchBuilder, Compression, NewRecord};
@@ -39,10 +43,73 @@ const SCENARIOS: &[Scenario] = &[
 
 /// Plays every scenario, or those whose name contains `only`.
 pub fn play(observer: &mut Observer, only: &str) {
+    warm_up(observer);
     for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| name.contains(only)) {
         observer.begin(name);
         scenario(observer);
     }
+}
+
+/// A fresh Kafka makes its internal topics and hands out its first producer ids when first asked: ask until it has, so
+/// that no answer depends on how quick it was.
+fn warm_up(observer: &mut Observer) {
+    let group = FindCoordinatorRequest {
+        coordinator_keys: vec!["warm-up".into()],
+        ..Default::default()
+    };
+    let transaction = FindCoordinatorRequest {
+        key_type: 1,
+        ..group.clone()
+    };
+    let producer = |transactional_id: Option<&str>| InitProducerIdRequest {
+        transactional_id: transactional_id.map(str::to_owned),
+        transaction_timeout_ms: 60_000,
+        producer_id: -1,
+        producer_epoch: -1,
+        ..Default::default()
+    };
+    for request in [group, transaction] {
+        observer.wait(4, &request, |answer| {
+            answer.coordinators.iter().all(|found| found.error_code == 0)
+        });
+    }
+    for request in [producer(None), producer(Some("warm-up"))] {
+        observer.wait(4, &request, |answer| answer.error_code == 0);
+    }
+    create(observer, "warm-up", 1, &[]);
+    let commit = offsets::commit(9, "warm-up", ("warm-up", [0; 16]), 1);
+    observer.wait(9, &commit, |answer| {
+        answer
+            .topics
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .all(|partition| partition.error_code == 0)
+    });
+    observer.wait(
+        2,
+        &DeleteGroupsRequest {
+            groups_names: vec!["warm-up".into()],
+        },
+        |answer| answer.results.iter().all(|deleted| deleted.error_code == 0),
+    );
+    let topics = DeleteTopicsRequest {
+        topic_names: vec!["warm-up".into()],
+        timeout_ms: 10_000,
+        ..Default::default()
+    };
+    observer.quietly(5, &topics);
+}
+
+/// Appends records that later steps read.
+fn fill(observer: &mut Observer, topic: (&str, [u8; 16]), records: &Bytes) {
+    let request = to_partition(9, topic, 0, Some(records.clone()));
+    observer.wait(9, &request, |answer| {
+        answer
+            .responses
+            .iter()
+            .flat_map(|topic| &topic.partition_responses)
+            .all(|partition| partition.error_code == 0)
+    });
 }
 
 fn new_topic(name: &str, partitions: i32, configs: &[(&str, &str)]) -> CreatableTopic {
@@ -61,7 +128,14 @@ fn new_topic(name: &str, partitions: i32, configs: &[(&str, &str)]) -> Creatable
 
 /// Makes a topic that keeps records however old they are, and waits until it can be used; gives its id.
 fn create(observer: &mut Observer, name: &str, partitions: i32, configs: &[(&str, &str)]) -> [u8; 16] {
-    let configs = [&[("retention.ms", "-1"), ("message.timestamp.after.max.ms", "9223372036854775807")], configs].concat();
+    let configs = [
+        &[
+            ("retention.ms", "-1"),
+            ("message.timestamp.after.max.ms", "9223372036854775807"),
+        ],
+        configs,
+    ]
+    .concat();
     let request = CreateTopicsRequest {
         topics: vec![new_topic(name, partitions, &configs)],
         timeout_ms: 10_000,
@@ -80,7 +154,10 @@ fn create(observer: &mut Observer, name: &str, partitions: i32, configs: &[(&str
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    panic!("topic `{name}` does not come up: {made:?}\n{:?}", observer.quietly(12, &metadata));
+    panic!(
+        "topic `{name}` does not come up: {made:?}\n{:?}",
+        observer.quietly(12, &metadata)
+    );
 }
 
 fn metadata_of(name: &str) -> MetadataRequest {
@@ -101,7 +178,10 @@ fn batch(count: usize) -> Bytes {
 }
 
 fn batch_of((id, epoch, sequence): Sequence, count: usize) -> Bytes {
-    batch_from(BatchBuilder::new(Compression::None).producer(id, epoch, sequence), count)
+    batch_from(
+        BatchBuilder::new(Compression::None).producer(id, epoch, sequence),
+        count,
+    )
 }
 
 fn transactional_batch((id, epoch, sequence): Sequence, count: usize) -> Bytes {

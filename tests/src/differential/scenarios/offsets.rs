@@ -16,13 +16,17 @@ pub(super) fn play(observer: &mut Observer) {
 fn listing(observer: &mut Observer) {
     let topic = ("listed", create(observer, "listed", 2, &[]));
     for count in [2, 3] {
-        observer.quietly(9, &to_partition(9, topic, 0, Some(batch(count))));
+        fill(observer, topic, &batch(count));
     }
     let ask = |name: &str, partition_index: i32, timestamp: i64, epoch: i32| ListOffsetsRequest {
         replica_id: -1,
         topics: vec![ListOffsetsTopic {
             name: name.to_owned(),
-            partitions: vec![ListOffsetsPartition { partition_index, current_leader_epoch: epoch, timestamp }],
+            partitions: vec![ListOffsetsPartition {
+                partition_index,
+                current_leader_epoch: epoch,
+                timestamp,
+            }],
         }],
         ..Default::default()
     };
@@ -60,7 +64,7 @@ fn listing(observer: &mut Observer) {
     }
 }
 
-fn commit(version: i16, group: &str, topic: (&str, [u8; 16]), offset: i64) -> OffsetCommitRequest {
+pub(super) fn commit(version: i16, group: &str, topic: (&str, [u8; 16]), offset: i64) -> OffsetCommitRequest {
     let by_id = version >= 10;
     OffsetCommitRequest {
         group_id: group.to_owned(),
@@ -85,7 +89,10 @@ fn committed(version: i16, group: &str, topic: Option<(&str, [u8; 16])>) -> Offs
         return OffsetFetchRequest {
             group_id: group.to_owned(),
             topics: topic.map(|(name, _)| {
-                vec![OffsetFetchRequestTopic { name: name.to_owned(), partition_indexes: vec![0, 1, 9] }]
+                vec![OffsetFetchRequestTopic {
+                    name: name.to_owned(),
+                    partition_indexes: vec![0, 1, 9],
+                }]
             }),
             ..Default::default()
         };
@@ -112,10 +119,6 @@ fn committed(version: i16, group: &str, topic: Option<(&str, [u8; 16])>) -> Offs
 fn committing(observer: &mut Observer) {
     let topic = ("committed", create(observer, "committed", 2, &[]));
     let stranger = ("nobody-knows", [3; 16]);
-    // The offsets topic of a fresh broker comes up in its own time.
-    observer.settle("the first commit", 9, &commit(9, "warm-up", topic, 1), |answer| {
-        answer.topics.iter().flat_map(|topic| &topic.partitions).all(|partition| partition.error_code == 0)
-    });
     for version in 2..=10 {
         let group = format!("standalone-{version}");
         observer.ask("one", version, &commit(version, &group, topic, 5));
@@ -139,11 +142,27 @@ fn committing(observer: &mut Observer) {
         observer.ask("with an empty group", version, &commit(version, "", topic, 6));
     }
     for version in 1..=10 {
-        observer.ask("what was committed", version, &committed(version, "standalone-9", Some(topic)));
-        observer.ask("of an unknown group", version, &committed(version, "never-seen", Some(topic)));
-        observer.ask("of an unknown topic", version, &committed(version, "standalone-9", Some(stranger)));
+        observer.ask(
+            "what was committed",
+            version,
+            &committed(version, "standalone-9", Some(topic)),
+        );
+        observer.ask(
+            "of an unknown group",
+            version,
+            &committed(version, "never-seen", Some(topic)),
+        );
+        observer.ask(
+            "of an unknown topic",
+            version,
+            &committed(version, "standalone-9", Some(stranger)),
+        );
         observer.ask_if_it_fits("everything", version, &committed(version, "standalone-9", None));
-        observer.ask_if_it_fits("everything of an unknown group", version, &committed(version, "never-seen", None));
+        observer.ask_if_it_fits(
+            "everything of an unknown group",
+            version,
+            &committed(version, "never-seen", None),
+        );
         let mut stable = committed(version, "standalone-9", Some(topic));
         stable.require_stable = true;
         observer.ask_if_it_fits("stable only", version, &stable);
@@ -161,7 +180,9 @@ fn committing(observer: &mut Observer) {
     observer.ask("of an unknown group", 0, &delete("never-seen", "committed", 0));
     observer.ask("of an empty group id", 0, &delete("", "committed", 0));
     for version in 0..=2 {
-        let groups = |names: &[&str]| DeleteGroupsRequest { groups_names: names.iter().map(|&name| name.to_owned()).collect() };
+        let groups = |names: &[&str]| DeleteGroupsRequest {
+            groups_names: names.iter().map(|&name| name.to_owned()).collect(),
+        };
         let name = format!("standalone-{}", version + 2);
         observer.ask("one and a stranger", version, &groups(&[&name, "never-seen"]));
         observer.ask("one again", version, &groups(&[&name]));

@@ -17,10 +17,22 @@ pub(super) fn play(observer: &mut Observer) {
     let topic = ("produce", create(observer, "produce", 2, &[]));
     for version in 3..=13 {
         observer.ask("one batch", version, &to_partition(version, topic, 0, Some(batch(3))));
-        observer.ask("no records", version, &to_partition(version, topic, 0, Some(Bytes::new())));
-        observer.ask("a partition too many", version, &to_partition(version, topic, 9, Some(batch(1))));
+        observer.ask(
+            "no records",
+            version,
+            &to_partition(version, topic, 0, Some(Bytes::new())),
+        );
+        observer.ask(
+            "a partition too many",
+            version,
+            &to_partition(version, topic, 9, Some(batch(1))),
+        );
         let stranger = ("nobody-knows", [3; 16]);
-        observer.ask("an unknown topic", version, &to_partition(version, stranger, 0, Some(batch(1))));
+        observer.ask(
+            "an unknown topic",
+            version,
+            &to_partition(version, stranger, 0, Some(batch(1))),
+        );
         let mut acks = to_partition(version, topic, 0, Some(batch(1)));
         acks.acks = 2;
         observer.ask("acks two", version, &acks);
@@ -32,10 +44,19 @@ pub(super) fn play(observer: &mut Observer) {
             observer.ask(step, version, &to_partition(version, topic, 1, Some(records)));
         }
     }
-    for codec in [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
+    for codec in [
+        Compression::Gzip,
+        Compression::Snappy,
+        Compression::Lz4,
+        Compression::Zstd,
+    ] {
         for version in [3, 6, 7, 10] {
             let records = batch_from(BatchBuilder::new(codec), 5);
-            observer.ask(&format!("{codec:?}"), version, &to_partition(version, topic, 0, Some(records)));
+            observer.ask(
+                &format!("{codec:?}"),
+                version,
+                &to_partition(version, topic, 0, Some(records)),
+            );
         }
     }
     several(observer, topic);
@@ -54,10 +75,14 @@ fn spoiled() -> Vec<(&'static str, Bytes)> {
         }
         Bytes::from(bytes)
     };
-    let number = |at: usize, value: i32| move |bytes: &mut Vec<u8>| bytes[at..at + 4].copy_from_slice(&value.to_be_bytes());
+    let number =
+        |at: usize, value: i32| move |bytes: &mut Vec<u8>| bytes[at..at + 4].copy_from_slice(&value.to_be_bytes());
     vec![
         ("a wrong checksum", spoil(&|bytes| bytes[CRC_AT] ^= 1, false)),
-        ("a bit flipped in a record", spoil(&|bytes| *bytes.last_mut().expect("not empty") ^= 1, false)),
+        (
+            "a bit flipped in a record",
+            spoil(&|bytes| *bytes.last_mut().expect("not empty") ^= 1, false),
+        ),
         ("magic one", spoil(&|bytes| bytes[MAGIC_AT] = 1, false)),
         ("magic three", spoil(&|bytes| bytes[MAGIC_AT] = 3, true)),
         ("a count too high", spoil(&number(COUNT_AT, 4), true)),
@@ -83,17 +108,29 @@ fn spoiled() -> Vec<(&'static str, Bytes)> {
 fn several(observer: &mut Observer, topic: (&str, [u8; 16])) {
     let mut request = to_partition(9, topic, 0, Some(batch(1)));
     let data = &mut request.topic_data[0].partition_data;
-    data.push(PartitionProduceData { index: 1, records: Some(batch(2)) });
-    data.push(PartitionProduceData { index: 5, records: Some(batch(2)) });
+    data.push(PartitionProduceData {
+        index: 1,
+        records: Some(batch(2)),
+    });
+    data.push(PartitionProduceData {
+        index: 5,
+        records: Some(batch(2)),
+    });
     observer.ask("three partitions", 9, &request);
     request.topic_data.push(TopicProduceData {
         name: "nobody-knows".into(),
-        partition_data: vec![PartitionProduceData { index: 0, records: Some(batch(1)) }],
+        partition_data: vec![PartitionProduceData {
+            index: 0,
+            records: Some(batch(1)),
+        }],
         ..Default::default()
     });
     observer.ask("two topics, one unknown", 9, &request);
     let mut wrong = to_partition(9, topic, 0, Some(batch(1)));
-    wrong.topic_data[0].partition_data.push(PartitionProduceData { index: 1, records: Some(spoiled()[0].1.clone()) });
+    wrong.topic_data[0].partition_data.push(PartitionProduceData {
+        index: 1,
+        records: Some(spoiled()[0].1.clone()),
+    });
     observer.ask("one good, one spoiled", 9, &wrong);
     let mut transactional = to_partition(9, topic, 0, Some(batch(1)));
     transactional.transactional_id = Some("nobody-began-this".into());
@@ -108,12 +145,16 @@ fn several(observer: &mut Observer, topic: (&str, [u8; 16])) {
 
 fn idempotent(observer: &mut Observer) {
     let topic = ("sequences", create(observer, "sequences", 1, &[]));
-    let answer = observer.ask("for idempotence", 4, &InitProducerIdRequest {
-        transaction_timeout_ms: 60_000,
-        producer_id: -1,
-        producer_epoch: -1,
-        ..Default::default()
-    });
+    let answer = observer.ask(
+        "for idempotence",
+        4,
+        &InitProducerIdRequest {
+            transaction_timeout_ms: 60_000,
+            producer_id: -1,
+            producer_epoch: -1,
+            ..Default::default()
+        },
+    );
     let id = answer.map_or(-1, |answer| answer.producer_id);
     let mut say = |step: &str, sequence: Sequence, count: usize| {
         let request = to_partition(9, topic, 0, Some(batch_of(sequence, count)));
@@ -155,7 +196,11 @@ fn idempotent(observer: &mut Observer) {
         observer.ask_if_it_fits("without anything", version, &init(None, 60_000, -1, -1));
         observer.ask_if_it_fits("with an empty id", version, &init(Some(""), 60_000, -1, -1));
         observer.ask_if_it_fits("with timeout zero", version, &init(Some("timeout"), 0, -1, -1));
-        observer.ask_if_it_fits("with a timeout of an hour", version, &init(Some("timeout"), 3_600_000, -1, -1));
+        observer.ask_if_it_fits(
+            "with a timeout of an hour",
+            version,
+            &init(Some("timeout"), 3_600_000, -1, -1),
+        );
         observer.ask_if_it_fits("with an id of its own", version, &init(None, 60_000, 12, 3));
     }
 }
@@ -168,19 +213,33 @@ fn settings(observer: &mut Observer) {
         ("compacted", "cleanup.policy", "compact", keyless()),
         ("append-time", "message.timestamp.type", "LogAppendTime", batch(2)),
         ("recompressed", "compression.type", "gzip", batch(9)),
-        ("uncompressed", "compression.type", "uncompressed", batch_from(BatchBuilder::new(Compression::Lz4), 9)),
+        (
+            "uncompressed",
+            "compression.type",
+            "uncompressed",
+            batch_from(BatchBuilder::new(Compression::Lz4), 9),
+        ),
     ];
     for (name, setting, value, records) in limits {
         let id = create(observer, name, 1, &[(setting, value)]);
         for version in [7, 8, 9, 13] {
-            observer.ask(&format!("to {name}"), version, &to_partition(version, (name, id), 0, Some(records.clone())));
+            observer.ask(
+                &format!("to {name}"),
+                version,
+                &to_partition(version, (name, id), 0, Some(records.clone())),
+            );
         }
         let keyed = to_partition(9, (name, id), 0, Some(batch(1)));
         observer.ask(&format!("to {name}, one keyed record"), 9, &keyed);
     }
     let id = create(observer, "too-new", 1, &[("message.timestamp.after.max.ms", "1000")]);
     let mut builder = BatchBuilder::new(Compression::None);
-    builder.push(NewRecord { timestamp: 4_000_000_000_000, key: Some(b"k"), value: None, headers: &[] });
+    builder.push(NewRecord {
+        timestamp: 4_000_000_000_000,
+        key: Some(b"k"),
+        value: None,
+        headers: &[],
+    });
     let future = builder.build().expect("a batch of one record");
     observer.ask("to too-new", 9, &to_partition(9, ("too-new", id), 0, Some(future)));
 }
@@ -188,7 +247,12 @@ fn settings(observer: &mut Observer) {
 fn keyless() -> Bytes {
     let mut builder = BatchBuilder::new(Compression::None);
     for key in [Some(&b"k"[..]), None] {
-        builder.push(NewRecord { timestamp: TIME, key, value: Some(b"v"), headers: &[] });
+        builder.push(NewRecord {
+            timestamp: TIME,
+            key,
+            value: Some(b"v"),
+            headers: &[],
+        });
     }
     builder.build().expect("a batch of two records")
 }

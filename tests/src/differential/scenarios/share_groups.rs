@@ -10,7 +10,7 @@ use wire::messages::share_fetch_request as fetch;
 use wire::messages::share_group_describe_request::ShareGroupDescribeRequest;
 use wire::messages::share_group_heartbeat_request::ShareGroupHeartbeatRequest;
 
-use super::{batch, create, to_partition};
+use super::{batch, create, fill};
 use crate::differential::Observer;
 
 const TOPIC: &str = "shared";
@@ -41,7 +41,10 @@ fn take(member: &str, epoch: i32, topic: Option<[u8; 16]>) -> fetch::ShareFetchR
         topics: topic
             .map(|topic_id| fetch::FetchTopic {
                 topic_id,
-                partitions: vec![fetch::FetchPartition { partition_index: 0, ..Default::default() }],
+                partitions: vec![fetch::FetchPartition {
+                    partition_index: 0,
+                    ..Default::default()
+                }],
             })
             .into_iter()
             .collect(),
@@ -49,7 +52,14 @@ fn take(member: &str, epoch: i32, topic: Option<[u8; 16]>) -> fetch::ShareFetchR
     }
 }
 
-fn settle(member: &str, epoch: i32, topic: [u8; 16], first: i64, last: i64, kinds: &[i8]) -> acknowledge::ShareAcknowledgeRequest {
+fn settle(
+    member: &str,
+    epoch: i32,
+    topic: [u8; 16],
+    first: i64,
+    last: i64,
+    kinds: &[i8],
+) -> acknowledge::ShareAcknowledgeRequest {
     acknowledge::ShareAcknowledgeRequest {
         group_id: Some(GROUP.into()),
         member_id: Some(member.to_owned()),
@@ -73,10 +83,8 @@ pub(super) fn play(observer: &mut Observer) {
     let topic = create(observer, TOPIC, 1, &[]);
     membership(observer);
     from_the_start(observer);
-    for version in [9] {
-        for _ in 0..2 {
-            observer.quietly(version, &to_partition(version, (TOPIC, topic), 0, Some(batch(5))));
-        }
+    for _ in 0..2 {
+        fill(observer, (TOPIC, topic), &batch(5));
     }
     observer.ask("the first joins", 1, &beat(GROUP, FIRST, 0, Some(&[TOPIC])));
     sessions(observer, topic);
@@ -92,12 +100,19 @@ fn membership(observer: &mut Observer) {
     observer.ask("an unknown member leaves", 1, &beat("share-wrong", "nobody", -1, None));
     observer.ask("an epoch of -2", 1, &beat("share-wrong", FIRST, -2, None));
     let group = "share-alone";
-    let answer = observer.ask("alone", 1, &beat(group, FIRST, 0, Some(&[TOPIC]))).unwrap_or_default();
+    let answer = observer
+        .ask("alone", 1, &beat(group, FIRST, 0, Some(&[TOPIC])))
+        .unwrap_or_default();
     let mut epoch = answer.member_epoch;
     for _ in 0..300 {
-        let next = observer.quietly(1, &beat(group, FIRST, epoch, None)).unwrap_or_default();
+        let next = observer
+            .quietly(1, &beat(group, FIRST, epoch, None))
+            .unwrap_or_default();
         epoch = next.member_epoch.max(epoch);
-        if next.assignment.is_some_and(|assignment| !assignment.topic_partitions.is_empty()) {
+        if next
+            .assignment
+            .is_some_and(|assignment| !assignment.topic_partitions.is_empty())
+        {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
@@ -146,18 +161,27 @@ fn acknowledging(observer: &mut Observer, topic: [u8; 16]) {
     // The group's start offset is set when the partition is first asked for.
     let mut epoch = 0;
     for _ in 0..300 {
-        let answer = observer.quietly(1, &take(FIRST, epoch, (epoch == 0).then_some(topic))).unwrap_or_default();
+        let answer = observer
+            .quietly(1, &take(FIRST, epoch, (epoch == 0).then_some(topic)))
+            .unwrap_or_default();
         if answer.error_code != 0 {
             break;
         }
         epoch += 1;
-        let acquired = answer.responses.iter().flat_map(|topic| &topic.partitions).any(|found| !found.acquired_records.is_empty());
+        let acquired = answer
+            .responses
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .any(|found| !found.acquired_records.is_empty());
         if acquired {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    observer.note_lines("the first acquired", [("opened".to_owned(), (epoch > 0).to_string())].into_iter());
+    observer.note_lines(
+        "the first acquired",
+        [("opened".to_owned(), (epoch > 0).to_string())].into_iter(),
+    );
     let steps: &[(&str, i64, i64, &[i8])] = &[
         ("accept two", 0, 1, &[1]),
         ("accept them again", 0, 1, &[1]),
@@ -208,28 +232,40 @@ fn offsets(observer: &mut Observer) {
             topics: topics.map(|topics| {
                 topics
                     .iter()
-                    .map(|&topic| DescribeShareGroupOffsetsRequestTopic { topic_name: topic.to_owned(), partitions: vec![0, 7] })
+                    .map(|&topic| DescribeShareGroupOffsetsRequestTopic {
+                        topic_name: topic.to_owned(),
+                        partitions: vec![0, 7],
+                    })
                     .collect()
             }),
         }],
     };
     for version in 0..=1 {
         observer.ask("of an unknown group", version, &describe("never-seen", None));
-        observer.ask("of an unknown topic", version, &describe(GROUP, Some(&["nobody-knows"])));
+        observer.ask(
+            "of an unknown topic",
+            version,
+            &describe(GROUP, Some(&["nobody-knows"])),
+        );
         observer.ask("of none", version, &DescribeShareGroupOffsetsRequest::default());
     }
     let alter = |group: &str, topic: &str, offset: i64| AlterShareGroupOffsetsRequest {
         group_id: group.to_owned(),
         topics: vec![AlterShareGroupOffsetsRequestTopic {
             topic_name: topic.to_owned(),
-            partitions: vec![AlterShareGroupOffsetsRequestPartition { partition_index: 0, start_offset: offset }],
+            partitions: vec![AlterShareGroupOffsetsRequestPartition {
+                partition_index: 0,
+                start_offset: offset,
+            }],
         }],
     };
     observer.ask("of a group with a member", 0, &alter(GROUP, TOPIC, 1));
     observer.ask("of an unknown group", 0, &alter("never-seen", TOPIC, 1));
     let delete = |group: &str, topic: &str| DeleteShareGroupOffsetsRequest {
         group_id: group.to_owned(),
-        topics: vec![DeleteShareGroupOffsetsRequestTopic { topic_name: topic.to_owned() }],
+        topics: vec![DeleteShareGroupOffsetsRequestTopic {
+            topic_name: topic.to_owned(),
+        }],
     };
     observer.ask("of a group with a member", 0, &delete(GROUP, TOPIC));
     observer.ask("of an unknown group", 0, &delete("never-seen", TOPIC));

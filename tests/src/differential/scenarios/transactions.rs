@@ -26,8 +26,7 @@ struct Producer {
 }
 
 impl Producer {
-    fn init(version: i16, id: &'static str) -> InitProducerIdRequest {
-        let _ = version;
+    fn init(id: &'static str) -> InitProducerIdRequest {
         InitProducerIdRequest {
             transactional_id: Some(id.to_owned()),
             transaction_timeout_ms: 60_000,
@@ -40,9 +39,13 @@ impl Producer {
     /// Begins and waits for a coordinator that is still loading.
     fn begin(observer: &mut Observer, step: &str, version: i16, id: &'static str) -> Producer {
         let answer = observer
-            .settle(step, version, &Producer::init(version, id), |answer| answer.error_code == 0)
+            .settle(step, version, &Producer::init(id), |answer| answer.error_code == 0)
             .unwrap_or_default();
-        Producer { id, producer_id: answer.producer_id, epoch: answer.producer_epoch }
+        Producer {
+            id,
+            producer_id: answer.producer_id,
+            epoch: answer.producer_epoch,
+        }
     }
 
     fn add(&self, version: i16, topics: &[(&str, i32)]) -> AddPartitionsToTxnRequest {
@@ -118,7 +121,11 @@ impl Producer {
     }
 
     fn with_epoch(&self, epoch: i16) -> Producer {
-        Producer { id: self.id, producer_id: self.producer_id, epoch }
+        Producer {
+            id: self.id,
+            producer_id: self.producer_id,
+            epoch,
+        }
     }
 }
 
@@ -151,7 +158,11 @@ fn latest(isolation_level: i8) -> list::ListOffsetsRequest {
         isolation_level,
         topics: vec![list::ListOffsetsTopic {
             name: TOPIC.to_owned(),
-            partitions: vec![list::ListOffsetsPartition { partition_index: 0, current_leader_epoch: -1, timestamp: -1 }],
+            partitions: vec![list::ListOffsetsPartition {
+                partition_index: 0,
+                current_leader_epoch: -1,
+                timestamp: -1,
+            }],
         }],
         ..Default::default()
     }
@@ -182,21 +193,30 @@ pub(super) fn play(observer: &mut Observer) {
     });
     first_generation(observer, topic);
     second_generation(observer, topic);
-    offsets(observer, topic);
+    offsets(observer);
     fencing(observer, topic);
     markers(observer, topic);
     described(observer, topic);
 }
 
 fn coordinator(id: &str) -> FindCoordinatorRequest {
-    FindCoordinatorRequest { key_type: 1, coordinator_keys: vec![id.to_owned()], ..Default::default() }
+    FindCoordinatorRequest {
+        key_type: 1,
+        coordinator_keys: vec![id.to_owned()],
+        ..Default::default()
+    }
 }
 
 fn ended(observer: &mut Observer, id: &'static str) {
-    let request = DescribeTransactionsRequest { transactional_ids: vec![id.to_owned()] };
+    let request = DescribeTransactionsRequest {
+        transactional_ids: vec![id.to_owned()],
+    };
     for _ in 0..500 {
         let answer = observer.quietly(0, &request).unwrap_or_default();
-        let busy = answer.transaction_states.iter().any(|state| state.transaction_state.starts_with("Prepare"));
+        let busy = answer
+            .transaction_states
+            .iter()
+            .any(|state| state.transaction_state.starts_with("Prepare"));
         if !busy {
             return;
         }
@@ -211,13 +231,33 @@ fn first_generation(observer: &mut Observer, topic: (&str, [u8; 16])) {
     observer.ask("before it was added", 9, &first.produce(9, topic, 0, 0));
     observer.ask("before it was added, abortable", 11, &first.produce(11, topic, 0, 0));
     for version in 0..=3 {
-        observer.ask("one unknown", version, &first.add(version, &[(TOPIC, 0), ("nobody-knows", 0)]));
+        observer.ask(
+            "one unknown",
+            version,
+            &first.add(version, &[(TOPIC, 0), ("nobody-knows", 0)]),
+        );
         observer.ask("a partition too many", version, &first.add(version, &[(TOPIC, 44)]));
-        let foreign = Producer { id: "never-begun", producer_id: first.producer_id, epoch: 0 };
+        let foreign = Producer {
+            id: "never-begun",
+            producer_id: first.producer_id,
+            epoch: 0,
+        };
         observer.ask("of an id never begun", version, &foreign.add(version, &[(TOPIC, 0)]));
-        let other = Producer { id: first.id, producer_id: first.producer_id + 1_000, epoch: first.epoch };
-        observer.ask("with another producer's id", version, &other.add(version, &[(TOPIC, 0)]));
-        observer.ask("with a later epoch", version, &first.with_epoch(9).add(version, &[(TOPIC, 0)]));
+        let other = Producer {
+            id: first.id,
+            producer_id: first.producer_id + 1_000,
+            epoch: first.epoch,
+        };
+        observer.ask(
+            "with another producer's id",
+            version,
+            &other.add(version, &[(TOPIC, 0)]),
+        );
+        observer.ask(
+            "with a later epoch",
+            version,
+            &first.with_epoch(9).add(version, &[(TOPIC, 0)]),
+        );
         observer.ask("one", version, &first.add(version, &[(TOPIC, 0)]));
         observer.ask("it again", version, &first.add(version, &[(TOPIC, 0)]));
     }
@@ -233,14 +273,36 @@ fn first_generation(observer: &mut Observer, topic: (&str, [u8; 16])) {
     observer.ask("latest committed, while open", 7, &latest(1));
     observer.ask("latest, while open", 7, &latest(0));
     observer.ask("with a wrong epoch", 1, &first.with_epoch(7).end(true));
-    observer.ask("of a wrong producer", 1, &Producer { id: first.id, producer_id: 99, epoch: 0 }.end(true));
-    observer.ask("of an unknown id", 1, &Producer { id: "never-begun", producer_id: 99, epoch: 0 }.end(true));
+    observer.ask(
+        "of a wrong producer",
+        1,
+        &Producer {
+            id: first.id,
+            producer_id: 99,
+            epoch: 0,
+        }
+        .end(true),
+    );
+    observer.ask(
+        "of an unknown id",
+        1,
+        &Producer {
+            id: "never-begun",
+            producer_id: 99,
+            epoch: 0,
+        }
+        .end(true),
+    );
     observer.ask("commit", 1, &first.end(true));
     ended(observer, "first");
     observer.ask("commit again", 1, &first.end(true));
     observer.ask("abort after the commit", 1, &first.end(false));
     observer.settle("after the commit", 11, &read(0, 1), |answer| {
-        answer.responses.iter().flat_map(|topic| &topic.partitions).all(|found| found.last_stable_offset == 2)
+        answer
+            .responses
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .all(|found| found.last_stable_offset == 2)
     });
     observer.ask("second transaction", 3, &first.add(3, &[(TOPIC, 0)]));
     observer.ask("its record", 9, &first.produce(9, topic, 0, 1));
@@ -249,32 +311,52 @@ fn first_generation(observer: &mut Observer, topic: (&str, [u8; 16])) {
     observer.ask("abort again", 1, &first.end(false));
     observer.ask("commit after the abort", 1, &first.end(true));
     observer.settle("after the abort, committed", 11, &read(0, 1), |answer| {
-        answer.responses.iter().flat_map(|topic| &topic.partitions).all(|found| found.last_stable_offset == 4)
+        answer
+            .responses
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .all(|found| found.last_stable_offset == 4)
     });
     observer.ask("after the abort, uncommitted", 11, &read(0, 0));
     observer.ask("added and nothing written", 3, &first.add(3, &[(TOPIC, 3)]));
     observer.ask("commit of what was only added", 1, &first.end(true));
     ended(observer, "first");
     observer.settle("of what was only added", 11, &read(3, 1), |answer| {
-        answer.responses.iter().flat_map(|topic| &topic.partitions).all(|found| found.high_watermark == 1)
+        answer
+            .responses
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .all(|found| found.high_watermark == 1)
     });
 }
 
 fn second_generation(observer: &mut Observer, topic: (&str, [u8; 16])) {
     let mut second = Producer::begin(observer, "second", 5, "second");
     observer.ask("commit of nothing", 5, &second.end(true));
-    let answer = observer.ask("abort of nothing", 5, &second.end(false)).unwrap_or_default();
+    let answer = observer
+        .ask("abort of nothing", 5, &second.end(false))
+        .unwrap_or_default();
     if answer.error_code == 0 {
-        second = Producer { id: "second", producer_id: answer.producer_id, epoch: answer.producer_epoch };
+        second = Producer {
+            id: "second",
+            producer_id: answer.producer_id,
+            epoch: answer.producer_epoch,
+        };
     }
     observer.ask("the first record of the second", 12, &second.produce(12, topic, 1, 0));
     observer.ask("by id", 13, &second.produce(13, topic, 2, 0));
     observer.ask("open in the second, committed", 11, &read(1, 1));
-    let bumped = observer.ask("commit of the second", 5, &second.end(true)).unwrap_or_default();
+    let bumped = observer
+        .ask("commit of the second", 5, &second.end(true))
+        .unwrap_or_default();
     ended(observer, "second");
     observer.ask("commit repeated with the old epoch", 5, &second.end(true));
     observer.ask("abort repeated with the old epoch", 5, &second.end(false));
-    let next = Producer { id: "second", producer_id: bumped.producer_id, epoch: bumped.producer_epoch };
+    let next = Producer {
+        id: "second",
+        producer_id: bumped.producer_id,
+        epoch: bumped.producer_epoch,
+    };
     observer.ask("a record with the old epoch", 12, &second.produce(12, topic, 1, 1));
     observer.ask("a record with the new epoch", 12, &next.produce(12, topic, 1, 0));
     observer.ask("old commit into the new transaction", 5, &second.end(true));
@@ -283,13 +365,24 @@ fn second_generation(observer: &mut Observer, topic: (&str, [u8; 16])) {
     ended(observer, "second");
     observer.ask("abort of the new one again", 5, &next.end(false));
     observer.settle("both transactions", 11, &read(1, 1), |answer| {
-        answer.responses.iter().flat_map(|topic| &topic.partitions).all(|found| found.last_stable_offset == 4)
+        answer
+            .responses
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .all(|found| found.last_stable_offset == 4)
     });
 }
 
-fn offsets(observer: &mut Observer, topic: (&str, [u8; 16])) {
+fn offsets(observer: &mut Observer) {
     for version in 0..=5 {
-        let id: &'static str = ["offsets-0", "offsets-1", "offsets-2", "offsets-3", "offsets-4", "offsets-5"][version as usize];
+        let id: &'static str = [
+            "offsets-0",
+            "offsets-1",
+            "offsets-2",
+            "offsets-3",
+            "offsets-4",
+            "offsets-5",
+        ][version as usize];
         let producer = Producer::begin(observer, id, 4, id);
         let end = if version >= 5 { 5 } else { 3 };
         observer.ask("before the group was added", version, &producer.offsets(id, 7));
@@ -313,14 +406,13 @@ fn offsets(observer: &mut Observer, topic: (&str, [u8; 16])) {
             answer.groups.iter().all(|group| group.error_code == 0)
         });
     }
-    let _ = topic;
 }
 
 fn fencing(observer: &mut Observer, topic: (&str, [u8; 16])) {
     let old = Producer::begin(observer, "fenced", 4, "fenced");
     observer.ask("its partition", 3, &old.add(3, &[(TOPIC, 0)]));
     observer.ask("its record", 9, &old.produce(9, topic, 0, 0));
-    observer.ask("while a transaction is open", 4, &Producer::init(4, "fenced"));
+    observer.ask("while a transaction is open", 4, &Producer::init("fenced"));
     let new = Producer::begin(observer, "after it was fenced", 4, "fenced");
     for version in 0..=3 {
         observer.ask("by the fenced one", version, &old.add(version, &[(TOPIC, 0)]));
@@ -340,13 +432,17 @@ fn fencing(observer: &mut Observer, topic: (&str, [u8; 16])) {
     let with = |producer_id: i64, producer_epoch: i16| InitProducerIdRequest {
         producer_id,
         producer_epoch,
-        ..Producer::init(4, "fenced")
+        ..Producer::init("fenced")
     };
     observer.ask("with the fenced epoch", 4, &with(old.producer_id, old.epoch));
     observer.ask("with the present epoch", 4, &with(new.producer_id, new.epoch));
     observer.ask("with a later epoch", 4, &with(new.producer_id, new.epoch + 9));
     observer.ask("with a foreign producer id", 4, &with(new.producer_id + 500, 0));
-    let foreign = InitProducerIdRequest { producer_id: 70_000, producer_epoch: 5, ..Producer::init(4, "foreign") };
+    let foreign = InitProducerIdRequest {
+        producer_id: 70_000,
+        producer_epoch: 5,
+        ..Producer::init("foreign")
+    };
     observer.ask("never used, with a foreign producer id", 4, &foreign);
 }
 
@@ -359,7 +455,10 @@ fn markers(observer: &mut Observer, topic: (&str, [u8; 16])) {
             producer_id: hanging.producer_id,
             producer_epoch: epoch,
             transaction_result: false,
-            topics: vec![WritableTxnMarkerTopic { name: name.to_owned(), partition_indexes: vec![partition] }],
+            topics: vec![WritableTxnMarkerTopic {
+                name: name.to_owned(),
+                partition_indexes: vec![partition],
+            }],
             coordinator_epoch,
             ..Default::default()
         }],
@@ -380,23 +479,47 @@ fn described(observer: &mut Observer, topic: (&str, [u8; 16])) {
     observer.ask("committed and unknown", 0, &describe(&["first", "never-begun", ""]));
     observer.ask("none", 0, &describe(&[]));
     for version in 0..=2 {
-        let all = ListTransactionsRequest { duration_filter: -1, ..Default::default() };
+        let all = ListTransactionsRequest {
+            duration_filter: -1,
+            ..Default::default()
+        };
         observer.ask("all", version, &all);
-        let ongoing = ListTransactionsRequest { state_filters: vec!["Ongoing".into()], ..all.clone() };
+        let ongoing = ListTransactionsRequest {
+            state_filters: vec!["Ongoing".into()],
+            ..all.clone()
+        };
         observer.ask("ongoing", version, &ongoing);
-        let strange = ListTransactionsRequest { state_filters: vec!["Strange".into()], ..all.clone() };
+        let strange = ListTransactionsRequest {
+            state_filters: vec!["Strange".into()],
+            ..all.clone()
+        };
         observer.ask("in a strange state", version, &strange);
-        let of = ListTransactionsRequest { producer_id_filters: vec![shown.producer_id], ..all.clone() };
+        let of = ListTransactionsRequest {
+            producer_id_filters: vec![shown.producer_id],
+            ..all.clone()
+        };
         observer.ask("of a producer", version, &of);
-        let long = ListTransactionsRequest { duration_filter: 3_600_000, ..all.clone() };
+        let long = ListTransactionsRequest {
+            duration_filter: 3_600_000,
+            ..all.clone()
+        };
         observer.ask_if_it_fits("of an hour", version, &long);
-        let pattern = ListTransactionsRequest { transactional_id_pattern: Some("off.*-[12]".into()), ..all.clone() };
+        let pattern = ListTransactionsRequest {
+            transactional_id_pattern: Some("off.*-[12]".into()),
+            ..all.clone()
+        };
         observer.ask_if_it_fits("by pattern", version, &pattern);
-        let bad = ListTransactionsRequest { transactional_id_pattern: Some("(".into()), ..all };
+        let bad = ListTransactionsRequest {
+            transactional_id_pattern: Some("(".into()),
+            ..all
+        };
         observer.ask_if_it_fits("by a bad pattern", version, &bad);
     }
     let ask = |name: &str, partitions: &[i32]| producers::DescribeProducersRequest {
-        topics: vec![producers::TopicRequest { name: name.to_owned(), partition_indexes: partitions.to_vec() }],
+        topics: vec![producers::TopicRequest {
+            name: name.to_owned(),
+            partition_indexes: partitions.to_vec(),
+        }],
     };
     observer.ask("of a partition", 0, &ask(TOPIC, &[3]));
     observer.ask("of strangers", 0, &ask("nobody-knows", &[0]));
