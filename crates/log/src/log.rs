@@ -1,5 +1,6 @@
 //! The handle everybody holds: commits, reads, tables, watches.
 
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -12,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::api::*;
+use crate::intake::headers;
 use crate::partition::{Partition, View, epoch_of};
 use crate::recover;
 use crate::segment::{Given, Reading, Segment};
@@ -198,6 +200,7 @@ impl Log {
             records: Bytes::new(),
             bounds,
             next_offset,
+            aborted: Vec::new(),
         };
         for (segment, end) in segments {
             let reading = Reading {
@@ -213,6 +216,7 @@ impl Log {
                         records,
                         bounds,
                         next_offset,
+                        aborted: Vec::new(),
                     });
                 }
                 Given::TooLarge => return Ok(nothing(offset)),
@@ -221,6 +225,80 @@ impl Log {
         }
         // The rest up to the high watermark is a gap.
         Ok(nothing(bounds.high_watermark))
+    }
+
+    /// As [`Log::read`], but only what is decided: up to the last stable offset, with the aborted transactions that
+    /// overlap the records given.
+    pub fn read_committed(
+        &self,
+        partition: PartitionId,
+        offset: Offset,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Result<ReadResult, ReadError> {
+        let bounds = self.bounds(partition).ok_or(ReadError::UnknownPartition)?;
+        if (bounds.last_stable..=bounds.high_watermark).contains(&offset) {
+            return Ok(ReadResult {
+                records: Bytes::new(),
+                bounds,
+                next_offset: offset,
+                aborted: Vec::new(),
+            });
+        }
+        let mut result = self.read(partition, offset, bytes_max, at_least_one)?;
+        // By the bounds of before: what has been decided since waits for the next read.
+        result.bounds = bounds;
+        if result.next_offset > bounds.last_stable {
+            let decided = headers(&result.records).take_while(|header| header.base_offset < bounds.last_stable);
+            let bytes = decided.map(|header| header.size_bytes()).sum();
+            result.records.truncate(bytes);
+            result.next_offset = bounds.last_stable;
+        }
+        if !result.records.is_empty() {
+            result.aborted = self.aborted_in(partition, offset..result.next_offset)?;
+        }
+        Ok(result)
+    }
+
+    /// The aborted transactions that overlap `range`, all of which is decided.
+    fn aborted_in(&self, partition: PartitionId, range: Range<Offset>) -> Result<Vec<AbortedTransaction>, ReadError> {
+        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
+        let segments = from_segment(&partition.view.read(), range.start);
+        let mut found = Vec::new();
+        for (segment, end) in segments {
+            if segment.aborted_count() == 0 {
+                continue;
+            }
+            let reading = Reading {
+                files: &self.shared().files,
+                partition: partition.id,
+                end,
+                epochs: &[],
+            };
+            let list = segment
+                .aborted(&reading)
+                .map_err(|error| ReadError::Io(Arc::new(error)))?;
+            let list = list.unwrap_or_default();
+            let overlapping = list
+                .iter()
+                .filter(|aborted| aborted.last_offset >= range.start && aborted.first_offset < range.end);
+            found.extend(overlapping.map(|aborted| AbortedTransaction {
+                producer_id: aborted.producer_id,
+                first_offset: aborted.first_offset,
+            }));
+            if list.iter().any(|aborted| aborted.last_stable >= range.end) {
+                break;
+            }
+        }
+        found.sort_unstable_by_key(|aborted| aborted.first_offset);
+        Ok(found)
+    }
+
+    /// Sets when the partition's segments are closed, from the next append on. Kept in memory only.
+    pub fn set_segment_limits(&self, partition: PartitionId, limits: SegmentLimits) {
+        if let Some(head) = self.shared().intake.lock().heads.get_mut(&partition) {
+            head.limits = Some(limits);
+        }
     }
 
     pub fn bounds(&self, partition: PartitionId) -> Option<Bounds> {
@@ -312,8 +390,8 @@ impl Log {
         )
     }
 
-    /// Sorted by producer id.
-    pub fn producer_state(&self, partition: PartitionId) -> Vec<ProducerInfo> {
+    /// What the partition knows of its producers, sorted by producer id.
+    pub fn producers(&self, partition: PartitionId) -> Vec<ProducerInfo> {
         let intake = self.shared().intake.lock();
         intake
             .heads

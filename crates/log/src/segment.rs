@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 use wire::batch::{HEADER_BYTES, check_crc};
 use wire::{BatchHeader, RecordLimits};
 
+use crate::aborted::{Aborted, AbortedList};
 use crate::api::{FoundByTime, PartitionId, ReadError};
-use crate::files::{FileKey, FileKind, Files};
+use crate::files::{FileKey, FileKind, Files, SegmentId};
 use crate::index::{Entry, Index, Stale};
-use crate::partition::{EpochStart, epoch_of};
+use crate::partition::{EpochStart, SegmentMeta, epoch_of};
 use crate::scan::Scanner;
 
 /// Places where readers stopped last: the next read begins there without a search.
@@ -23,11 +24,13 @@ const HINTS: usize = 4;
 /// A file of batches, from its base offset to the next segment's.
 pub(crate) struct Segment {
     pub(crate) base: Offset,
+    version: u32,
     /// What readers may see; batches are whole up to here.
     bytes: AtomicU64,
     max_timestamp: AtomicI64,
     hints: Mutex<[(Offset, u64); HINTS]>,
     index: Mutex<Index>,
+    aborted: Mutex<AbortedList>,
 }
 
 /// Everything a read needs besides the segment.
@@ -65,7 +68,7 @@ impl Reading<'_> {
     fn file(&self, segment: &Segment, kind: FileKind) -> io::Result<Arc<dyn DiskFile>> {
         self.files.existing(FileKey {
             partition: self.partition,
-            base: segment.base,
+            segment: segment.id(),
             kind,
         })
     }
@@ -76,18 +79,27 @@ impl Segment {
     pub(crate) fn fresh(base: Offset) -> Segment {
         Segment {
             index: Mutex::new(Index::fresh()),
-            ..Segment::known(base, 0, TimestampMs::MIN)
+            ..Segment::known(&SegmentMeta::fresh(base), AbortedList::default())
         }
     }
 
-    /// A segment of an earlier process.
-    pub(crate) fn known(base: Offset, bytes: u64, max_timestamp: TimestampMs) -> Segment {
+    /// A segment of an earlier process, or what compaction made.
+    pub(crate) fn known(meta: &SegmentMeta, aborted: AbortedList) -> Segment {
         Segment {
-            base,
-            bytes: AtomicU64::new(bytes),
-            max_timestamp: AtomicI64::new(max_timestamp),
+            base: meta.base,
+            version: meta.version,
+            bytes: AtomicU64::new(meta.bytes),
+            max_timestamp: AtomicI64::new(meta.max_timestamp),
             hints: Mutex::new([(-1, 0); HINTS]),
             index: Mutex::default(),
+            aborted: Mutex::new(aborted),
+        }
+    }
+
+    pub(crate) fn id(&self) -> SegmentId {
+        SegmentId {
+            base: self.base,
+            version: self.version,
         }
     }
 
@@ -140,6 +152,27 @@ impl Segment {
             let flushed = self.flush(&mut index, reading, true);
             self.shrug_off(&mut index, flushed);
         }
+        drop(index);
+        self.aborted
+            .lock()
+            .put_away(reading.files, reading.partition, self.id());
+    }
+
+    /// Transactions were aborted by markers that stand here.
+    pub(crate) fn note_aborted(&self, aborted: &[Aborted]) {
+        if !aborted.is_empty() {
+            self.aborted.lock().extend(aborted);
+        }
+    }
+
+    /// The transactions that markers in this segment abort; `None` if what was kept of them does not hold.
+    pub(crate) fn aborted(&self, reading: &Reading<'_>) -> io::Result<Option<Vec<Aborted>>> {
+        self.aborted.lock().get(reading.files, reading.partition, self.id())
+    }
+
+    /// How many transactions markers in this segment abort.
+    pub(crate) fn aborted_count(&self) -> usize {
+        self.aborted.lock().count()
     }
 
     /// Writes what waits in memory, so that the next process need not walk the segment for it.
@@ -162,7 +195,7 @@ impl Segment {
     fn flush(&self, index: &mut Index, reading: &Reading<'_>, seal: bool) -> io::Result<()> {
         let key = FileKey {
             partition: reading.partition,
-            base: self.base,
+            segment: self.id(),
             kind: FileKind::Index,
         };
         let (file, _) = reading.files.create(key)?;
