@@ -57,6 +57,7 @@ pub(crate) fn of_append(cause: &CommitCause) -> ErrorCode {
         CommitCause::UnknownPartition(_) => ErrorCode::UnknownTopicOrPartition,
         CommitCause::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
         CommitCause::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+        CommitCause::InvalidTxnState { .. } => ErrorCode::InvalidTxnState,
         CommitCause::InvalidBatch(error) => of_batch(*error),
         CommitCause::TooLarge { .. } => ErrorCode::MessageTooLarge,
         CommitCause::Busy => ErrorCode::RequestTimedOut,
