@@ -4,6 +4,8 @@
 /// Times the scenarios write themselves; all others are the broker's clock.
 const OWN_TIMES: std::ops::Range<i64> = 1_700_000_000_000..1_700_000_100_000;
 const TIMES_FROM: i64 = 1_600_000_000_000;
+/// Topics that only one of the two keeps for itself.
+const INTERNAL: &[&str] = &["__", "_schemas"];
 const UUID_BYTES: usize = 16;
 
 enum Node {
@@ -103,6 +105,9 @@ fn walk(node: &Node, path: &str, out: &mut Vec<(String, String)>) {
             }
             for (at, lines) in rendered.into_iter().enumerate() {
                 let name = key(&lines).unwrap_or_else(|| at.to_string());
+                if INTERNAL.iter().any(|prefix| name.starts_with(prefix)) {
+                    continue;
+                }
                 for (inner, value) in lines {
                     let dot = if inner.is_empty() || inner.starts_with('[') {
                         ""
