@@ -4,14 +4,18 @@
 //! to a file beside it. A checkpoint keeps only their number for each sealed segment, so neither memory nor
 //! checkpoints grow with a partition's age.
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 
 use base::Offset;
 use bytes::BufMut;
+use wire::EndMarker;
 
 use crate::api::PartitionId;
 use crate::codec::Fields;
 use crate::files::{FileKey, FileKind, Files, SegmentId};
+use crate::segment::{Reading, Segment};
 
 /// A segment is sealed when it holds so many: bounds memory and checkpoints of a partition, and what one read takes up.
 pub(crate) const ABORTED_MAX: usize = 4096;
@@ -138,6 +142,86 @@ fn read(files: &Files, partition: PartitionId, segment: SegmentId, count: u32) -
     let mut bytes = vec![0; HEADER_BYTES + count as usize * ENTRY_BYTES + CHECKSUM_BYTES];
     let read = file.read_at(&mut bytes, 0)?;
     Ok(decode_file(&bytes[..read], partition, segment))
+}
+
+/// What is known of a producer while segments are walked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Track {
+    /// Its first batch since its last marker.
+    first_offset: Option<Offset>,
+    marked: bool,
+}
+
+/// Walks the segment for markers, and those before it for the beginnings of what they end. Of a transaction whose
+/// first records are gone the first that is still there counts: it says the same to a reader.
+pub(crate) fn find_again(
+    reading: &Reading<'_>,
+    segment: &Segment,
+    before: &[Arc<Segment>],
+) -> io::Result<Vec<Aborted>> {
+    let mut found = Vec::new();
+    let mut tracks: HashMap<i64, Track> = HashMap::new();
+    // By producer: the entry that ends what may have begun in an earlier segment.
+    let mut unresolved = HashMap::new();
+    segment.for_each(reading, |header, batch| {
+        if !header.is_transactional() {
+            return Ok(());
+        }
+        let track = tracks.entry(header.producer_id).or_default();
+        if !header.is_control() {
+            track.first_offset.get_or_insert(header.base_offset);
+        } else if let Some(marker) = EndMarker::read(batch) {
+            let before = std::mem::replace(
+                track,
+                Track {
+                    first_offset: None,
+                    marked: true,
+                },
+            );
+            if !marker.commit {
+                if !before.marked {
+                    unresolved.insert(header.producer_id, found.len());
+                }
+                found.push(Aborted {
+                    producer_id: header.producer_id,
+                    first_offset: before.first_offset.unwrap_or(header.base_offset),
+                    last_offset: header.last_offset(),
+                    // Not known any more; too low only costs readers a look at later segments.
+                    last_stable: 0,
+                });
+            }
+        }
+        Ok(())
+    })?;
+    for earlier in before.iter().rev() {
+        if unresolved.is_empty() {
+            break;
+        }
+        tracks.clear();
+        earlier.for_each(reading, |header, batch| {
+            if header.is_transactional() && unresolved.contains_key(&header.producer_id) {
+                let track = tracks.entry(header.producer_id).or_default();
+                if !header.is_control() {
+                    track.first_offset.get_or_insert(header.base_offset);
+                } else if EndMarker::read(batch).is_some() {
+                    *track = Track {
+                        first_offset: None,
+                        marked: true,
+                    };
+                }
+            }
+            Ok(())
+        })?;
+        for (producer_id, track) in &tracks {
+            if let (Some(entry), Some(first_offset)) = (unresolved.get(producer_id), track.first_offset) {
+                found[*entry].first_offset = first_offset;
+            }
+            if track.marked {
+                unresolved.remove(producer_id);
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn encode_file(partition: PartitionId, segment: SegmentId, list: &[Aborted]) -> Vec<u8> {

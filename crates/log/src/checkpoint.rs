@@ -53,6 +53,7 @@ pub(crate) fn encode_heads<'a>(
         out.put_u64_le(id.0);
         out.put_i64_le(head.log_start);
         out.put_i64_le(head.log_end);
+        out.put_i64_le(head.cleaned_to);
         out.put_u32_le(head.segments.len() as u32);
         for segment in &head.segments {
             out.put_i64_le(segment.base);
@@ -138,6 +139,9 @@ fn decode_head(fields: &mut Fields<'_>, version: u32) -> Option<(PartitionId, He
     let mut head = Head::new(Arc::new(Partition::empty(id)));
     head.log_start = fields.i64()?;
     head.log_end = fields.i64()?;
+    if version > VERSION_WITHOUT_TRANSACTIONS {
+        head.cleaned_to = fields.i64()?;
+    }
     for _ in 0..fields.u32()? {
         head.segments.push(decode_segment(fields, version)?);
     }

@@ -1,6 +1,5 @@
 //! The handle everybody holds: commits, reads, tables, watches.
 
-use std::ops::Range;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -13,11 +12,12 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::api::*;
-use crate::intake::headers;
-use crate::partition::{Partition, View, epoch_of};
+use crate::partition::{Partition, epoch_of};
 use crate::recover;
-use crate::segment::{Given, Reading, Segment};
+use crate::segment::Segment;
 use crate::shared::{Shared, State};
+
+mod read;
 
 /// The log of one data directory. Clones are the same log; when the last is dropped without [`Log::close`], what was
 /// not durable yet is given up, as if the process had been killed.
@@ -178,122 +178,6 @@ impl Log {
         self.shared().partitions.read().get(&partition).cloned()
     }
 
-    /// Whole batches from the one that contains `offset` on, up to the high watermark and to `bytes_max`, which only
-    /// a first batch may exceed, and only if `at_least_one`. Ends at the end of a segment; `next_offset` goes on.
-    pub fn read(
-        &self,
-        partition: PartitionId,
-        offset: Offset,
-        bytes_max: usize,
-        at_least_one: bool,
-    ) -> Result<ReadResult, ReadError> {
-        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        let (bounds, segments, epochs) = {
-            let view = partition.view.read();
-            let bounds = partition.bounds_of(&view);
-            if offset < bounds.log_start || offset > bounds.high_watermark {
-                return Err(ReadError::OffsetOutOfRange { bounds });
-            }
-            (bounds, from_segment(&view, offset), Arc::clone(&view.epochs))
-        };
-        let nothing = |next_offset| ReadResult {
-            records: Bytes::new(),
-            bounds,
-            next_offset,
-            aborted: Vec::new(),
-        };
-        for (segment, end) in segments {
-            let reading = Reading {
-                files: &self.shared().files,
-                partition: partition.id,
-                end,
-                epochs: &epochs,
-            };
-            let given = segment.read(&reading, offset, bytes_max, at_least_one);
-            match given.map_err(|error| told_now(&partition, offset, error))? {
-                Given::Batches { records, next_offset } => {
-                    return Ok(ReadResult {
-                        records,
-                        bounds,
-                        next_offset,
-                        aborted: Vec::new(),
-                    });
-                }
-                Given::TooLarge => return Ok(nothing(offset)),
-                Given::Nothing => {}
-            }
-        }
-        // The rest up to the high watermark is a gap.
-        Ok(nothing(bounds.high_watermark))
-    }
-
-    /// As [`Log::read`], but only what is decided: up to the last stable offset, with the aborted transactions that
-    /// overlap the records given.
-    pub fn read_committed(
-        &self,
-        partition: PartitionId,
-        offset: Offset,
-        bytes_max: usize,
-        at_least_one: bool,
-    ) -> Result<ReadResult, ReadError> {
-        let bounds = self.bounds(partition).ok_or(ReadError::UnknownPartition)?;
-        if (bounds.last_stable..=bounds.high_watermark).contains(&offset) {
-            return Ok(ReadResult {
-                records: Bytes::new(),
-                bounds,
-                next_offset: offset,
-                aborted: Vec::new(),
-            });
-        }
-        let mut result = self.read(partition, offset, bytes_max, at_least_one)?;
-        // By the bounds of before: what has been decided since waits for the next read.
-        result.bounds = bounds;
-        if result.next_offset > bounds.last_stable {
-            let decided = headers(&result.records).take_while(|header| header.base_offset < bounds.last_stable);
-            let bytes = decided.map(|header| header.size_bytes()).sum();
-            result.records.truncate(bytes);
-            result.next_offset = bounds.last_stable;
-        }
-        if !result.records.is_empty() {
-            result.aborted = self.aborted_in(partition, offset..result.next_offset)?;
-        }
-        Ok(result)
-    }
-
-    /// The aborted transactions that overlap `range`, all of which is decided.
-    fn aborted_in(&self, partition: PartitionId, range: Range<Offset>) -> Result<Vec<AbortedTransaction>, ReadError> {
-        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        let segments = from_segment(&partition.view.read(), range.start);
-        let mut found = Vec::new();
-        for (segment, end) in segments {
-            if segment.aborted_count() == 0 {
-                continue;
-            }
-            let reading = Reading {
-                files: &self.shared().files,
-                partition: partition.id,
-                end,
-                epochs: &[],
-            };
-            let list = segment
-                .aborted(&reading)
-                .map_err(|error| ReadError::Io(Arc::new(error)))?;
-            let list = list.unwrap_or_default();
-            let overlapping = list
-                .iter()
-                .filter(|aborted| aborted.last_offset >= range.start && aborted.first_offset < range.end);
-            found.extend(overlapping.map(|aborted| AbortedTransaction {
-                producer_id: aborted.producer_id,
-                first_offset: aborted.first_offset,
-            }));
-            if list.iter().any(|aborted| aborted.last_stable >= range.end) {
-                break;
-            }
-        }
-        found.sort_unstable_by_key(|aborted| aborted.first_offset);
-        Ok(found)
-    }
-
     /// Sets when the partition's segments are closed, from the next append on. Kept in memory only.
     pub fn set_segment_limits(&self, partition: PartitionId, limits: SegmentLimits) {
         if let Some(head) = self.shared().intake.lock().heads.get_mut(&partition) {
@@ -303,54 +187,6 @@ impl Log {
 
     pub fn bounds(&self, partition: PartitionId) -> Option<Bounds> {
         Some(self.partition(partition)?.bounds())
-    }
-
-    /// The first record at or after `timestamp`.
-    pub fn find_by_time(
-        &self,
-        partition: PartitionId,
-        timestamp: TimestampMs,
-    ) -> Result<Option<FoundByTime>, ReadError> {
-        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        let (log_start, segments, epochs) = {
-            let view = partition.view.read();
-            (
-                view.log_start,
-                from_segment(&view, view.log_start),
-                Arc::clone(&view.epochs),
-            )
-        };
-        for (segment, end) in segments {
-            if segment.max_timestamp() < timestamp {
-                continue;
-            }
-            let reading = Reading {
-                files: &self.shared().files,
-                partition: partition.id,
-                end,
-                epochs: &epochs,
-            };
-            if let Some(found) = segment.find_by_time(&reading, log_start, timestamp)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first of the records with the largest timestamp.
-    pub fn max_timestamp(&self, partition: PartitionId) -> Result<Option<FoundByTime>, ReadError> {
-        let shared = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        let largest = shared
-            .view
-            .read()
-            .segments
-            .iter()
-            .map(|segment| segment.max_timestamp())
-            .max();
-        match largest {
-            Some(timestamp) => self.find_by_time(partition, timestamp),
-            None => Ok(None),
-        }
     }
 
     /// The largest epoch not above `leader_epoch`, and the offset where it ends; `None` for an epoch not reached yet.
@@ -463,36 +299,6 @@ impl Log {
     pub fn scan(&self, table: TableId, prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
         self.shared().tables.read().scan(table, prefix)
     }
-}
-
-/// A read that failed because its segment was removed meanwhile fails for that reason; other damage is made known.
-fn told_now(partition: &Partition, offset: Offset, error: ReadError) -> ReadError {
-    let view = partition.view.read();
-    if view.deleted {
-        return ReadError::UnknownPartition;
-    }
-    if offset < view.log_start {
-        return ReadError::OffsetOutOfRange {
-            bounds: partition.bounds_of(&view),
-        };
-    }
-    tracing::error!(partition = partition.id.0, offset, %error, "a read failed");
-    error
-}
-
-/// The segment that holds `offset` and those after it, each with the end of its offsets.
-fn from_segment(view: &View, offset: Offset) -> Vec<(Arc<Segment>, Offset)> {
-    let first = view
-        .segments
-        .partition_point(|segment| segment.base <= offset)
-        .saturating_sub(1);
-    let ends = view
-        .segments
-        .iter()
-        .skip(first + 1)
-        .map(|segment| segment.base)
-        .chain([view.high_watermark]);
-    view.segments.iter().skip(first).cloned().zip(ends).collect()
 }
 
 /// A commit on its way. A future, or [`Receipt::wait`]; dropping it does not stop the commit.

@@ -68,6 +68,8 @@ pub(crate) struct Head {
     pub(crate) partition: Arc<Partition>,
     pub(crate) log_start: Offset,
     pub(crate) log_end: Offset,
+    /// Compaction has seen to the records before it.
+    pub(crate) cleaned_to: Offset,
     pub(crate) limits: Option<SegmentLimits>,
     pub(crate) segments: Vec<SegmentMeta>,
     pub(crate) epochs: Vec<EpochStart>,
@@ -102,6 +104,7 @@ impl Head {
             partition,
             log_start: 0,
             log_end: 0,
+            cleaned_to: 0,
             limits: None,
             segments: Vec::new(),
             epochs: Vec::new(),

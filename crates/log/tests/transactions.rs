@@ -18,6 +18,9 @@ use wire::{BatchBuilder, Compression, NewRecord};
 const P1: PartitionId = PartitionId(1);
 const COORDINATOR_EPOCH: i32 = 4;
 
+/// Base offsets of batches, and what to pass over among them.
+type Consumed = (Vec<Offset>, Vec<(i64, Offset)>);
+
 struct World {
     disk: SimDisk,
     clock: Arc<ManualClock>,
@@ -98,7 +101,7 @@ impl World {
     }
 
     /// Everything a read-committed consumer gets from `offset` on, by base offsets, and what it is told to pass over.
-    fn committed(&self, mut offset: Offset) -> (Vec<Offset>, Vec<(i64, Offset)>) {
+    fn committed(&self, mut offset: Offset) -> Consumed {
         let (mut offsets, mut aborted) = (Vec::new(), Vec::new());
         loop {
             let read = self.log().read_committed(P1, offset, 200, true).unwrap();
@@ -356,4 +359,77 @@ fn a_follower_learns_transactions_from_the_batches() {
         assert_eq!(world.producer(10).unwrap().open_since, Some(103));
         world.restart(Restart::Killed);
     }
+}
+
+/// A partition of many small segments with transactions across them, stopped in an orderly way; with it what a
+/// consumer gets.
+fn stopped_with_aborted() -> (World, Consumed) {
+    let mut world = World::new(200);
+    for round in 0..24 {
+        let epoch = round as i16;
+        world.data((10 + i64::from(round % 2), epoch), 0);
+        world.append(batch((12, 0), round, false)).unwrap();
+        if round % 5 == 0 {
+            world.data((10 + i64::from(round % 2), epoch), 1);
+        }
+        world.end((10 + i64::from(round % 2), epoch), round % 3 == 0);
+    }
+    let expected = world.committed(0);
+    world.log.take().unwrap().close().unwrap();
+    (world, expected)
+}
+
+#[test]
+fn a_lost_or_damaged_file_of_aborted_transactions_costs_nothing() {
+    let (mut world, expected) = stopped_with_aborted();
+    assert!(expected.1.len() > 10);
+    let is_aborted = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "aborted");
+    let files: Vec<PathBuf> = world.disk.files().into_iter().filter(is_aborted).collect();
+    assert!(files.len() > 5, "{files:?}");
+    let mut change_all = |change: &dyn Fn(&mut Vec<u8>)| {
+        for path in &files {
+            world.disk.damage(path, change).unwrap();
+        }
+        world.open();
+        assert_eq!(world.committed(0), expected);
+        world.log.take().unwrap().close().unwrap();
+    };
+    change_all(&|_| {});
+    change_all(&Vec::clear);
+    change_all(&|bytes| bytes[40] ^= 1);
+    change_all(&|bytes| bytes.truncate(50));
+    change_all(&|bytes| bytes.fill(0));
+}
+
+#[test]
+fn aborted_records_are_never_given_as_committed_even_if_their_marker_is_lost_too() {
+    let (mut world, (offsets, aborted)) = stopped_with_aborted();
+    for path in world.disk.files() {
+        let ending = path.extension().unwrap_or_default().to_owned();
+        world
+            .disk
+            .damage(&path, |bytes| match ending.to_str() {
+                Some("aborted") => bytes.clear(),
+                // The last byte of a segment's last batch: of a marker, in many.
+                Some("log") => *bytes.last_mut().unwrap() ^= 1,
+                _ => {}
+            })
+            .unwrap();
+    }
+    world.open();
+    let (mut given, mut refused) = (0, 0);
+    for offset in offsets {
+        match world.log().read_committed(P1, offset, 1, true) {
+            Ok(read) => {
+                let (header, _) = wire::batches(&read.records).next().unwrap().unwrap();
+                let told = |id: i64| read.aborted.iter().any(|aborted| aborted.producer_id == id);
+                let lost = aborted.contains(&(header.producer_id, header.base_offset)) && !told(header.producer_id);
+                assert!(!lost, "offset {offset} is given as committed");
+                given += 1;
+            }
+            Err(ReadError::Corrupt { .. }) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(given > 0 && refused > 0, "{given} given, {refused} refused");
 }

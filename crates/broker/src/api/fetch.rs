@@ -1,6 +1,6 @@
 //! Fetch: reads batches as they lie in the log, and waits for more without asking again and again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +36,13 @@ struct Found {
 
 impl Found {
     fn failed(want: Want, error: ErrorCode) -> Found {
+        // Kafka says null once it has looked at the partition, and nothing wrong is done by saying the same.
+        let looked_at = matches!(
+            error,
+            ErrorCode::OffsetOutOfRange | ErrorCode::FencedLeaderEpoch | ErrorCode::UnknownLeaderEpoch
+        );
         let data = PartitionData {
+            aborted_transactions: (!looked_at).then(Vec::new),
             partition_index: want.partition,
             error_code: error.code(),
             high_watermark: -1,
@@ -122,16 +128,22 @@ fn is_past(deadline: Instant) -> bool {
 
 fn asked(request: FetchRequest, by_id: bool) -> Asked {
     let mut wants = Vec::new();
+    let mut seen = HashSet::new();
     for topic in request.topics {
         let key = TopicKey::new(by_id, topic.topic, topic.topic_id);
-        wants.extend(topic.partitions.into_iter().map(|partition| Want {
-            topic: key.clone(),
-            partition: partition.partition,
-            offset: partition.fetch_offset,
-            bytes_max: partition.partition_max_bytes,
-            leader_epoch: partition.current_leader_epoch,
-            last_fetched_epoch: partition.last_fetched_epoch,
-        }));
+        for partition in topic.partitions {
+            // Asked for twice, answered once.
+            if seen.insert((key.clone(), partition.partition)) {
+                wants.push(Want {
+                    topic: key.clone(),
+                    partition: partition.partition,
+                    offset: partition.fetch_offset,
+                    bytes_max: partition.partition_max_bytes,
+                    leader_epoch: partition.current_leader_epoch,
+                    last_fetched_epoch: partition.last_fetched_epoch,
+                });
+            }
+        }
     }
     let mut forgotten = Vec::new();
     for topic in request.forgotten_topics_data {

@@ -38,6 +38,7 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ListO
         }
     }
     let committed = request.isolation_level == READ_COMMITTED;
+    let mut told = HashSet::new();
     let mut response = ListOffsetsResponse::default();
     for topic in request.topics {
         let key = TopicKey::Name(topic.name.clone());
@@ -69,7 +70,9 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ListO
                 },
             }
         };
-        let partitions = topic.partitions.into_iter().map(answer).collect();
+        let asked = topic.partitions.into_iter();
+        let once = asked.filter(|partition| told.insert((topic.name.clone(), partition.partition_index)));
+        let partitions = once.map(answer).collect();
         response.topics.push(ListOffsetsTopicResponse {
             name: topic.name.clone(),
             partitions,

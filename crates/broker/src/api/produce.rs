@@ -123,12 +123,10 @@ fn check_whole(request: &ProduceRequest) -> Option<ErrorCode> {
     if !(-1..=1).contains(&request.acks) {
         return Some(ErrorCode::InvalidRequiredAcks);
     }
-    // Kafka looks for these before anything else: a producer may not pretend to be in a transaction, or to be the one
-    // that ends it.
+    // Kafka looks for these before anything else: a producer may not pretend to be in a transaction.
     let is_in_transaction = request.transactional_id.is_some();
     let pretends = |records: &Bytes| {
-        BatchHeader::parse(records)
-            .is_ok_and(|header| (header.is_transactional() || header.is_control()) && !is_in_transaction)
+        BatchHeader::parse(records).is_ok_and(|header| header.is_transactional() && !is_in_transaction)
     };
     let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     let pretended = partitions.any(|partition| partition.records.as_ref().is_some_and(pretends));

@@ -85,9 +85,13 @@ pub(crate) async fn handle(
     };
     let allows = || broker.coordinator.may_commit_in_transaction(&request.group_id, &member);
     let transactions = &broker.transactions;
-    let outcome = transactions
-        .commit_offsets(&request.transactional_id, caller, &request.group_id, &offsets, allows)
-        .await;
+    let outcome = if request.group_id.is_empty() {
+        Err(ErrorCode::InvalidGroupId)
+    } else {
+        transactions
+            .commit_offsets(&request.transactional_id, caller, &request.group_id, &offsets, allows)
+            .await
+    };
     if let Err(code) = outcome {
         let code = match code {
             ErrorCode::TransactionAbortable if context.version < ABORTABLE_FROM => ErrorCode::InvalidTxnState,
