@@ -138,6 +138,10 @@ impl Committer {
             if shared.options.planted == crate::api::Planted::NoProducers {
                 head.producers = Default::default();
             }
+            #[cfg(test)]
+            if shared.options.planted == crate::api::Planted::NoAborted {
+                head.forget_aborted();
+            }
         }
         checkpoint::encode_heads(intake.deleting.iter(), intake.heads.iter())
     }
@@ -145,6 +149,12 @@ impl Committer {
     fn group(&mut self, shared: &Shared, mut pending: VecDeque<Pending>, heads: Option<Vec<u8>>) {
         while !pending.is_empty() {
             let group = take_group(&mut pending, shared);
+            #[cfg(test)]
+            let group = if shared.options.planted == crate::api::Planted::EarlyAck {
+                group.into_iter().map(Pending::acknowledged).collect()
+            } else {
+                group
+            };
             let result = self.commit(shared, &group).map_err(|error| shared.fail(error));
             self.answer(shared, group, &result);
             if let Err(error) = result {

@@ -56,10 +56,12 @@ impl Reading<'_> {
 
 impl Segment {
     /// A segment that begins now; no file of it exists.
-    pub(crate) fn fresh(base: Offset) -> Segment {
+    pub(crate) fn fresh(id: SegmentId) -> Segment {
+        let mut meta = SegmentMeta::fresh(id.base);
+        meta.version = id.version;
         Segment {
             index: Mutex::new(Index::fresh()),
-            ..Segment::known(&SegmentMeta::fresh(base), AbortedList::default())
+            ..Segment::known(&meta, AbortedList::default())
         }
     }
 

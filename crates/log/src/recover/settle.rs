@@ -118,7 +118,7 @@ impl Recovery {
         for name in self.disk().list(&dir).map_err(failed("listing", &dir))? {
             match Files::parse_name(&name) {
                 Some((segment, _)) if live.contains(&segment) => {}
-                Some((segment, _)) if segment.base < first_live => {
+                Some((segment, _)) if segment.base < first_live || left_over(&live, segment) => {
                     self.removals.push(Removal::Segment(partition, segment));
                 }
                 _ => self.move_aside(&dir.join(&name), &format!("{:020}-{name}", partition.0))?,
@@ -179,4 +179,17 @@ impl Recovery {
         self.report.lines.push(line);
         Ok(())
     }
+}
+
+/// Whether compaction left the files behind: an attempt that came to nothing, or what it has replaced.
+fn left_over(live: &BTreeSet<SegmentId>, segment: SegmentId) -> bool {
+    let before = live
+        .range(
+            ..=SegmentId {
+                version: u32::MAX,
+                ..segment
+            },
+        )
+        .next_back();
+    segment.version > 0 || before.is_some_and(|before| before.version > 0)
 }
