@@ -12,10 +12,12 @@ mod errors;
 mod fetch_sessions;
 mod group;
 mod net;
+mod nodes;
 mod options;
 mod partitions;
 mod producer_ids;
 mod retention;
+mod segments;
 mod settings;
 mod storage;
 mod tables;
@@ -24,22 +26,23 @@ mod transaction;
 mod transactions;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use base::{Clock, Random};
 use catalog::Catalog;
 use log::{Log, Op, Outcome};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::task::AbortHandle;
 
 pub use group::GroupLimits;
-pub use options::{BrokerOptions, Limits, ReplicationFactorPolicy};
+pub use options::{BrokerOptions, Limits, QuotaWindows, ReplicationFactorPolicy};
+pub use settings::{ServerSetting, server_setting, server_settings};
 pub use topics::LocalTopics;
 
 use coordinator::Coordinator;
 use fetch_sessions::FetchSessions;
 use net::{Budget, Listeners};
 use producer_ids::ProducerIds;
+use settings::{Effective, Resource};
 use transactions::Transactions;
 
 /// One broker over one log. Its background work ends when the last handle goes.
@@ -54,12 +57,15 @@ pub struct Broker {
     producer_ids: Arc<ProducerIds>,
     transactions: Arc<Transactions>,
     runs: topics::Runs,
+    /// What all settings amount to now; replaced when one is changed.
+    effective: RwLock<Arc<Effective>>,
     /// Held from reading a topic's settings to storing them changed, so that no change is lost.
     altering: tokio::sync::Mutex<()>,
     listeners: Listeners,
     request_budget: Budget,
     fetch_budget: Budget,
-    advertised_port: AtomicU16,
+    /// Of the listeners, in the order they are served.
+    ports: RwLock<Vec<u16>>,
     background: Mutex<Vec<AbortHandle>>,
 }
 
@@ -76,7 +82,7 @@ impl Broker {
         let request_budget = Budget::new(limits.requests_in_flight_bytes_max.max(limits.request_bytes_max));
         let fetch_budget = Budget::new(limits.fetch_in_flight_bytes_max);
         let fetch_sessions = FetchSessions::new(limits);
-        let advertised_port = AtomicU16::new(options.advertised_port);
+        let effective = Broker::take_in(&options, &catalog);
         let options = Arc::new(options);
         let coordinator = Coordinator::open(
             log.clone(),
@@ -104,13 +110,15 @@ impl Broker {
             producer_ids,
             transactions,
             runs: topics::Runs::default(),
+            effective: RwLock::new(Arc::new(effective)),
             altering: tokio::sync::Mutex::default(),
             listeners: Listeners::default(),
             request_budget,
             fetch_budget,
-            advertised_port,
+            ports: RwLock::default(),
             background: Mutex::default(),
         });
+        broker.apply_segment_limits();
         broker.start_background();
         broker
     }
@@ -161,19 +169,24 @@ impl Broker {
             .into();
     }
 
-    /// The port clients are told.
-    fn advertised_port(&self) -> i32 {
-        i32::from(self.advertised_port.load(Ordering::Relaxed))
+    /// What all settings amount to now.
+    pub(crate) fn effective(&self) -> Arc<Effective> {
+        Arc::clone(&self.effective.read())
     }
 
-    /// Takes a listener's port for the advertised one, unless one was named.
-    fn advertise(&self, port: u16) {
-        let first = self
-            .advertised_port
-            .compare_exchange(0, port, Ordering::Relaxed, Ordering::Relaxed);
-        if first.is_ok() {
-            tracing::debug!(port, "advertised port follows the listener");
-        }
+    fn take_in(started: &BrokerOptions, catalog: &Catalog) -> Effective {
+        let word = Resource::Broker.word();
+        let (all, one) = (
+            catalog.settings_of(word, ""),
+            catalog.settings_of(word, &started.node_id.to_string()),
+        );
+        Effective::new(started.clone(), all, one)
+    }
+
+    /// Puts changed settings of the broker in force.
+    fn refresh(&self) {
+        *self.effective.write() = Arc::new(Broker::take_in(&self.options, &self.catalog));
+        self.apply_segment_limits();
     }
 
     async fn commit(&self, ops: Vec<Op>) -> Result<Vec<Outcome>, storage::CommitFailed> {

@@ -33,6 +33,8 @@ pub struct Topic {
     pub partitions: Vec<PartitionId>,
     /// What was set explicitly; defaults are not stored.
     pub settings: BTreeMap<String, String>,
+    /// How many replicas were asked for; there is one.
+    pub replication_factor: i16,
     /// The platform's own; clients may read it but not delete it.
     pub internal: bool,
 }
@@ -51,6 +53,7 @@ impl Topic {
 pub struct NewTopic {
     pub name: String,
     pub partitions: PartitionIndex,
+    pub replication_factor: i16,
     pub settings: BTreeMap<String, String>,
 }
 
@@ -61,6 +64,13 @@ struct StoredTopic {
     partitions: Vec<u64>,
     #[serde(default)]
     settings: BTreeMap<String, String>,
+    #[serde(default = "one")]
+    replication_factor: i16,
+}
+
+/// What topics had before they were asked.
+fn one() -> i16 {
+    1
 }
 
 #[derive(Default)]
@@ -170,6 +180,7 @@ impl Catalog {
             name: new.name.into(),
             id: self.random.uuid(),
             partitions,
+            replication_factor: new.replication_factor,
             settings: new.settings,
         };
         ops.push(put_topic(&topic));
@@ -323,6 +334,7 @@ fn decode_topic(key: &[u8], value: &[u8]) -> Result<Topic, CatalogError> {
         id: stored.id.into_bytes(),
         partitions: stored.partitions.into_iter().map(PartitionId).collect(),
         settings: stored.settings,
+        replication_factor: stored.replication_factor,
     })
 }
 
@@ -331,6 +343,7 @@ fn put_topic(topic: &Topic) -> Op {
         id: Uuid::from_bytes(topic.id),
         partitions: topic.partitions.iter().map(|partition| partition.0).collect(),
         settings: topic.settings.clone(),
+        replication_factor: topic.replication_factor,
     };
     // Strings, numbers and maps of strings always have a JSON form.
     let value = serde_json::to_vec(&stored).expect("a topic serialises");

@@ -43,6 +43,11 @@ async fn delete(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResu
         topic_id: wanted.topic_id,
         ..DeletableTopicResult::default()
     };
+    if !broker.options.delete_topics {
+        result.error_code = ErrorCode::TopicDeletionDisabled.code();
+        result.error_message = Some("Topic deletion is disabled.".to_owned());
+        return result;
+    }
     let Some(topic) = found else {
         let code = if by_id {
             ErrorCode::UnknownTopicId

@@ -25,6 +25,7 @@ mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_transactions;
@@ -67,6 +68,7 @@ use wire::messages::incremental_alter_configs_request::IncrementalAlterConfigsRe
 use wire::messages::init_producer_id_request::InitProducerIdRequest;
 use wire::messages::join_group_request::JoinGroupRequest;
 use wire::messages::leave_group_request::LeaveGroupRequest;
+use wire::messages::list_config_resources_request::ListConfigResourcesRequest;
 use wire::messages::list_groups_request::ListGroupsRequest;
 use wire::messages::list_offsets_request::ListOffsetsRequest;
 use wire::messages::list_transactions_request::ListTransactionsRequest;
@@ -154,6 +156,7 @@ pub(crate) const APIS: &[Api] = &[
     api::<DescribeProducersRequest>(0, 0),
     api::<DescribeTransactionsRequest>(0, 0),
     api::<ListTransactionsRequest>(0, 2),
+    api::<ListConfigResourcesRequest>(0, 1),
     api::<DescribeTopicPartitionsRequest>(0, 0),
 ];
 
@@ -249,6 +252,7 @@ pub(crate) async fn start(
         DescribeProducersRequest::KEY => later(broker, context, reader, describe_producers::handle),
         DescribeTransactionsRequest::KEY => later(broker, context, reader, describe_transactions::handle),
         ListTransactionsRequest::KEY => later(broker, context, reader, list_transactions::handle),
+        ListConfigResourcesRequest::KEY => later(broker, context, reader, list_config_resources::handle),
         DescribeTopicPartitionsRequest::KEY => later(broker, context, reader, describe_topic_partitions::handle),
         _ => Err(Close::UnknownKey { key }),
     }

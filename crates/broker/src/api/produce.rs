@@ -16,7 +16,7 @@ use crate::Broker;
 use crate::errors::{self, Refusal};
 use crate::net::{Close, Reply, Work};
 use crate::partitions::TopicKey;
-use crate::settings::TopicSettings;
+use crate::settings::{CompressionType, TopicSettings};
 use crate::transaction::{Flow, Place, Producer};
 use crate::transactions::AppendRefused;
 
@@ -161,8 +161,9 @@ async fn append(
             "the request holds no records for this partition",
         ));
     };
-    let settings = TopicSettings::of(&topic, &broker.options);
+    let settings = broker.effective().of_topic(&topic);
     let header = check_batch(broker, context, &settings, &records)?;
+    let (records, header) = in_topics_codec(broker, &settings, records, header)?;
     let now = broker.clock.wall_ms();
     let (batch, append_time) = match settings.timestamp_type {
         TimestampType::CreateTime => {
@@ -225,6 +226,25 @@ fn check_batch(
         check_keys(broker, records)?;
     }
     Ok(header)
+}
+
+/// Compresses a batch anew where the topic has a codec of its own and the producer chose another.
+fn in_topics_codec(
+    broker: &Broker,
+    settings: &TopicSettings,
+    records: Bytes,
+    header: BatchHeader,
+) -> Result<(Bytes, BatchHeader), Refused> {
+    let CompressionType::Own(codec, level) = settings.compression else {
+        return Ok((records, header));
+    };
+    if header.compression()? == codec {
+        return Ok((records, header));
+    }
+    let bytes_max = broker.options.limits.decompressed_bytes_max;
+    let batch = batch::recompress(&records, codec, level, bytes_max)?;
+    let header = BatchHeader::parse(&batch)?;
+    Ok((batch, header))
 }
 
 /// A compacted topic keeps the last record of each key, so there must be keys.

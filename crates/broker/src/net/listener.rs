@@ -80,10 +80,10 @@ impl Open {
 
 impl Broker {
     /// Accepts connections until `stop` turns true, then lets those open finish what they have begun. A broker without
-    /// an advertised port advertises this listener's.
+    /// an advertised port advertises this listener's, as the next of its nodes'.
     pub fn serve(self: &Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
         if let Ok(address) = listener.local_addr() {
-            self.advertise(address.port());
+            self.ports.write().push(address.port());
         }
         let broker = Arc::clone(self);
         tokio::spawn(async move {
