@@ -30,7 +30,7 @@ use log::{Log, Op, Outcome};
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
-pub use group::GroupLimits;
+pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy};
 pub use options::{BrokerOptions, Limits, ReplicationFactorPolicy};
 pub use topics::LocalTopics;
 
@@ -76,6 +76,7 @@ impl Broker {
         let options = Arc::new(options);
         let coordinator = Coordinator::open(
             log.clone(),
+            Arc::clone(&catalog),
             Arc::clone(&clock),
             Arc::clone(&random),
             Arc::clone(&options),

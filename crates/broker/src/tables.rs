@@ -14,6 +14,9 @@ pub(crate) const JOB_RUNS: TableId = TableId(18);
 /// Job and the job's own key to the job's own value.
 pub(crate) const JOB_STATE: TableId = TableId(19);
 
+/// Group and member to the member, or to the group with no member, as stored by `group::consumer::stored`.
+pub(crate) const CONSUMER_GROUPS: TableId = TableId(22);
+
 const FORMAT: i8 = 1;
 
 /// An offset a group has committed.

@@ -12,6 +12,8 @@ use super::{APIS, Api, Context};
 use crate::Broker;
 use crate::net::{Close, Reply};
 
+/// Consumer groups of KIP-848.
+const GROUP_VERSION: &str = "group.version";
 const METADATA_VERSION: &str = "metadata.version";
 /// The oldest and newest level of the cluster's metadata that Kafka 4.3 knows.
 const METADATA_VERSION_MIN: i16 = 7;
@@ -33,12 +35,19 @@ pub(crate) async fn handle(_: Arc<Broker>, context: Context, request: ApiVersion
             max_version: METADATA_VERSION_MAX,
         }],
         finalized_features_epoch: 0,
-        finalized_features: vec![FinalizedFeatureKey {
-            name: METADATA_VERSION.to_owned(),
-            max_version_level: METADATA_VERSION_MAX,
-            min_version_level: METADATA_VERSION_MAX,
-        }],
+        finalized_features: vec![
+            finalized(GROUP_VERSION, 1),
+            finalized(METADATA_VERSION, METADATA_VERSION_MAX),
+        ],
         ..ApiVersionsResponse::default()
+    }
+}
+
+fn finalized(name: &str, level: i16) -> FinalizedFeatureKey {
+    FinalizedFeatureKey {
+        name: name.to_owned(),
+        max_version_level: level,
+        min_version_level: level,
     }
 }
 

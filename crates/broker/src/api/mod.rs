@@ -4,6 +4,8 @@
 
 mod alter_configs;
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -38,6 +40,8 @@ use bytes::Bytes;
 use wire::frame::{self, RequestHeader};
 use wire::messages::alter_configs_request::AlterConfigsRequest;
 use wire::messages::api_versions_request::ApiVersionsRequest;
+use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
+use wire::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
 use wire::messages::create_partitions_request::CreatePartitionsRequest;
 use wire::messages::create_topics_request::CreateTopicsRequest;
 use wire::messages::delete_groups_request::DeleteGroupsRequest;
@@ -130,6 +134,8 @@ pub(crate) const APIS: &[Api] = &[
     api::<IncrementalAlterConfigsRequest>(0, 1),
     api::<OffsetDeleteRequest>(0, 0),
     api::<DescribeClusterRequest>(0, 2),
+    api::<ConsumerGroupHeartbeatRequest>(0, 1),
+    api::<ConsumerGroupDescribeRequest>(0, 1),
     api::<DescribeTopicPartitionsRequest>(0, 0),
 ];
 
@@ -210,6 +216,8 @@ pub(crate) async fn start(broker: &Arc<Broker>, peer: SocketAddr, frame: Bytes) 
         IncrementalAlterConfigsRequest::KEY => later(broker, context, reader, incremental_alter_configs::handle),
         OffsetDeleteRequest::KEY => later(broker, context, reader, offset_delete::handle),
         DescribeClusterRequest::KEY => later(broker, context, reader, describe_cluster::handle),
+        ConsumerGroupHeartbeatRequest::KEY => later(broker, context, reader, consumer_group_heartbeat::handle),
+        ConsumerGroupDescribeRequest::KEY => later(broker, context, reader, consumer_group_describe::handle),
         DescribeTopicPartitionsRequest::KEY => later(broker, context, reader, describe_topic_partitions::handle),
         _ => Err(Close::UnknownKey { key }),
     }

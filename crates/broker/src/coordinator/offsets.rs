@@ -7,13 +7,13 @@ use log::Op;
 use wire::ErrorCode;
 
 use super::Coordinator;
-use crate::group::{Caller, Effects, Group, Now};
+use crate::group::{AnyGroup, Caller, CommitRoute, Effects, Now, Topics};
 use crate::storage::CommitFailed;
 use crate::tables;
 
 impl Coordinator {
     /// Asks the group whether these offsets may be committed; a caller without a generation needs no group yet.
-    pub(crate) fn may_commit(self: &Arc<Self>, id: &str, caller: &Caller) -> Option<ErrorCode> {
+    pub(crate) fn may_commit(self: &Arc<Self>, id: &str, caller: &Caller, route: CommitRoute<'_>) -> Option<ErrorCode> {
         if tables::is_job(&self.log, id) {
             // The offsets are one with the job's state; a running job counts as the group's member.
             return Some(ErrorCode::UnknownMemberId);
@@ -21,7 +21,7 @@ impl Coordinator {
         if caller.generation < 0 && !self.ensure(id, true) {
             return Some(ErrorCode::CoordinatorNotAvailable);
         }
-        let ask = |group: &mut Group, now: Now| (group.commit(now, caller), Effects::default());
+        let ask = |group: &mut AnyGroup, now: Now, _: &dyn Topics| (group.commit(now, caller, &route), Effects::default());
         let answer = self.with_group(id, ask)?;
         if answer.is_none() {
             self.ensure(id, true);
