@@ -18,8 +18,8 @@ use wire::ErrorCode;
 
 use crate::errors::Refusal;
 use crate::group::{
-    Answer, AnyGroup, Beat, BeatRequest, Caller, Effects, JoinRequest, Joined, Now, SyncRequest, Synced, Topics, Waiter,
-    unavailable,
+    Answer, AnyGroup, Beat, BeatRequest, Caller, Effects, JoinRequest, Joined, Now, SyncRequest, Synced, Topics,
+    Waiter, unavailable,
 };
 use crate::options::BrokerOptions;
 use crate::tables;
@@ -298,7 +298,12 @@ impl Coordinator {
             let message = "The groups of this broker hold all they may.".to_owned();
             return Err(Refusal::new(ErrorCode::GroupMaxSizeReached, message));
         }
-        let unavailable = || Refusal::new(ErrorCode::CoordinatorNotAvailable, "there is no room for a group".to_owned());
+        let unavailable = || {
+            Refusal::new(
+                ErrorCode::CoordinatorNotAvailable,
+                "there is no room for a group".to_owned(),
+            )
+        };
         if request.epoch == 0 && !self.ensure(&id, false) {
             return Err(unavailable());
         }
@@ -323,7 +328,9 @@ impl Coordinator {
 
     /// `None` if there is no such group.
     pub(crate) fn leave(self: &Arc<Self>, id: &str, member_id: &str, instance_id: Option<&str>) -> Option<ErrorCode> {
-        self.with_group(id, |group, now, topics| group.leave(now, topics, member_id, instance_id))
+        self.with_group(id, |group, now, topics| {
+            group.leave(now, topics, member_id, instance_id)
+        })
     }
 
     /// Lets the group show, so that a job's offsets look like those of a consumer group.
@@ -358,7 +365,11 @@ impl Coordinator {
             if !slot.group.is_vacant() {
                 return Err(ErrorCode::NonEmptyGroup);
             }
-            let places = slot.group.keys().into_iter().map(|key| storage::place(slot.group.kind(), id, &key));
+            let places = slot
+                .group
+                .keys()
+                .into_iter()
+                .map(|key| storage::place(slot.group.kind(), id, &key));
             let places = places.chain(slot.stale.iter().cloned());
             let mut ops: Vec<Op> = places
                 .map(|(table, key)| Op::Put {

@@ -38,8 +38,8 @@ pub(crate) async fn handle(
     let partitions: Vec<_> = named
         .flat_map(|(id, partitions)| partitions.iter().map(move |partition| (id, partition.partition_index)))
         .collect();
-    let route = CommitRoute::Request {
-        version: context.version,
+    let route = CommitRoute {
+        version: Some(context.version),
         partitions: &partitions,
     };
     let allowed = match broker.coordinator.may_commit(&request.group_id, &caller, route) {

@@ -74,7 +74,9 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: OffsetDelet
 fn in_use(group: &AnyGroup, topics: Vec<String>) -> Result<Vec<String>, ErrorCode> {
     let group = match group {
         AnyGroup::Classic(group) => group,
-        AnyGroup::Consumer(group) => return Ok(topics.into_iter().filter(|topic| group.is_subscribed(topic)).collect()),
+        AnyGroup::Consumer(group) => {
+            return Ok(topics.into_iter().filter(|topic| group.is_subscribed(topic)).collect());
+        }
     };
     match group.state() {
         State::Empty => Ok(Vec::new()),

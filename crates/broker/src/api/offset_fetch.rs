@@ -74,7 +74,9 @@ fn fetch(broker: &Broker, by_id: bool, asked: OffsetFetchRequestGroup) -> Offset
     let group = asked.group_id;
     if asked.member_id.is_some() || asked.member_epoch >= 0 {
         let member_id = asked.member_id.unwrap_or_default();
-        let allowed = broker.coordinator.look(&group, |group| group.may_fetch(&member_id, asked.member_epoch));
+        let allowed = broker
+            .coordinator
+            .look(&group, |group| group.may_fetch(&member_id, asked.member_epoch));
         if let Some(error) = allowed.filter(|error| !error.is_none()) {
             return OffsetFetchResponseGroup {
                 group_id: group,

@@ -14,7 +14,10 @@ use crate::tables;
 pub(super) fn place(kind: Kind, id: &str, key: &[u8]) -> (TableId, Bytes) {
     match kind {
         Kind::Classic => (tables::GROUPS, Bytes::from(id.to_owned())),
-        Kind::Consumer => (tables::CONSUMER_GROUPS, Bytes::from([&tables::prefix(id)[..], key].concat())),
+        Kind::Consumer => (
+            tables::CONSUMER_GROUPS,
+            Bytes::from([&tables::prefix(id)[..], key].concat()),
+        ),
     }
 }
 

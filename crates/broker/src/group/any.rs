@@ -8,7 +8,8 @@ use wire::{EncodeError, ErrorCode};
 use super::consumer::{Beat, BeatRequest, ConsumerGroup};
 use super::topics::Topics;
 use super::{
-    Answer, Caller, CommitRoute, Effects, Group, GroupLimits, JoinRequest, Joined, Now, Row, SyncRequest, Synced, Waiter,
+    Answer, Caller, CommitRoute, Effects, Group, GroupLimits, JoinRequest, Joined, Now, Row, SyncRequest, Synced,
+    Waiter,
 };
 use crate::errors::Refusal;
 
@@ -107,7 +108,10 @@ impl AnyGroup {
         };
         if request.epoch != 0 {
             let message = format!("Group {} is not a consumer group.", request.group_id);
-            return (Err(Refusal::new(ErrorCode::GroupIdNotFound, message)), Effects::default());
+            return (
+                Err(Refusal::new(ErrorCode::GroupIdNotFound, message)),
+                Effects::default(),
+            );
         }
         let upgraded = if old.is_vacant() {
             Ok(ConsumerGroup::new(limits.clone()))
@@ -117,8 +121,14 @@ impl AnyGroup {
         let mut group = match upgraded {
             Ok(group) => group,
             Err(why) => {
-                let message = format!("Cannot upgrade classic group {} to consumer group because {why}.", request.group_id);
-                return (Err(Refusal::new(ErrorCode::GroupIdNotFound, message)), Effects::default());
+                let message = format!(
+                    "Cannot upgrade classic group {} to consumer group because {why}.",
+                    request.group_id
+                );
+                return (
+                    Err(Refusal::new(ErrorCode::GroupIdNotFound, message)),
+                    Effects::default(),
+                );
             }
         };
         let (outcome, mut effects) = group.heartbeat(now, topics, request);
@@ -230,8 +240,13 @@ impl AnyGroup {
 
     /// Makes a classic group of one whose last member of the new protocol has gone.
     fn settle(&mut self, now: Now, topics: &dyn Topics, mut effects: Effects) -> Effects {
-        let Some(how) = effects.downgrade.take() else { return effects };
-        if let AnyGroup::Consumer(group) = self {
+        let Some(how) = effects.downgrade.take() else {
+            return effects;
+        };
+        // More members may have gone since it was said.
+        if let AnyGroup::Consumer(group) = self
+            && group.may_become_classic()
+        {
             let limits = group.limits().clone();
             let old = std::mem::replace(group, ConsumerGroup::new(limits));
             let keys = old.keys();
@@ -248,7 +263,10 @@ pub(crate) fn unavailable(answer: &Answer) -> Answer {
         Answer::Join(joined) => Answer::Join(Joined::refused(ErrorCode::CoordinatorNotAvailable, &joined.member_id)),
         Answer::Sync(_) => Answer::Sync(Synced::refused(ErrorCode::CoordinatorNotAvailable)),
         Answer::Beat(_) => {
-            let refusal = Refusal::new(ErrorCode::CoordinatorNotAvailable, "the group cannot be stored".to_owned());
+            let refusal = Refusal::new(
+                ErrorCode::CoordinatorNotAvailable,
+                "the group cannot be stored".to_owned(),
+            );
             Answer::Beat(Box::new(Err(refusal)))
         }
     }

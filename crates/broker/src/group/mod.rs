@@ -20,8 +20,8 @@ mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::TimestampMs;
 use base::PartitionIndex;
+use base::TimestampMs;
 use bytes::Bytes;
 use wire::ErrorCode;
 
@@ -212,22 +212,10 @@ pub(crate) enum Answer {
 
 /// How an offset comes to be committed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum CommitRoute<'a> {
-    /// OffsetCommit in this version.
-    Request {
-        version: i16,
-        partitions: &'a [(TopicId, PartitionIndex)],
-    },
-    /// TxnOffsetCommit.
-    Transaction { partitions: &'a [(TopicId, PartitionIndex)] },
-}
-
-impl CommitRoute<'_> {
-    fn partitions(&self) -> &[(TopicId, PartitionIndex)] {
-        match self {
-            CommitRoute::Request { partitions, .. } | CommitRoute::Transaction { partitions } => partitions,
-        }
-    }
+pub(crate) struct CommitRoute<'a> {
+    /// The version of OffsetCommit; `None` for offsets that are part of a transaction.
+    pub(crate) version: Option<i16>,
+    pub(crate) partitions: &'a [(TopicId, PartitionIndex)],
 }
 
 /// How a group of KIP-848 becomes a classic one.

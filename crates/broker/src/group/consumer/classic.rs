@@ -32,7 +32,11 @@ impl ConsumerGroup {
         effects: &mut Effects,
     ) -> Result<Joined, (ErrorCode, String)> {
         let is_first = request.member_id.is_empty();
-        let id = if is_first { &request.fresh_member_id } else { &request.member_id };
+        let id = if is_first {
+            &request.fresh_member_id
+        } else {
+            &request.member_id
+        };
         let refuse = |error| Err((error, request.member_id.clone()));
         let sessions = self.limits.session_timeout_min_ms..=self.limits.session_timeout_max_ms;
         if !sessions.contains(&request.session_timeout_ms) {
@@ -44,7 +48,10 @@ impl ConsumerGroup {
         if self.members.len() >= self.limits.consumer.members_max && !self.members.contains_key(id) {
             return refuse(ErrorCode::GroupMaxSizeReached);
         }
-        let subscription = request.protocols.first().and_then(|(_, metadata)| subscription(metadata));
+        let subscription = request
+            .protocols
+            .first()
+            .and_then(|(_, metadata)| subscription(metadata));
         let Some(subscription) = subscription.filter(|_| self.supports(request)) else {
             return refuse(ErrorCode::InconsistentGroupProtocol);
         };
@@ -74,7 +81,12 @@ impl ConsumerGroup {
         let took_a_place = replaces.is_some();
         self.advance(now, topics, member, replaces, changed, Some(&owned), effects);
         if took_a_place && self.may_become_classic() {
-            effects.downgrade = Some(Downgrade::Quiet);
+            let settled = self.epoch == self.assignment_epoch && self.members.values().all(|m| self.is_settled(m));
+            effects.downgrade = Some(if settled {
+                Downgrade::Quiet
+            } else {
+                Downgrade::WithRebalance
+            });
         }
         let epoch = self.members.get(id).map_or(0, |member| member.standing.epoch);
         Ok(Joined {
@@ -91,8 +103,16 @@ impl ConsumerGroup {
 
     /// The classic members must have a protocol in common, so that they could go on alone.
     fn supports(&self, request: &JoinRequest) -> bool {
-        let others: Vec<&Classic> = self.members.values().filter_map(|member| member.info.classic.as_ref()).collect();
-        let common = |name: &String| others.iter().all(|other| other.protocols.iter().any(|(theirs, _)| theirs == name));
+        let others: Vec<&Classic> = self
+            .members
+            .values()
+            .filter_map(|member| member.info.classic.as_ref())
+            .collect();
+        let common = |name: &String| {
+            others
+                .iter()
+                .all(|other| other.protocols.iter().any(|(theirs, _)| theirs == name))
+        };
         request.protocol_type == CONSUMER_PROTOCOL && request.protocols.iter().any(|(name, _)| common(name))
     }
 
@@ -202,9 +222,9 @@ impl ConsumerGroup {
     fn waits_for_others(&self, member: &Member) -> bool {
         member.target.iter().any(|(topic, partitions)| {
             let has = member.standing.assigned.get(topic);
-            partitions.iter().any(|partition| {
-                !has.is_some_and(|has| has.contains_key(partition)) && self.is_held(topic, *partition)
-            })
+            partitions
+                .iter()
+                .any(|partition| !has.is_some_and(|has| has.contains_key(partition)) && self.is_held(topic, *partition))
         })
     }
 
@@ -251,7 +271,10 @@ pub(super) fn assignment(parts: &Parts, topics: &dyn Topics, metadata: Option<&B
     let version = metadata
         .and_then(|metadata| Reader::new(metadata.clone()).i16().ok())
         .unwrap_or(0)
-        .clamp(ConsumerProtocolAssignment::VERSION_MIN, ConsumerProtocolAssignment::VERSION_MAX);
+        .clamp(
+            ConsumerProtocolAssignment::VERSION_MIN,
+            ConsumerProtocolAssignment::VERSION_MAX,
+        );
     let named = parts.iter().filter_map(|(id, partitions)| {
         Some(TopicPartition {
             topic: topics.name(id)?.to_string(),

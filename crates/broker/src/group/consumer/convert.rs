@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::classic::{assigned, assignment, subscription};
 use super::member::{Classic, Held, Info, Member, Progress, Standing};
 use super::{ConsumerGroup, Effects};
-use crate::group::topics::Topics;
+use crate::group::topics::{Parts, Topics};
 use crate::group::{CONSUMER_PROTOCOL, Downgrade, Group, GroupLimits, Now};
 
 /// Why a classic group stays one.
@@ -44,7 +44,10 @@ impl ConsumerGroup {
             let held = |partitions: &std::collections::BTreeSet<i32>| -> BTreeMap<i32, i32> {
                 partitions.iter().map(|partition| (*partition, group.epoch)).collect()
             };
-            let assigned: Held = target.iter().map(|(topic, partitions)| (*topic, held(partitions))).collect();
+            let assigned: Held = target
+                .iter()
+                .map(|(topic, partitions)| (*topic, held(partitions)))
+                .collect();
             let mut converted = Member::new(member.id.clone());
             converted.info = Info {
                 instance_id: member.instance_id.clone(),
@@ -79,9 +82,15 @@ impl ConsumerGroup {
     pub(crate) fn into_classic(self, now: Now, topics: &dyn Topics, how: Downgrade, effects: &mut Effects) -> Group {
         let mut group = Group::restarted(self.limits.clone(), self.epoch);
         for member in self.members.into_values() {
+            // What it may still read, not what it is to read: should the group be upgraded again before it rebalances,
+            // nobody else gets that before it is given up.
+            let mut held = Parts::new();
+            for (topic, partition) in member.held() {
+                held.entry(topic).or_default().insert(partition);
+            }
             let Some(classic) = member.info.classic else { continue };
             let metadata = classic.protocols.first().map(|(_, metadata)| metadata);
-            let assignment = assignment(&member.target, topics, metadata);
+            let assignment = assignment(&held, topics, metadata);
             group.take_over(
                 now,
                 crate::group::Member {

@@ -77,7 +77,10 @@ pub(crate) fn check_beat(request: &BeatRequest, limits: &GroupLimits, makes_memb
     if is_blank(request.rack_id.as_ref()) {
         return Err(invalid("RackId can't be empty."));
     }
-    if is_blank(Some(&request.member_id)) && (request.epoch != JOINS || makes_member_ids) && request.epoch >= LEAVES_FOR_NOW {
+    if is_blank(Some(&request.member_id))
+        && (request.epoch != JOINS || makes_member_ids)
+        && request.epoch >= LEAVES_FOR_NOW
+    {
         return Err(invalid("MemberId can't be empty."));
     }
     match request.epoch {
@@ -98,7 +101,9 @@ pub(crate) fn check_beat(request: &BeatRequest, limits: &GroupLimits, makes_memb
         _ => {}
     }
     if request.size_bytes() > limits.member_bytes_max {
-        return Err(invalid("The subscription is larger than this broker keeps for one member."));
+        return Err(invalid(
+            "The subscription is larger than this broker keeps for one member.",
+        ));
     }
     let allowed = &limits.consumer.assignors;
     match &request.assignor {
@@ -154,7 +159,10 @@ impl ConsumerGroup {
         member.timers.join_ms = None;
         member.timers.sync_ms = None;
         self.advance(now, topics, member, replaces, changed, request.owned.as_ref(), effects);
-        let member = self.members.get(&request.member_id).ok_or_else(|| self.unknown(request))?;
+        let member = self
+            .members
+            .get(&request.member_id)
+            .ok_or_else(|| self.unknown(request))?;
         let assignment_changed = !holds_alike(&member.standing.assigned, &had);
         let tells = request.is_complete() || assignment_changed;
         Ok(Beat {
@@ -166,7 +174,10 @@ impl ConsumerGroup {
     }
 
     fn unknown(&self, request: &BeatRequest) -> Refusal {
-        let message = format!("Member {} is not a member of group {}.", request.member_id, request.group_id);
+        let message = format!(
+            "Member {} is not a member of group {}.",
+            request.member_id, request.group_id
+        );
         Refusal::new(ErrorCode::UnknownMemberId, message)
     }
 
@@ -209,7 +220,10 @@ impl ConsumerGroup {
     }
 
     /// Takes in what a member said, brings epochs and target up to date, and takes the member its next step.
-    #[allow(clippy::too_many_arguments, reason = "one step of one member needs to know all of this")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one step of one member needs to know all of this"
+    )]
     pub(super) fn advance(
         &mut self,
         now: Now,
@@ -363,8 +377,10 @@ fn check_instance(current: &Member, instance_id: &str, member_id: &str) -> Resul
     if current.id == member_id {
         return Ok(());
     }
-    let message =
-        format!("Static member {member_id} with instance id {instance_id} was fenced by member {}.", current.id);
+    let message = format!(
+        "Static member {member_id} with instance id {instance_id} was fenced by member {}.",
+        current.id
+    );
     Err(Refusal::new(ErrorCode::FencedInstanceId, message))
 }
 

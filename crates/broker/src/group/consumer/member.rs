@@ -121,9 +121,16 @@ impl Member {
     pub(super) fn held(&self) -> impl Iterator<Item = (TopicId, PartitionIndex)> {
         let each = |(topic, partitions): (&TopicId, &BTreeMap<PartitionIndex, i32>)| {
             let topic = *topic;
-            partitions.keys().map(move |partition| (topic, *partition)).collect::<Vec<_>>()
+            partitions
+                .keys()
+                .map(move |partition| (topic, *partition))
+                .collect::<Vec<_>>()
         };
-        self.standing.assigned.iter().chain(&self.standing.revoking).flat_map(each)
+        self.standing
+            .assigned
+            .iter()
+            .chain(&self.standing.revoking)
+            .flat_map(each)
     }
 
     pub(crate) fn assigned(&self) -> Parts {
@@ -136,7 +143,10 @@ impl Member {
     }
 
     pub(super) fn session_timeout_ms(&self, default_ms: i64) -> i64 {
-        self.info.classic.as_ref().map_or(default_ms, |classic| classic.session_timeout_ms)
+        self.info
+            .classic
+            .as_ref()
+            .map_or(default_ms, |classic| classic.session_timeout_ms)
     }
 
     /// The member was heard from.

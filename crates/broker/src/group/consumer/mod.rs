@@ -12,6 +12,8 @@ mod heartbeat;
 mod member;
 mod offsets;
 mod reconcile;
+#[cfg(test)]
+mod simulation;
 mod stored;
 mod subscription;
 mod timers;
@@ -227,7 +229,11 @@ impl ConsumerGroup {
         // Whoever heartbeats next finds out which topics still matter.
         self.seen_version = None;
         let members = &self.members;
-        self.patterns.retain(|pattern, _| members.values().any(|other| other.info.pattern.as_ref() == Some(pattern)));
+        self.patterns.retain(|pattern, _| {
+            members
+                .values()
+                .any(|other| other.info.pattern.as_ref() == Some(pattern))
+        });
         effects.store = true;
         effects.resized = true;
         if member.info.classic.is_none() && self.may_become_classic() {
@@ -235,7 +241,8 @@ impl ConsumerGroup {
         }
     }
 
-    fn may_become_classic(&self) -> bool {
+    /// Whether only classic members remain, and the group may go on as theirs.
+    pub(crate) fn may_become_classic(&self) -> bool {
         !self.members.is_empty()
             && self.limits.consumer.migration_policy.allows_downgrade()
             && self.members.len() <= self.limits.members_max

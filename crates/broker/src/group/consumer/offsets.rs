@@ -19,23 +19,20 @@ impl ConsumerGroup {
             return ErrorCode::None;
         }
         let anonymous = caller.generation == -1 && caller.member_id.is_empty() && caller.instance_id.is_none();
-        if anonymous && matches!(route, CommitRoute::Transaction { .. }) {
+        if anonymous && route.version.is_none() {
             return ErrorCode::None;
         }
         let Some(member) = self.members.get(&caller.member_id) else {
             return ErrorCode::UnknownMemberId;
         };
         let is_classic = member.info.classic.is_some();
-        if let CommitRoute::Request { version, .. } = route
-            && *version < COMMIT_EPOCHS_FROM
-            && !is_classic
-        {
+        if route.version.is_some_and(|version| version < COMMIT_EPOCHS_FROM) && !is_classic {
             return ErrorCode::UnsupportedVersion;
         }
         let epoch = caller.generation;
         let is_current = epoch == member.standing.epoch
             || epoch < member.standing.epoch
-                && route.partitions().iter().all(|(topic, partition)| {
+                && route.partitions.iter().all(|(topic, partition)| {
                     held_since(member, topic, *partition).is_some_and(|since| epoch >= since)
                 });
         match (is_current, is_classic) {

@@ -82,7 +82,10 @@ fn next(standing: &Standing, epoch: i32, aim: &Aim<'_>) -> Standing {
         for (partition, since) in partitions {
             let stays = target.is_some_and(|target| target.contains(partition));
             let place = if stays { &mut assigned } else { &mut revoking };
-            place.entry(*topic).or_insert_with(BTreeMap::new).insert(*partition, *since);
+            place
+                .entry(*topic)
+                .or_insert_with(BTreeMap::new)
+                .insert(*partition, *since);
         }
     }
     if !revoking.is_empty() && aim.owns_any(&revoking) {
@@ -100,7 +103,10 @@ fn next(standing: &Standing, epoch: i32, aim: &Aim<'_>) -> Standing {
             continue;
         }
         for partition in partitions {
-            let has = standing.assigned.get(topic).is_some_and(|had| had.contains_key(partition));
+            let has = standing
+                .assigned
+                .get(topic)
+                .is_some_and(|had| had.contains_key(partition));
             if has {
                 continue;
             }

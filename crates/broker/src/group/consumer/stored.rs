@@ -43,7 +43,11 @@ impl ConsumerGroup {
     }
 
     /// The group from its rows, the group's own first. Members have a whole session from now on to be heard from.
-    pub(crate) fn restore(rows: Vec<(Bytes, Bytes)>, limits: GroupLimits, now: Now) -> Result<ConsumerGroup, StoredError> {
+    pub(crate) fn restore(
+        rows: Vec<(Bytes, Bytes)>,
+        limits: GroupLimits,
+        now: Now,
+    ) -> Result<ConsumerGroup, StoredError> {
         let mut group = ConsumerGroup::new(limits);
         for (key, value) in rows {
             let mut input = Reader::new(value);
@@ -124,7 +128,10 @@ fn decode(id: String, input: &mut Reader) -> Result<Member, DecodeError> {
         client_id: input.string(false)?,
         client_host: input.string(false)?,
         rebalance_timeout_ms: input.i64()?,
-        names: input.array(false, 1, |input| input.string(false))?.into_iter().collect(),
+        names: input
+            .array(false, 1, |input| input.string(false))?
+            .into_iter()
+            .collect(),
         pattern: input.nullable_string(false)?,
         assignor: input.nullable_string(false)?,
         classic: None,

@@ -51,9 +51,17 @@ impl ConsumerGroup {
     /// The topics a member subscribes to that exist.
     pub(super) fn topics_of(&self, member: &Member) -> BTreeSet<TopicId> {
         let names = member.info.names.iter().map(String::as_str);
-        let meant = member.info.pattern.as_ref().and_then(|pattern| self.patterns.get(pattern));
+        let meant = member
+            .info
+            .pattern
+            .as_ref()
+            .and_then(|pattern| self.patterns.get(pattern));
         let meant = meant.into_iter().flatten().map(|name| &**name);
-        names.chain(meant).filter_map(|name| self.seen.get(name)).map(|seen| seen.id).collect()
+        names
+            .chain(meant)
+            .filter_map(|name| self.seen.get(name))
+            .map(|seen| seen.id)
+            .collect()
     }
 
     /// Every topic that a member subscribes to, whether it exists or not.
@@ -69,17 +77,32 @@ impl ConsumerGroup {
             return false;
         }
         let wanted: BTreeSet<&String> = self.members.values().filter_map(|m| m.info.pattern.as_ref()).collect();
-        let names = if wanted.is_empty() { Vec::new() } else { topics.names() };
+        let is_known = |pattern: &String| self.seen_version == Some(version) && self.patterns.contains_key(pattern);
+        let names = if wanted.iter().all(|pattern| is_known(pattern)) {
+            Vec::new()
+        } else {
+            topics.names()
+        };
         let meaning = |pattern: &String| -> BTreeSet<Arc<str>> {
+            if let Some(known) = self.patterns.get(pattern).filter(|_| is_known(pattern)) {
+                return known.clone();
+            }
             // Checked when the member brought it.
-            let Ok(pattern) = compile(pattern) else { return BTreeSet::new() };
+            let Ok(pattern) = compile(pattern) else {
+                return BTreeSet::new();
+            };
             names.iter().filter(|name| pattern.is_match(name)).cloned().collect()
         };
-        let patterns: BTreeMap<String, BTreeSet<Arc<str>>> =
-            wanted.into_iter().map(|pattern| (pattern.clone(), meaning(pattern))).collect();
+        let patterns: BTreeMap<String, BTreeSet<Arc<str>>> = wanted
+            .into_iter()
+            .map(|pattern| (pattern.clone(), meaning(pattern)))
+            .collect();
         let mut seen = BTreeMap::new();
         let named = self.members.values().flat_map(|member| &member.info.names);
-        for name in named.map(String::as_str).chain(patterns.values().flatten().map(|name| &**name)) {
+        for name in named
+            .map(String::as_str)
+            .chain(patterns.values().flatten().map(|name| &**name))
+        {
             if !seen.contains_key(name)
                 && let Some((id, partitions)) = topics.find(name)
             {
@@ -99,11 +122,18 @@ impl ConsumerGroup {
     pub(crate) fn assignor(&self) -> Assignor {
         let allowed = &self.limits.consumer.assignors;
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
-        for name in self.members.values().filter_map(|member| member.info.assignor.as_deref()) {
+        for name in self
+            .members
+            .values()
+            .filter_map(|member| member.info.assignor.as_deref())
+        {
             *votes.entry(name).or_default() += 1;
         }
         let most = votes.into_iter().max_by_key(|(_, count)| *count).map(|(name, _)| name);
-        let chosen = allowed.iter().find(|assignor| Some(assignor.name()) == most).or(allowed.first());
+        let chosen = allowed
+            .iter()
+            .find(|assignor| Some(assignor.name()) == most)
+            .or(allowed.first());
         chosen.copied().unwrap_or(Assignor::Uniform)
     }
 

@@ -24,7 +24,12 @@ impl ConsumerGroup {
                 .is_some_and(|(epoch, deadline_ms)| due(deadline_ms) && epoch == member.standing.epoch);
             due(timers.session_ms) || timers.join_ms.is_some_and(due) || timers.sync_ms.is_some_and(due) || holds_up
         };
-        let late: Vec<String> = self.members.values().filter(|m| is_late(m)).map(|member| member.id.clone()).collect();
+        let late: Vec<String> = self
+            .members
+            .values()
+            .filter(|m| is_late(m))
+            .map(|member| member.id.clone())
+            .collect();
         for id in late {
             self.remove(&id, &mut effects);
         }
