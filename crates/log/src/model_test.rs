@@ -195,9 +195,7 @@ impl World {
                 now: self.clock.wall_ms(),
                 delete_retention_ms: self.compaction.delete_retention_ms,
             };
-            compared
-                .check()
-                .map_err(|error| format!("partition {id}: {error}"))?;
+            compared.check().map_err(|error| format!("partition {id}: {error}"))?;
         }
         let mut tables = BTreeMap::new();
         for table in 0..3 {
@@ -571,7 +569,13 @@ impl World {
 
     /// Compacts a partition; the power may go at any point of it.
     fn compact(&mut self) -> Check<()> {
-        let ids: Vec<u64> = self.accepted.partitions.keys().copied().filter(|id| is_compacted(*id)).collect();
+        let ids: Vec<u64> = self
+            .accepted
+            .partitions
+            .keys()
+            .copied()
+            .filter(|id| is_compacted(*id))
+            .collect();
         let (Some(log), false) = (&self.log, ids.is_empty()) else {
             return Ok(());
         };
@@ -580,7 +584,10 @@ impl World {
         if let Err(error) = log.compact(PartitionId(id), &self.compaction) {
             let text = format!("{error} {error:?}");
             let expected = !self.disk.powered() || matches!(error, CompactionError::Commit(CommitCause::Log(_)));
-            ensure!(expected || text.contains("simulated"), "compacting partition {id} failed: {text}");
+            ensure!(
+                expected || text.contains("simulated"),
+                "compacting partition {id} failed: {text}"
+            );
         }
         self.collect_acks()
     }

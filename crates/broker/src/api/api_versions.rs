@@ -21,6 +21,8 @@ const METADATA_VERSION_MAX: i16 = 30;
 const FINALIZED: &[(&str, i16)] = &[
     // A topic that asks for more in-sync replicas than there are is written to all the same, as with KIP-966.
     ("eligible.leader.replicas.version", 1),
+    // Consumer groups of KIP-848.
+    ("group.version", 1),
     (METADATA_VERSION, METADATA_VERSION_MAX),
     // KIP-890.
     ("transaction.version", 2),

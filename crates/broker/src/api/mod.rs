@@ -6,6 +6,8 @@ mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_configs;
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -49,6 +51,8 @@ use wire::messages::add_offsets_to_txn_request::AddOffsetsToTxnRequest;
 use wire::messages::add_partitions_to_txn_request::AddPartitionsToTxnRequest;
 use wire::messages::alter_configs_request::AlterConfigsRequest;
 use wire::messages::api_versions_request::ApiVersionsRequest;
+use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
+use wire::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
 use wire::messages::create_partitions_request::CreatePartitionsRequest;
 use wire::messages::create_topics_request::CreateTopicsRequest;
 use wire::messages::delete_groups_request::DeleteGroupsRequest;
@@ -156,6 +160,8 @@ pub(crate) const APIS: &[Api] = &[
     api::<DescribeProducersRequest>(0, 0),
     api::<DescribeTransactionsRequest>(0, 0),
     api::<ListTransactionsRequest>(0, 2),
+    api::<ConsumerGroupHeartbeatRequest>(0, 1),
+    api::<ConsumerGroupDescribeRequest>(0, 1),
     api::<ListConfigResourcesRequest>(0, 1),
     api::<DescribeTopicPartitionsRequest>(0, 0),
 ];
@@ -253,6 +259,8 @@ pub(crate) async fn start(
         DescribeTransactionsRequest::KEY => later(broker, context, reader, describe_transactions::handle),
         ListTransactionsRequest::KEY => later(broker, context, reader, list_transactions::handle),
         ListConfigResourcesRequest::KEY => later(broker, context, reader, list_config_resources::handle),
+        ConsumerGroupHeartbeatRequest::KEY => later(broker, context, reader, consumer_group_heartbeat::handle),
+        ConsumerGroupDescribeRequest::KEY => later(broker, context, reader, consumer_group_describe::handle),
         DescribeTopicPartitionsRequest::KEY => later(broker, context, reader, describe_topic_partitions::handle),
         _ => Err(Close::UnknownKey { key }),
     }

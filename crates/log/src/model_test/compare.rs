@@ -94,7 +94,10 @@ impl Compared<'_> {
             let asked = self.random_offset();
             let first = model.batches.iter().find(|batch| batch.last_offset >= asked);
             let expected = first.map(|batch| batch.bytes.clone()).unwrap_or_default();
-            ensure!(self.first_at(asked)? == expected, "a read at {asked} gives another batch");
+            ensure!(
+                self.first_at(asked)? == expected,
+                "a read at {asked} gives another batch"
+            );
         }
         Ok(())
     }
@@ -154,7 +157,11 @@ impl Compared<'_> {
         let mut undecided = Vec::new();
         let all = self.read_all()?;
         for (header, bytes) in &all {
-            ensure!(header.base_offset >= next, "batch {} comes out of order", header.base_offset);
+            ensure!(
+                header.base_offset >= next,
+                "batch {} comes out of order",
+                header.base_offset
+            );
             next = header.next_offset();
             if header.base_offset >= model.last_stable() {
                 undecided.push(bytes.clone());
@@ -175,7 +182,10 @@ impl Compared<'_> {
             let asked = self.random_offset();
             let first = all.iter().find(|(header, _)| header.last_offset() >= asked);
             let expected = first.map(|(_, bytes)| bytes.clone()).unwrap_or_default();
-            ensure!(self.first_at(asked)? == expected, "a read at {asked} gives another batch");
+            ensure!(
+                self.first_at(asked)? == expected,
+                "a read at {asked} gives another batch"
+            );
         }
         Ok(())
     }
@@ -189,7 +199,9 @@ impl Compared<'_> {
             ensure!(rest.any(|other| other == record), "{record:?} was not committed");
         }
         let latest = |records: &[Seen]| -> BTreeMap<Bytes, Seen> {
-            let keyed = records.iter().filter_map(|record| Some((record.key.clone()?, record.clone())));
+            let keyed = records
+                .iter()
+                .filter_map(|record| Some((record.key.clone()?, record.clone())));
             keyed.collect()
         };
         let found = latest(&seen);
