@@ -41,6 +41,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) partition: PartitionId,
     /// One past the last offset that this segment may serve.
     pub(crate) end: Offset,
+    pub(crate) log_start: Offset,
     pub(crate) epochs: &'a [EpochStart],
 }
 
