@@ -308,7 +308,7 @@ impl Segment {
         from: Offset,
         timestamp: TimestampMs,
     ) -> Result<Option<FoundByTime>, ReadError> {
-        let reached = |index: &Index, file: Option<&Arc<dyn DiskFile>>| {
+        let reached = |index: &mut Index, file: Option<&Arc<dyn DiskFile>>| {
             index.first_where(file, self.base, |entry| entry.max_timestamp >= timestamp)
         };
         let Some(entry) = self.ask(reading, reached).map_err(failed)? else {
