@@ -7,6 +7,7 @@
 //! at batches, never at records. Layer 4: it stands on `catalog`, `log`, `client` and `wire`.
 
 mod api;
+mod cleaner;
 mod coordinator;
 mod errors;
 mod fetch_sessions;
@@ -164,9 +165,32 @@ impl Broker {
                 broker.retain().await;
             }
         });
-        *self.background.lock() = [timers, expiry, transaction_timeouts, transactional_ids, retention]
-            .map(|task| task.abort_handle())
-            .into();
+        let broker = Arc::downgrade(self);
+        let cleaner = tokio::spawn(async move {
+            loop {
+                let Some(every) = broker
+                    .upgrade()
+                    .map(|broker| broker.effective().options.compaction_check_interval)
+                else {
+                    return;
+                };
+                tokio::time::sleep(every).await;
+                let Some(broker) = broker.upgrade() else { return };
+                if broker.options.compaction {
+                    broker.compact().await;
+                }
+            }
+        });
+        *self.background.lock() = [
+            timers,
+            expiry,
+            transaction_timeouts,
+            transactional_ids,
+            retention,
+            cleaner,
+        ]
+        .map(|task| task.abort_handle())
+        .into();
     }
 
     /// What all settings amount to now.
