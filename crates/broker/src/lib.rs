@@ -17,6 +17,7 @@ mod nodes;
 mod options;
 mod partitions;
 mod producer_ids;
+mod quotas;
 mod retention;
 mod segments;
 mod settings;
@@ -43,6 +44,7 @@ use coordinator::Coordinator;
 use fetch_sessions::FetchSessions;
 use net::{Budget, Listeners};
 use producer_ids::ProducerIds;
+use quotas::Quotas;
 use settings::{Effective, Resource};
 use transactions::Transactions;
 
@@ -57,6 +59,7 @@ pub struct Broker {
     fetch_sessions: FetchSessions,
     producer_ids: Arc<ProducerIds>,
     transactions: Arc<Transactions>,
+    quotas: Quotas,
     runs: topics::Runs,
     /// What all settings amount to now; replaced when one is changed.
     effective: RwLock<Arc<Effective>>,
@@ -84,6 +87,7 @@ impl Broker {
         let fetch_budget = Budget::new(limits.fetch_in_flight_bytes_max);
         let fetch_sessions = FetchSessions::new(limits);
         let effective = Broker::take_in(&options, &catalog);
+        let quotas = Quotas::open(&catalog, Arc::clone(&clock), &options.quotas);
         let options = Arc::new(options);
         let coordinator = Coordinator::open(
             log.clone(),
@@ -110,6 +114,7 @@ impl Broker {
             fetch_sessions,
             producer_ids,
             transactions,
+            quotas,
             runs: topics::Runs::default(),
             effective: RwLock::new(Arc::new(effective)),
             altering: tokio::sync::Mutex::default(),

@@ -9,6 +9,7 @@ mod options;
 mod store;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,6 +151,7 @@ fn broker_options(options: &ServerOptions) -> Result<BrokerOptions, ServerError>
         virtual_brokers: i32::from(options.virtual_brokers.max(1)),
         // Tools that were written for a fleet ask for three replicas.
         replication_factor_policy: ReplicationFactorPolicy::Clamp,
+        log_dir: log_dir(options).display().to_string(),
         auto_create_topics: options.auto_create_topics,
         advertised_host: advertised_host(options.kafka),
         ..BrokerOptions::default()
@@ -158,6 +160,11 @@ fn broker_options(options: &ServerOptions) -> Result<BrokerOptions, ServerError>
         broker.set(name, value).map_err(ServerError::Setting)?;
     }
     Ok(broker)
+}
+
+fn log_dir(options: &ServerOptions) -> PathBuf {
+    let dir = options.data_dir.join("log");
+    std::path::absolute(&dir).unwrap_or(dir)
 }
 
 /// A listener for each broker that clients see, on consecutive ports, or on any free ones.
@@ -195,7 +202,7 @@ fn advertised_host(address: SocketAddr) -> String {
 
 async fn open_log(options: &ServerOptions, broker: &BrokerOptions) -> Result<(Log, RecoveryReport), ServerError> {
     let log_options = LogOptions {
-        dir: options.data_dir.join("log"),
+        dir: log_dir(options),
         durability: match options.durability {
             Durability::Fsync => log::Durability::Fsync,
             Durability::Os => log::Durability::Os,
