@@ -35,7 +35,7 @@ use log::{Log, Op, Outcome};
 use parking_lot::{Mutex, RwLock};
 use tokio::task::AbortHandle;
 
-pub use group::GroupLimits;
+pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy};
 pub use options::{BrokerOptions, Limits, QuotaWindows, ReplicationFactorPolicy};
 pub use settings::{ServerSetting, server_setting, server_settings};
 pub use topics::LocalTopics;
@@ -91,6 +91,7 @@ impl Broker {
         let options = Arc::new(options);
         let coordinator = Coordinator::open(
             log.clone(),
+            Arc::clone(&catalog),
             Arc::clone(&clock),
             Arc::clone(&random),
             Arc::clone(&options),

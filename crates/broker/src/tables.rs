@@ -18,6 +18,9 @@ pub(crate) const TRANSACTIONS: TableId = TableId(20);
 /// Group, topic, partition and transactional id to the [`Committed`] that the group has once the transaction commits.
 pub(crate) const PENDING_OFFSETS: TableId = TableId(21);
 
+/// Group and member to the member, or to the group with no member, as stored by `group::consumer::stored`.
+pub(crate) const CONSUMER_GROUPS: TableId = TableId(22);
+
 const FORMAT: i8 = 1;
 
 /// An offset a group has committed.

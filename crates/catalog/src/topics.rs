@@ -80,6 +80,8 @@ fn one() -> i16 {
 
 #[derive(Default)]
 struct Snapshot {
+    /// Grows with every change.
+    version: u64,
     by_name: BTreeMap<Arc<str>, Arc<Topic>>,
     by_id: HashMap<[u8; 16], Arc<Topic>>,
 }
@@ -143,6 +145,11 @@ impl Catalog {
     /// Every topic, sorted by name.
     pub fn topics(&self) -> Vec<Arc<Topic>> {
         self.snapshot.read().by_name.values().cloned().collect()
+    }
+
+    /// Grows whenever a topic changes, comes or goes.
+    pub fn topics_version(&self) -> u64 {
+        self.snapshot.read().version
     }
 
     /// Says whether `create_topic` would be refused, without creating anything.
@@ -212,6 +219,7 @@ impl Catalog {
                 .map(|partition| Op::DeletePartition { partition: *partition }),
         );
         let remove = move |snapshot: &mut Snapshot| {
+            snapshot.version += 1;
             snapshot.by_name.remove(&topic.name);
             snapshot.by_id.remove(&topic.id);
         };
@@ -318,6 +326,7 @@ impl Catalog {
 impl Snapshot {
     fn insert(&mut self, topic: Topic) -> Arc<Topic> {
         let topic = Arc::new(topic);
+        self.version += 1;
         self.by_id.insert(topic.id, Arc::clone(&topic));
         self.by_name.insert(Arc::clone(&topic.name), Arc::clone(&topic));
         topic

@@ -59,6 +59,8 @@ struct Plan {
     /// Whole segments from the first on, each with the end of its offsets.
     segments: Vec<(Arc<Segment>, Offset)>,
     epochs: Arc<[EpochStart]>,
+    /// What ends before it goes.
+    log_start: Offset,
     cleaned_to: Offset,
     dirty_bytes: u64,
     clean_bytes: u64,
@@ -235,6 +237,7 @@ impl Shared {
             clean_bytes: bytes(&segments[..dirty]),
             overdue: waiting_since.is_some_and(|meta| now.saturating_sub(meta.first_timestamp) > options.max_lag_ms),
             epochs: Arc::clone(&view.epochs),
+            log_start: view.log_start,
             cleaned_to,
             last_of_producers: LastOfProducers::of(&producers),
             segment_bytes,
@@ -324,6 +327,7 @@ impl Pass<'_> {
             files: &self.log.shared().files,
             partition: self.partition.id,
             end,
+            log_start: self.plan.log_start,
             epochs: &self.plan.epochs,
         }
     }
@@ -415,7 +419,7 @@ impl Pass<'_> {
         let added = output.finish(std::mem::take(&mut cleaner.aborted));
         let added = added.map_err(|error| {
             output::remove(shared, self.partition.id, id);
-            CompactionError::Read(ReadError::Io(Arc::new(error)))
+            CompactionError::Commit(error.into())
         })?;
         report.bytes_after += added.as_ref().map_or(0, |(meta, _)| meta.bytes);
         let replaced: Vec<SegmentId> = group.iter().map(|(segment, _)| segment.id()).collect();

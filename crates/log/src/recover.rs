@@ -368,6 +368,7 @@ impl Recovery {
             }
             None => wal::create(self.disk(), &self.wal_dir, generation, bytes),
         };
+        let file = file.and_then(|file| wal::opened(file, &self.options, self.disk(), &self.wal_dir));
         Ok((file.map_err(failed("preparing", &path))?, free.into_iter().collect()))
     }
 }

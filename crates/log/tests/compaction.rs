@@ -10,8 +10,8 @@ use base::disk::SimDisk;
 use base::{Clock, ManualClock, Offset};
 use bytes::Bytes;
 use rivulet_log::{
-    CommitCause, CompactionError, CompactionOptions, CompactionReport, Env, Log, LogOptions, Op, Outcome, PartitionId,
-    ReadError, SegmentLimits,
+    CommitCause, CompactionError, CompactionOptions, CompactionReport, Durability, Env, Log, LogOptions, Op, Outcome,
+    PartitionId, ReadError, SegmentLimits,
 };
 use wire::builder::end_transaction_marker;
 use wire::{BatchBuilder, BatchHeader, Compression, EndMarker, NewRecord, RecordLimits};
@@ -470,4 +470,124 @@ fn refusals_say_what_is_wrong() {
         before,
         "a segment that could not be synced is not used"
     );
+}
+
+#[test]
+fn nothing_on_disk_is_compacted_all_the_same() {
+    let mut world = World::new(300);
+    world.log.take().unwrap().close().unwrap();
+    world.options.durability = Durability::Memory;
+    world.open();
+    world
+        .log()
+        .commit(vec![Op::CreatePartition { partition: P1 }])
+        .unwrap()
+        .wait()
+        .unwrap();
+    for round in 0..20 {
+        world.put(&[(Some("a"), Some(&format!("{round}")))]);
+    }
+    world.roll();
+    world.compact();
+    world.check(&[(19, "a", Some("19"))]);
+}
+
+#[test]
+fn a_segment_spans_no_more_time_than_it_may() {
+    let world = World::new(1 << 20);
+    let limits = SegmentLimits {
+        segment_bytes: 1 << 20,
+        segment_ms: Some(1000),
+    };
+    world.log().set_segment_limits(P1, limits);
+    for _ in 0..6 {
+        world.put(&[(Some("a"), Some("1"))]);
+        world.advance(400);
+    }
+    assert_eq!(world.segment_files(), 2, "{:?}", world.disk.files());
+    world.compact();
+    world.check(&[
+        (2, "a", Some("1")),
+        (3, "a", Some("1")),
+        (4, "a", Some("1")),
+        (5, "a", Some("1")),
+    ]);
+}
+
+/// Writers, consumers and compaction at once, with threads and files: every consumer sees offsets rise and, at the end
+/// of its way, the last value of every key.
+#[test]
+fn readers_go_on_while_segments_are_replaced() {
+    const KEYS: u64 = 50;
+    const ROUNDS: u64 = 4000;
+    let dir = tempfile::tempdir().unwrap();
+    let options = LogOptions {
+        dir: dir.path().join("data"),
+        durability: Durability::Os,
+        segment_bytes_max: 8 << 10,
+        wal_segment_bytes: 1 << 20,
+        checkpoint_wal_bytes: 64 << 10,
+        open_files_max: 8,
+        free_bytes_min: 0,
+        ..LogOptions::default()
+    };
+    let (log, _) = Log::open(options, Env::real()).unwrap();
+    log.commit(vec![Op::CreatePartition { partition: P1 }])
+        .unwrap()
+        .wait()
+        .unwrap();
+    let write = || {
+        for round in 0..ROUNDS {
+            let mut builder = BatchBuilder::new(Compression::None);
+            let (key, value) = ((round % KEYS).to_be_bytes(), round.to_be_bytes());
+            builder.push(NewRecord {
+                timestamp: round as i64,
+                key: Some(&key),
+                value: Some(&value),
+                headers: &[],
+            });
+            let op = Op::Append {
+                partition: P1,
+                batch: builder.build().unwrap(),
+                leader_epoch: 0,
+            };
+            let receipt = log.commit(vec![op]).unwrap();
+            if round % 16 == 0 {
+                receipt.wait().unwrap();
+            }
+        }
+    };
+    let consume = || {
+        let mut latest = BTreeMap::new();
+        let (mut offset, mut last) = (0, -1);
+        while offset < ROUNDS as i64 {
+            let read = log.read_committed(P1, offset, 2000, true).unwrap();
+            for batch in wire::batches(&read.records) {
+                for record in wire::records(&batch.unwrap().1, RecordLimits::default()).unwrap() {
+                    let record = record.unwrap();
+                    if record.offset >= offset {
+                        assert!(record.offset > last);
+                        last = record.offset;
+                        latest.insert(record.key.unwrap(), record.value.unwrap());
+                    }
+                }
+            }
+            offset = read.next_offset;
+        }
+        let expected = |key: u64| Bytes::copy_from_slice(&(ROUNDS - KEYS + key).to_be_bytes());
+        for key in 0..KEYS {
+            assert_eq!(latest.get(&key.to_be_bytes()[..]), Some(&expected(key)), "key {key}");
+        }
+    };
+    let compactions = std::thread::scope(|scope| {
+        let writer = scope.spawn(write);
+        let consumers = [scope.spawn(consume), scope.spawn(consume)];
+        let mut compactions = 0;
+        while !(writer.is_finished() && consumers.iter().all(|consumer| consumer.is_finished())) {
+            compactions += log.compact(P1, &forced()).unwrap().passes;
+        }
+        compactions
+    });
+    assert!(compactions > 1, "{compactions}");
+    log.close().unwrap();
 }

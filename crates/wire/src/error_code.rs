@@ -120,7 +120,14 @@ error_codes! {
     113 StaleMemberEpoch,
     115 UnsupportedEndpointType,
     120 TransactionAbortable,
+    121 InvalidRecordState,
+    122 ShareSessionNotFound,
+    123 InvalidShareSessionEpoch,
     128 InvalidRegularExpression,
+    130 StreamsInvalidTopology,
+    131 StreamsInvalidTopologyEpoch,
+    132 StreamsTopologyFenced,
+    133 ShareSessionLimitReached,
 }
 
 impl ErrorCode {

@@ -43,6 +43,8 @@ const fn fixed(name: &'static str, min: i16, max: i16) -> Feature {
 const FINALIZED: &[Feature] = &[
     // A topic that asks for more in-sync replicas than there are is written to all the same, as with KIP-966.
     fixed("eligible.leader.replicas.version", 0, 1),
+    // Consumer groups of KIP-848.
+    fixed("group.version", 0, 1),
     fixed(METADATA_VERSION, METADATA_VERSION_MIN, METADATA_VERSION_MAX),
     // KIP-890; clients of level 1 go on in the old flow.
     Feature {

@@ -9,6 +9,8 @@ mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -62,6 +64,8 @@ use wire::messages::alter_configs_request::AlterConfigsRequest;
 use wire::messages::alter_partition_reassignments_request::AlterPartitionReassignmentsRequest;
 use wire::messages::alter_replica_log_dirs_request::AlterReplicaLogDirsRequest;
 use wire::messages::api_versions_request::ApiVersionsRequest;
+use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
+use wire::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
 use wire::messages::create_partitions_request::CreatePartitionsRequest;
 use wire::messages::create_topics_request::CreateTopicsRequest;
 use wire::messages::delete_groups_request::DeleteGroupsRequest;
@@ -186,6 +190,8 @@ pub(crate) const APIS: &[Api] = &[
     api::<DescribeProducersRequest>(0, 0),
     api::<DescribeTransactionsRequest>(0, 0),
     api::<ListTransactionsRequest>(0, 2),
+    api::<ConsumerGroupHeartbeatRequest>(0, 1),
+    api::<ConsumerGroupDescribeRequest>(0, 1),
     api::<ListConfigResourcesRequest>(0, 1),
     api::<DescribeTopicPartitionsRequest>(0, 0),
 ];
@@ -313,6 +319,8 @@ async fn dispatch(broker: &Arc<Broker>, key: i16, context: Context, reader: Read
         DescribeTransactionsRequest::KEY => later(broker, context, reader, describe_transactions::handle),
         ListTransactionsRequest::KEY => later(broker, context, reader, list_transactions::handle),
         ListConfigResourcesRequest::KEY => later(broker, context, reader, list_config_resources::handle),
+        ConsumerGroupHeartbeatRequest::KEY => later(broker, context, reader, consumer_group_heartbeat::handle),
+        ConsumerGroupDescribeRequest::KEY => later(broker, context, reader, consumer_group_describe::handle),
         DescribeTopicPartitionsRequest::KEY => later(broker, context, reader, describe_topic_partitions::handle),
         AlterClientQuotasRequest::KEY => later(broker, context, reader, alter_client_quotas::handle),
         AlterPartitionReassignmentsRequest::KEY => {

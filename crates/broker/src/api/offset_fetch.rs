@@ -73,6 +73,19 @@ fn old_form(partition: OffsetFetchResponsePartitions) -> OffsetFetchResponsePart
 /// With `stable`, an offset that an open transaction may change is not told (KIP-447).
 fn fetch(broker: &Broker, by_id: bool, stable: bool, asked: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
     let group = asked.group_id;
+    if asked.member_id.is_some() || asked.member_epoch >= 0 {
+        let member_id = asked.member_id.unwrap_or_default();
+        let allowed = broker
+            .coordinator
+            .look(&group, |group| group.may_fetch(&member_id, asked.member_epoch));
+        if let Some(error) = allowed.filter(|error| !error.is_none()) {
+            return OffsetFetchResponseGroup {
+                group_id: group,
+                error_code: error.code(),
+                ..OffsetFetchResponseGroup::default()
+            };
+        }
+    }
     let topics = match asked.topics {
         None => everything(broker, by_id, stable, &group),
         Some(topics) => topics

@@ -108,7 +108,7 @@ impl Entity {
     /// As a name to store it under.
     pub(crate) fn to_name(&self) -> String {
         let part = |(kind, name): (&String, &Option<String>)| match name {
-            None => format!("{kind}"),
+            None => kind.clone(),
             Some(name) => format!("{kind}={}", name.replace('%', "%25").replace('/', "%2F")),
         };
         self.0.iter().map(part).collect::<Vec<_>>().join("/")
@@ -123,6 +123,9 @@ impl Entity {
     }
 }
 
+/// Type and name of a part of an entity.
+type Part<'a> = (&'a str, Option<&'a str>);
+
 /// A quota's bound, and the names that share it.
 pub(crate) type Bound = (f64, Vec<String>);
 
@@ -133,7 +136,7 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    fn get(&self, kind: Kind, parts: &[(&str, Option<&str>)]) -> Option<f64> {
+    fn get(&self, kind: Kind, parts: &[Part<'_>]) -> Option<f64> {
         let owned = parts
             .iter()
             .map(|(kind, name)| ((*kind).to_owned(), name.map(str::to_owned)));
@@ -143,7 +146,7 @@ impl Book {
     /// What holds for a client of a user: the most particular quota (KIP-55).
     pub(crate) fn bound(&self, kind: Kind, user: &str, client: &str) -> Option<Bound> {
         let (both, of_user, of_client) = ([user, client], [user], [client]);
-        let candidates: [(&[(&str, Option<&str>)], &[&str]); 8] = [
+        let candidates: [(&[Part<'_>], &[&str]); 8] = [
             (&[(USER, Some(user)), (CLIENT, Some(client))], &both),
             (&[(USER, Some(user)), (CLIENT, None)], &both),
             (&[(USER, Some(user))], &of_user),

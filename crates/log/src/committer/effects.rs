@@ -246,6 +246,7 @@ pub(super) fn index_only<'a>(shared: &'a Shared, partition: &Partition) -> Readi
         files: &shared.files,
         partition: partition.id,
         end: Offset::MAX,
+        log_start: 0,
         epochs: &[],
     }
 }

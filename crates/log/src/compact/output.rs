@@ -1,5 +1,6 @@
 //! Writes what is left of a group of segments into one new segment, under a name of its own.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use base::disk::DiskFile;
 use wire::BatchHeader;
 
 use crate::aborted::Aborted;
-use crate::api::{Durability, PartitionId};
+use crate::api::{Durability, LogError, PartitionId};
 use crate::files::{FileKey, FileKind, SegmentId};
 use crate::intake::headers;
 use crate::partition::SegmentMeta;
@@ -47,26 +48,28 @@ impl<'a> Output<'a> {
             expected: base,
             unsynced_bytes: 0,
         };
-        // A file of an attempt that came to nothing may still stand there, and may still be about to be removed.
+        // Any file of an attempt that came to nothing may still stand there, and may still be about to be removed.
         loop {
             output.meta.version += 1;
-            if output
-                .shared
-                .disk
-                .file_bytes(&output.shared.files.path(output.key()))
-                .is_err()
-            {
+            let stands = |kind| {
+                output
+                    .shared
+                    .disk
+                    .file_bytes(&output.shared.files.path(output.key(kind)))
+                    .is_ok()
+            };
+            if !FileKind::ALL.into_iter().any(stands) {
                 output.segment = Segment::fresh(output.meta.id());
                 return output;
             }
         }
     }
 
-    fn key(&self) -> FileKey {
+    fn key(&self, kind: FileKind) -> FileKey {
         FileKey {
             partition: self.partition,
             segment: self.meta.id(),
-            kind: FileKind::Log,
+            kind,
         }
     }
 
@@ -93,7 +96,7 @@ impl<'a> Output<'a> {
         }
         let file = match &self.file {
             Some(file) => Arc::clone(file),
-            None => self.shared.files.create(self.key())?.0,
+            None => self.shared.files.create(self.key(FileKind::Log))?.0,
         };
         let position = self.segment.bytes();
         file.write_all_at(&self.buffer, position)?;
@@ -125,12 +128,14 @@ impl<'a> Output<'a> {
     }
 
     /// The finished segment, durable with its name; `None` if nothing was left. No WAL frame may name it before.
-    pub(super) fn finish(mut self, aborted: Vec<Aborted>) -> io::Result<Option<(SegmentMeta, Arc<Segment>)>> {
-        self.write()?;
+    pub(super) fn finish(mut self, aborted: Vec<Aborted>) -> Result<Option<(SegmentMeta, Arc<Segment>)>, LogError> {
+        let path = self.shared.files.path(self.key(FileKind::Log));
+        let failed = |error| self.shared.io_error("writing", &path, error);
+        self.write().map_err(failed)?;
         let Some(file) = self.file.take() else { return Ok(None) };
-        self.sync(file.as_ref())?;
+        self.sync(file.as_ref()).map_err(failed)?;
         if self.shared.keeps_files() {
-            self.shared.disk.sync_dir(&self.shared.files.dir(self.partition))?;
+            self.shared.sync_names(BTreeSet::from([self.partition]))?;
         }
         self.meta.max_timestamp = self.segment.max_timestamp();
         self.meta.aborted = aborted.len() as u32;
@@ -155,6 +160,7 @@ pub(super) fn reading(shared: &Shared, partition: PartitionId) -> Reading<'_> {
         files: &shared.files,
         partition,
         end: Offset::MAX,
+        log_start: 0,
         epochs: &[],
     }
 }

@@ -49,11 +49,13 @@ impl Log {
             next_offset,
             aborted: Vec::new(),
         };
+        let log_start = bounds.log_start;
         for (segment, end) in segments {
             let reading = Reading {
                 files: &self.shared().files,
                 partition: partition.id,
                 end,
+                log_start,
                 epochs: &epochs,
             };
             match segment.read(&reading, offset, bytes_max, at_least_one)? {
@@ -135,6 +137,7 @@ impl Log {
             files: &self.shared().files,
             partition: partition.id,
             end: Offset::MAX,
+            log_start: 0,
             epochs: &[],
         };
         let first = segments.partition_point(|segment| segment.base <= range.start);
@@ -192,6 +195,7 @@ impl Log {
                 files: &self.shared().files,
                 partition: partition.id,
                 end,
+                log_start,
                 epochs: &epochs,
             };
             if let Some(found) = segment.find_by_time(&reading, log_start, timestamp)? {

@@ -49,7 +49,9 @@ impl Segment {
         header: &BatchHeader,
     ) -> io::Result<bool> {
         let follows = header.base_offset == expected || self.has_entry(reading, header.base_offset, position)?;
-        Ok(follows && header.leader_epoch == epoch_of(reading.epochs, header.base_offset))
+        // The epochs of what lies before the log start are forgotten.
+        let trimmed = header.last_offset() < reading.log_start;
+        Ok(follows && (trimmed || header.leader_epoch == epoch_of(reading.epochs, header.base_offset)))
     }
 
     /// Finds the batch that contains `offset` or is the first after it; begins at a batch that is known to stand at
@@ -111,7 +113,8 @@ impl Segment {
         }
     }
 
-    /// Hands every batch to `visit`, in order, until it breaks off; the first that does not hold is an error.
+    /// Hands every batch that does not end before the log start to `visit`, in order, until it breaks off; the first
+    /// that does not hold is an error.
     pub(crate) fn for_each_sound(
         &self,
         reading: &Reading<'_>,
@@ -134,7 +137,7 @@ impl Segment {
                 return Err(self.corrupt(reading, expected, expected + 1, cause));
             };
             let batch = scanner.bytes(position, header.size_bytes()).map_err(failed)?;
-            if visit(&header, batch)?.is_break() {
+            if header.last_offset() >= reading.log_start && visit(&header, batch)?.is_break() {
                 return Ok(());
             }
             position += header.size_bytes() as u64;
@@ -305,7 +308,7 @@ impl Segment {
         from: Offset,
         timestamp: TimestampMs,
     ) -> Result<Option<FoundByTime>, ReadError> {
-        let reached = |index: &Index, file: Option<&Arc<dyn DiskFile>>| {
+        let reached = |index: &mut Index, file: Option<&Arc<dyn DiskFile>>| {
             index.first_where(file, self.base, |entry| entry.max_timestamp >= timestamp)
         };
         let Some(entry) = self.ask(reading, reached).map_err(failed)? else {
