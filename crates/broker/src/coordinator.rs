@@ -1,25 +1,33 @@
 //! Drives the groups: hands them requests and time, delivers their answers, keeps what must outlive a crash.
 
 mod offsets;
+mod storage;
+mod topics;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, Random};
-use log::{Log, Op};
+use bytes::Bytes;
+use catalog::Catalog;
+use log::{Log, Op, TableId};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use wire::ErrorCode;
 
-use crate::group::{Answer, Caller, Effects, Group, JoinRequest, Joined, Now, SyncRequest, Synced, Waiter};
+use crate::errors::Refusal;
+use crate::group::{
+    Answer, AnyGroup, Beat, BeatRequest, Caller, Effects, JoinRequest, Joined, Now, SyncRequest, Synced, Topics,
+    Waiter, unavailable,
+};
 use crate::options::BrokerOptions;
-use crate::storage::CommitFailed;
 use crate::tables;
 
 /// All groups of the broker.
 pub(crate) struct Coordinator {
     pub(crate) log: Log,
+    catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     pub(crate) options: Arc<BrokerOptions>,
@@ -43,13 +51,15 @@ struct Groups {
 }
 
 struct Slot {
-    group: Group,
+    group: AnyGroup,
     /// As it stands in `timers`.
     deadline_ms: i64,
     /// As it counts in `bytes`.
     bytes: usize,
     /// Something of this group is, or is about to be, on disk: it does not vanish when nobody is here.
     kept: bool,
+    /// Rows of what the group was before it changed its kind.
+    stale: Vec<(TableId, Bytes)>,
 }
 
 impl Groups {
@@ -106,12 +116,14 @@ impl Coordinator {
     /// Reads the groups that the log keeps.
     pub(crate) fn open(
         log: Log,
+        catalog: Arc<Catalog>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         options: Arc<BrokerOptions>,
     ) -> Arc<Coordinator> {
         let coordinator = Coordinator {
             log,
+            catalog,
             clock,
             random,
             options,
@@ -121,13 +133,8 @@ impl Coordinator {
         };
         let now = coordinator.now();
         let mut groups = coordinator.groups.lock();
-        for (key, value) in coordinator.log.scan(tables::GROUPS, b"") {
-            let id = String::from_utf8_lossy(&key).into_owned();
-            match Group::restore(value, coordinator.options.group.clone(), now) {
-                Ok(group) => drop(groups.by_id.insert(id, kept(group))),
-                // The members will join anew; nothing else is lost.
-                Err(error) => tracing::error!(group = id, "group is not restored: {error}"),
-            }
+        for (id, group) in storage::read(&coordinator.log, &coordinator.options.group, now) {
+            groups.by_id.insert(id, kept(group));
         }
         for (key, _) in coordinator.log.scan(tables::OFFSETS, b"") {
             if let Some((id, ..)) = tables::split_offset_key(&key)
@@ -135,7 +142,7 @@ impl Coordinator {
             {
                 groups
                     .by_id
-                    .insert(id.to_owned(), kept(Group::new(coordinator.options.group.clone())));
+                    .insert(id.to_owned(), kept(AnyGroup::new(coordinator.options.group.clone())));
             }
         }
         let ids: Vec<String> = groups.by_id.keys().cloned().collect();
@@ -159,6 +166,11 @@ impl Coordinator {
         format!("{stem}-{}", uuid::Uuid::from_bytes(self.random.uuid()))
     }
 
+    /// A member id for a client that asks for one and says nothing of itself.
+    pub(crate) fn fresh_uuid(&self) -> String {
+        uuid::Uuid::from_bytes(self.random.uuid()).to_string()
+    }
+
     /// Lets time pass for the groups, until the broker is dropped.
     pub(crate) async fn run_timers(self: Arc<Self>) {
         loop {
@@ -175,17 +187,24 @@ impl Coordinator {
             let Some((_, id)) = self.groups.lock().timers.first().cloned() else {
                 continue;
             };
-            self.with_group(&id, |group, now| ((), group.tick(now)));
+            self.with_group(&id, |group, now, topics| ((), group.tick(now, topics)));
         }
     }
 
     /// Runs `change` on a group, if there is one, and sees its effects through.
-    fn with_group<T>(self: &Arc<Self>, id: &str, change: impl FnOnce(&mut Group, Now) -> (T, Effects)) -> Option<T> {
+    fn with_group<T>(
+        self: &Arc<Self>,
+        id: &str,
+        change: impl FnOnce(&mut AnyGroup, Now, &dyn Topics) -> (T, Effects),
+    ) -> Option<T> {
         let mut groups = self.groups.lock();
         let now = self.now();
         let slot = groups.by_id.get_mut(id)?;
-        let (outcome, effects) = change(&mut slot.group, now);
+        let (outcome, effects) = change(&mut slot.group, now, &*self.catalog);
         slot.kept |= effects.store;
+        if let Some((kind, keys)) = &effects.stale {
+            slot.stale.extend(keys.iter().map(|key| storage::place(*kind, id, key)));
+        }
         let vanishes = !slot.kept && slot.group.is_vacant();
         if effects.resized {
             groups.resize(id);
@@ -199,7 +218,7 @@ impl Coordinator {
             let coordinator = Arc::clone(self);
             let id = id.to_owned();
             // Queued now, so that what is stored of one group keeps the order it happened in.
-            let stored = coordinator.store(&groups, &id);
+            let stored = coordinator.store(&mut groups, &id);
             tokio::spawn(async move {
                 let mut answers = effects.answers;
                 if let Err(error) = coordinator.finish_store(stored, &id).await {
@@ -214,41 +233,6 @@ impl Coordinator {
         Some(outcome)
     }
 
-    fn store(&self, groups: &Groups, id: &str) -> Result<Option<log::Receipt>, CommitFailed> {
-        let Some(slot) = groups.by_id.get(id) else {
-            return Ok(None);
-        };
-        let value = slot
-            .group
-            .encode()
-            .map_err(|error| CommitFailed::Unwritable(error.to_string()))?;
-        let put = Op::Put {
-            table: tables::GROUPS,
-            key: id.to_owned().into(),
-            value: Some(value),
-        };
-        Ok(Some(self.log.commit(vec![put])?))
-    }
-
-    async fn finish_store(
-        &self,
-        mut stored: Result<Option<log::Receipt>, CommitFailed>,
-        id: &str,
-    ) -> Result<(), CommitFailed> {
-        loop {
-            match stored {
-                Ok(Some(receipt)) => return receipt.await.map(drop).map_err(CommitFailed::from),
-                Ok(None) => return Ok(()),
-                Err(error) if error.is_busy() => {
-                    self.log.wait_for_room().await;
-                    // As it stands by then, which is at least as new.
-                    stored = self.store(&self.groups.lock(), id);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     /// Makes sure the group exists; `false` if there is no room for another.
     fn ensure(&self, id: &str, is_kept: bool) -> bool {
         let mut groups = self.groups.lock();
@@ -259,16 +243,9 @@ impl Coordinator {
         if groups.by_id.len() >= self.options.limits.groups_max {
             return false;
         }
-        let group = Group::new(self.options.group.clone());
-        groups.by_id.insert(
-            id.to_owned(),
-            Slot {
-                group,
-                deadline_ms: i64::MAX,
-                bytes: 0,
-                kept: is_kept,
-            },
-        );
+        let mut slot = kept(AnyGroup::new(self.options.group.clone()));
+        slot.kept = is_kept;
+        groups.by_id.insert(id.to_owned(), slot);
         true
     }
 
@@ -284,7 +261,7 @@ impl Coordinator {
             return Joined::refused(ErrorCode::CoordinatorNotAvailable, "");
         }
         let (waiter, answer) = self.groups.lock().waiter();
-        let known = self.with_group(id, |group, now| ((), group.join(now, waiter, request)));
+        let known = self.with_group(id, |group, now, topics| ((), group.join(now, topics, waiter, request)));
         if known.is_none() {
             self.groups.lock().waiting.remove(&waiter);
             return Joined::refused(ErrorCode::UnknownMemberId, &member_id);
@@ -297,7 +274,7 @@ impl Coordinator {
 
     pub(crate) async fn sync(self: &Arc<Self>, id: &str, request: SyncRequest) -> Synced {
         let (waiter, answer) = self.groups.lock().waiter();
-        let known = self.with_group(id, |group, now| ((), group.sync(now, waiter, request)));
+        let known = self.with_group(id, |group, now, topics| ((), group.sync(now, topics, waiter, request)));
         if known.is_none() {
             self.groups.lock().waiting.remove(&waiter);
             return Synced::refused(ErrorCode::UnknownMemberId);
@@ -309,13 +286,51 @@ impl Coordinator {
     }
 
     pub(crate) fn heartbeat(self: &Arc<Self>, id: &str, caller: &Caller) -> ErrorCode {
-        let beat = |group: &mut Group, now: Now| (group.heartbeat(now, caller), Effects::default());
+        let beat = |group: &mut AnyGroup, now: Now, _: &dyn Topics| (group.heartbeat(now, caller), Effects::default());
         self.with_group(id, beat).unwrap_or(ErrorCode::UnknownMemberId)
+    }
+
+    /// A heartbeat of KIP-848; answered when what it changed is durable.
+    pub(crate) async fn beat(self: &Arc<Self>, request: BeatRequest) -> Result<Beat, Refusal> {
+        let id = request.group_id.clone();
+        let held = self.groups.lock().bytes;
+        if held.saturating_add(request.size_bytes()) > self.options.limits.group_bytes_max && request.epoch == 0 {
+            let message = "The groups of this broker hold all they may.".to_owned();
+            return Err(Refusal::new(ErrorCode::GroupMaxSizeReached, message));
+        }
+        let unavailable = || {
+            Refusal::new(
+                ErrorCode::CoordinatorNotAvailable,
+                "there is no room for a group".to_owned(),
+            )
+        };
+        if request.epoch == 0 && !self.ensure(&id, false) {
+            return Err(unavailable());
+        }
+        let (waiter, answer) = self.groups.lock().waiter();
+        let limits = &self.options.group;
+        let known = self.with_group(&id, |group, now, topics| {
+            let (outcome, mut effects) = group.beat(now, topics, limits, &request);
+            effects.answer(waiter, Answer::Beat(Box::new(outcome)));
+            ((), effects)
+        });
+        if known.is_none() {
+            self.groups.lock().waiting.remove(&waiter);
+            let noun = if request.epoch < 0 { "Group" } else { "Consumer group" };
+            let message = format!("{noun} {id} not found.");
+            return Err(Refusal::new(ErrorCode::GroupIdNotFound, message));
+        }
+        match answer.await {
+            Ok(Answer::Beat(outcome)) => *outcome,
+            _ => Err(unavailable()),
+        }
     }
 
     /// `None` if there is no such group.
     pub(crate) fn leave(self: &Arc<Self>, id: &str, member_id: &str, instance_id: Option<&str>) -> Option<ErrorCode> {
-        self.with_group(id, |group, now| group.leave(now, member_id, instance_id))
+        self.with_group(id, |group, now, topics| {
+            group.leave(now, topics, member_id, instance_id)
+        })
     }
 
     /// Lets the group show, so that a job's offsets look like those of a consumer group.
@@ -324,12 +339,12 @@ impl Coordinator {
     }
 
     /// Looks at one group.
-    pub(crate) fn look<T>(&self, id: &str, look: impl FnOnce(&Group) -> T) -> Option<T> {
+    pub(crate) fn look<T>(&self, id: &str, look: impl FnOnce(&AnyGroup) -> T) -> Option<T> {
         self.groups.lock().by_id.get(id).map(|slot| look(&slot.group))
     }
 
     /// Looks at every group, in order of ids.
-    pub(crate) fn look_at_all<T>(&self, mut look: impl FnMut(&str, &Group) -> T) -> Vec<T> {
+    pub(crate) fn look_at_all<T>(&self, mut look: impl FnMut(&str, &AnyGroup) -> T) -> Vec<T> {
         let groups = self.groups.lock();
         let mut ids: Vec<&String> = groups.by_id.keys().collect();
         ids.sort_unstable();
@@ -350,11 +365,19 @@ impl Coordinator {
             if !slot.group.is_vacant() {
                 return Err(ErrorCode::NonEmptyGroup);
             }
-            let mut ops = vec![Op::Put {
-                table: tables::GROUPS,
-                key: id.to_owned().into(),
-                value: None,
-            }];
+            let places = slot
+                .group
+                .keys()
+                .into_iter()
+                .map(|key| storage::place(slot.group.kind(), id, &key));
+            let places = places.chain(slot.stale.iter().cloned());
+            let mut ops: Vec<Op> = places
+                .map(|(table, key)| Op::Put {
+                    table,
+                    key,
+                    value: None,
+                })
+                .collect();
             let offsets = self.log.scan(tables::OFFSETS, &tables::prefix(id));
             ops.extend(offsets.into_iter().map(|(key, _)| Op::Put {
                 table: tables::OFFSETS,
@@ -369,19 +392,12 @@ impl Coordinator {
     }
 }
 
-fn kept(group: Group) -> Slot {
+fn kept(group: AnyGroup) -> Slot {
     Slot {
         group,
         deadline_ms: i64::MAX,
         bytes: 0,
         kept: true,
-    }
-}
-
-/// What a member is told instead when its group could not be stored.
-fn unavailable(answer: &Answer) -> Answer {
-    match answer {
-        Answer::Join(joined) => Answer::Join(Joined::refused(ErrorCode::CoordinatorNotAvailable, &joined.member_id)),
-        Answer::Sync(_) => Answer::Sync(Synced::refused(ErrorCode::CoordinatorNotAvailable)),
+        stale: Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! The Kafka server: listeners, one file per API, groups; and [`client::Topics`] for those within the process.
+//! The Kafka server: listeners, one file per API, groups, transactions; and [`client::Topics`] for those within the process.
 //!
 //! What this crate does not know: SQL, connectors, HTTP, how anything lies on disk.
 //!
@@ -12,32 +12,38 @@ mod errors;
 mod fetch_sessions;
 mod group;
 mod net;
+mod nodes;
 mod options;
 mod partitions;
 mod producer_ids;
 mod retention;
+mod segments;
 mod settings;
 mod storage;
 mod tables;
 mod topics;
+mod transaction;
+mod transactions;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use base::{Clock, Random};
 use catalog::Catalog;
 use log::{Log, Op, Outcome};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::task::AbortHandle;
 
-pub use group::GroupLimits;
-pub use options::{BrokerOptions, Limits, ReplicationFactorPolicy};
+pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy};
+pub use options::{BrokerOptions, Limits, QuotaWindows, ReplicationFactorPolicy};
+pub use settings::{ServerSetting, server_setting, server_settings};
 pub use topics::LocalTopics;
 
 use coordinator::Coordinator;
 use fetch_sessions::FetchSessions;
 use net::{Budget, Listeners};
 use producer_ids::ProducerIds;
+use settings::{Effective, Resource};
+use transactions::Transactions;
 
 /// One broker over one log. Its background work ends when the last handle goes.
 pub struct Broker {
@@ -48,14 +54,18 @@ pub struct Broker {
     random: Arc<dyn Random>,
     coordinator: Arc<Coordinator>,
     fetch_sessions: FetchSessions,
-    producer_ids: ProducerIds,
+    producer_ids: Arc<ProducerIds>,
+    transactions: Arc<Transactions>,
     runs: topics::Runs,
+    /// What all settings amount to now; replaced when one is changed.
+    effective: RwLock<Arc<Effective>>,
     /// Held from reading a topic's settings to storing them changed, so that no change is lost.
     altering: tokio::sync::Mutex<()>,
     listeners: Listeners,
     request_budget: Budget,
     fetch_budget: Budget,
-    advertised_port: AtomicU16,
+    /// Of the listeners, in the order they are served.
+    ports: RwLock<Vec<u16>>,
     background: Mutex<Vec<AbortHandle>>,
 }
 
@@ -72,14 +82,24 @@ impl Broker {
         let request_budget = Budget::new(limits.requests_in_flight_bytes_max.max(limits.request_bytes_max));
         let fetch_budget = Budget::new(limits.fetch_in_flight_bytes_max);
         let fetch_sessions = FetchSessions::new(limits);
-        let advertised_port = AtomicU16::new(options.advertised_port);
+        let effective = Broker::take_in(&options, &catalog);
         let options = Arc::new(options);
         let coordinator = Coordinator::open(
             log.clone(),
+            Arc::clone(&catalog),
             Arc::clone(&clock),
             Arc::clone(&random),
             Arc::clone(&options),
         );
+        let producer_ids = Arc::<ProducerIds>::default();
+        let transactions = Arc::new(Transactions::open(
+            log.clone(),
+            Arc::clone(&catalog),
+            Arc::clone(&clock),
+            Arc::clone(&options),
+            Arc::clone(&coordinator),
+            Arc::clone(&producer_ids),
+        ));
         let broker = Arc::new(Broker {
             options,
             log,
@@ -88,15 +108,18 @@ impl Broker {
             random,
             coordinator,
             fetch_sessions,
-            producer_ids: ProducerIds::default(),
+            producer_ids,
+            transactions,
             runs: topics::Runs::default(),
+            effective: RwLock::new(Arc::new(effective)),
             altering: tokio::sync::Mutex::default(),
             listeners: Listeners::default(),
             request_budget,
             fetch_budget,
-            advertised_port,
+            ports: RwLock::default(),
             background: Mutex::default(),
         });
+        broker.apply_segment_limits();
         broker.start_background();
         broker
     }
@@ -116,6 +139,22 @@ impl Broker {
                 coordinator.expire().await;
             }
         });
+        let transactions = Arc::clone(&self.transactions);
+        let every = self.options.transaction_timeout_check_interval;
+        let transaction_timeouts = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                transactions.time_out().await;
+            }
+        });
+        let transactions = Arc::clone(&self.transactions);
+        let every = self.options.transactional_id_check_interval;
+        let transactional_ids = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                transactions.expire().await;
+            }
+        });
         // Weak: the rounds must not keep the broker alive.
         let broker = Arc::downgrade(self);
         let every = self.options.retention_check_interval;
@@ -126,22 +165,29 @@ impl Broker {
                 broker.retain().await;
             }
         });
-        *self.background.lock() = [timers, expiry, retention].map(|task| task.abort_handle()).into();
+        *self.background.lock() = [timers, expiry, transaction_timeouts, transactional_ids, retention]
+            .map(|task| task.abort_handle())
+            .into();
     }
 
-    /// The port clients are told.
-    fn advertised_port(&self) -> i32 {
-        i32::from(self.advertised_port.load(Ordering::Relaxed))
+    /// What all settings amount to now.
+    pub(crate) fn effective(&self) -> Arc<Effective> {
+        Arc::clone(&self.effective.read())
     }
 
-    /// Takes a listener's port for the advertised one, unless one was named.
-    fn advertise(&self, port: u16) {
-        let first = self
-            .advertised_port
-            .compare_exchange(0, port, Ordering::Relaxed, Ordering::Relaxed);
-        if first.is_ok() {
-            tracing::debug!(port, "advertised port follows the listener");
-        }
+    fn take_in(started: &BrokerOptions, catalog: &Catalog) -> Effective {
+        let word = Resource::Broker.word();
+        let (all, one) = (
+            catalog.settings_of(word, ""),
+            catalog.settings_of(word, &started.node_id.to_string()),
+        );
+        Effective::new(started.clone(), all, one)
+    }
+
+    /// Puts changed settings of the broker in force.
+    fn refresh(&self) {
+        *self.effective.write() = Arc::new(Broker::take_in(&self.options, &self.catalog));
+        self.apply_segment_limits();
     }
 
     async fn commit(&self, ops: Vec<Op>) -> Result<Vec<Outcome>, storage::CommitFailed> {

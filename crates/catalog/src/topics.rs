@@ -33,6 +33,8 @@ pub struct Topic {
     pub partitions: Vec<PartitionId>,
     /// What was set explicitly; defaults are not stored.
     pub settings: BTreeMap<String, String>,
+    /// How many replicas were asked for; there is one.
+    pub replication_factor: i16,
     /// The platform's own; clients may read it but not delete it.
     pub internal: bool,
 }
@@ -51,6 +53,7 @@ impl Topic {
 pub struct NewTopic {
     pub name: String,
     pub partitions: PartitionIndex,
+    pub replication_factor: i16,
     pub settings: BTreeMap<String, String>,
 }
 
@@ -61,10 +64,19 @@ struct StoredTopic {
     partitions: Vec<u64>,
     #[serde(default)]
     settings: BTreeMap<String, String>,
+    #[serde(default = "one")]
+    replication_factor: i16,
+}
+
+/// What topics had before they were asked.
+fn one() -> i16 {
+    1
 }
 
 #[derive(Default)]
 struct Snapshot {
+    /// Grows with every change.
+    version: u64,
     by_name: BTreeMap<Arc<str>, Arc<Topic>>,
     by_id: HashMap<[u8; 16], Arc<Topic>>,
 }
@@ -130,6 +142,11 @@ impl Catalog {
         self.snapshot.read().by_name.values().cloned().collect()
     }
 
+    /// Grows whenever a topic changes, comes or goes.
+    pub fn topics_version(&self) -> u64 {
+        self.snapshot.read().version
+    }
+
     /// Says whether `create_topic` would be refused, without creating anything.
     pub fn check_new_topic(&self, topic: &NewTopic) -> Result<(), CatalogError> {
         topic_name::check(&topic.name).map_err(|why| CatalogError::InvalidName {
@@ -170,6 +187,7 @@ impl Catalog {
             name: new.name.into(),
             id: self.random.uuid(),
             partitions,
+            replication_factor: new.replication_factor,
             settings: new.settings,
         };
         ops.push(put_topic(&topic));
@@ -195,6 +213,7 @@ impl Catalog {
                 .map(|partition| Op::DeletePartition { partition: *partition }),
         );
         let remove = move |snapshot: &mut Snapshot| {
+            snapshot.version += 1;
             snapshot.by_name.remove(&topic.name);
             snapshot.by_id.remove(&topic.id);
         };
@@ -288,6 +307,7 @@ impl Catalog {
 impl Snapshot {
     fn insert(&mut self, topic: Topic) -> Arc<Topic> {
         let topic = Arc::new(topic);
+        self.version += 1;
         self.by_id.insert(topic.id, Arc::clone(&topic));
         self.by_name.insert(Arc::clone(&topic.name), Arc::clone(&topic));
         topic
@@ -323,6 +343,7 @@ fn decode_topic(key: &[u8], value: &[u8]) -> Result<Topic, CatalogError> {
         id: stored.id.into_bytes(),
         partitions: stored.partitions.into_iter().map(PartitionId).collect(),
         settings: stored.settings,
+        replication_factor: stored.replication_factor,
     })
 }
 
@@ -331,6 +352,7 @@ fn put_topic(topic: &Topic) -> Op {
         id: Uuid::from_bytes(topic.id),
         partitions: topic.partitions.iter().map(|partition| partition.0).collect(),
         settings: topic.settings.clone(),
+        replication_factor: topic.replication_factor,
     };
     // Strings, numbers and maps of strings always have a JSON form.
     let value = serde_json::to_vec(&stored).expect("a topic serialises");

@@ -28,6 +28,7 @@ fn topic(name: &str, partitions: i32) -> NewTopic {
     NewTopic {
         name: name.to_owned(),
         partitions,
+        replication_factor: 1,
         settings: BTreeMap::from([("retention.ms".into(), "5".into())]),
     }
 }

@@ -108,10 +108,10 @@ pub(crate) fn payload_crc(buffer: &[u8], start: usize) -> u32 {
     crc32c::crc32c(&buffer[start + FRAME_HEADER_BYTES..])
 }
 
-/// Fills the space up to the next boundary.
-pub(crate) fn pad(buffer: &mut Vec<u8>) {
-    let padded = buffer.len().next_multiple_of(FRAME_ALIGN);
-    buffer.resize(padded, 0);
+/// Fills the space behind the frame that begins at `start`, up to where the next one may begin.
+pub(crate) fn pad(buffer: &mut Vec<u8>, start: usize) {
+    let padded = (buffer.len() - start).next_multiple_of(FRAME_ALIGN);
+    buffer.resize(start + padded, 0);
 }
 
 /// Writes the header in front of a payload; returns its checksum.
@@ -342,7 +342,7 @@ mod tests {
             wall_ms: 1234,
         };
         let checksum = seal(&mut buffer[start..], payload_bytes, crc, meta);
-        pad(&mut buffer);
+        pad(&mut buffer, start);
 
         let header = FrameHeader::parse(&buffer).unwrap();
         assert_eq!((header.generation, header.sequence, header.durable_through), (4, 5, 3));

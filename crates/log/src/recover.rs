@@ -293,6 +293,7 @@ impl Recovery {
             sequence: fence.sequence,
             chain: fence.chain,
             durable_through: fence.sequence,
+            tail: Vec::new(),
         };
         let mut jobs = Jobs::default();
         jobs.wal.free = free;
@@ -368,6 +369,7 @@ impl Recovery {
             }
             None => wal::create(self.disk(), &self.wal_dir, generation, bytes),
         };
+        let file = file.and_then(|file| wal::opened(file, &self.options, self.disk(), &self.wal_dir));
         Ok((file.map_err(failed("preparing", &path))?, free.into_iter().collect()))
     }
 }

@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base::TimestampMs;
-use base::disk::{Disk, DiskFile, OpenMode};
+use base::disk::{BLOCK_BYTES, Disk, DiskFile, OpenMode, WriteThrough};
 
+#[cfg(test)]
+use crate::api::Planted;
+use crate::api::{Durability, LogOptions};
 use crate::frame::FrameMeta;
 
 /// Size of the first file of a new directory; each next one is larger by [`WAL_GROWTH`], up to the setting.
@@ -33,6 +36,9 @@ pub(crate) struct WalPosition {
 pub(crate) struct WalFile {
     pub(crate) generation: u64,
     pub(crate) file: Arc<dyn DiskFile>,
+    /// The way past the page cache, where the disk has one and what is written must be durable: it saves a copy of
+    /// every byte, and the sync.
+    pub(crate) through: Option<Arc<dyn WriteThrough>>,
     /// How far it is written with zeros or old frames: up to here a sync need not touch the file's metadata.
     pub(crate) bytes: u64,
 }
@@ -78,6 +84,7 @@ pub(crate) fn create(disk: &dyn Disk, dir: &Path, generation: u64, bytes: u64) -
     Ok(WalFile {
         generation,
         file,
+        through: None,
         bytes,
     })
 }
@@ -92,8 +99,22 @@ pub(crate) fn recycle(disk: &dyn Disk, dir: &Path, old: u64, generation: u64) ->
     Ok(WalFile {
         generation,
         file,
+        through: None,
         bytes,
     })
+}
+
+/// Opens the way past the page cache, if writes are to be durable and there is one.
+pub(crate) fn opened(mut file: WalFile, options: &LogOptions, disk: &dyn Disk, dir: &Path) -> io::Result<WalFile> {
+    #[cfg(test)]
+    if options.planted != Planted::Nothing {
+        // The faults are about syncs that are missing or late.
+        return Ok(file);
+    }
+    if options.durability == Durability::Fsync {
+        file.through = disk.open_write_through(&wal_path(dir, file.generation))?;
+    }
+    Ok(file)
 }
 
 /// The end of the WAL that is written to.
@@ -104,6 +125,8 @@ pub(crate) struct Wal {
     pub(crate) chain: u32,
     /// The last frame known to be synced.
     pub(crate) durable_through: u64,
+    /// What stands in the block at `offset` already: it is written again with what follows it there.
+    pub(crate) tail: Vec<u8>,
 }
 
 impl Wal {
@@ -140,5 +163,70 @@ impl Wal {
     pub(crate) fn switch(&mut self, next: WalFile) {
         self.current = next;
         self.offset = 0;
+        self.tail.clear();
+    }
+
+    /// Empties a buffer for about `bytes` of frames and begins it so that [`Wal::write_all`] can write from it as it
+    /// is: with the tail, at a block's address. Returns where the frames begin.
+    pub(crate) fn lead(&self, buffer: &mut Vec<u8>, bytes: usize) -> usize {
+        buffer.clear();
+        buffer.reserve(bytes + 3 * BLOCK_BYTES);
+        if self.current.through.is_some() {
+            let gap = buffer.as_ptr().align_offset(BLOCK_BYTES);
+            // Without an answer the bytes are copied once more, see `write`.
+            buffer.resize(gap.min(BLOCK_BYTES), 0);
+            buffer.extend_from_slice(&self.tail);
+        }
+        buffer.len()
+    }
+
+    /// Writes a buffer from `start` to its end; [`Wal::lead`] has begun it, and nothing was written since.
+    pub(crate) fn write_all(&mut self, buffer: &mut Vec<u8>, start: usize) -> io::Result<()> {
+        let Some(through) = self.current.through.clone() else {
+            return self.write(&buffer[start..]);
+        };
+        let (begin, end) = (start - self.tail.len(), buffer.len());
+        buffer.resize(begin + (end - begin).next_multiple_of(BLOCK_BYTES), 0);
+        let blocks = &buffer[begin..];
+        let is_aligned = blocks.as_ptr().addr().is_multiple_of(BLOCK_BYTES);
+        if is_aligned {
+            through.write_blocks(blocks, self.offset - self.tail.len() as u64)?;
+        }
+        buffer.truncate(end);
+        if is_aligned {
+            self.advance(&buffer[start..]);
+            Ok(())
+        } else {
+            self.write(&buffer[start..])
+        }
+    }
+
+    /// Writes bytes behind those that are there. Past the page cache they are durable then.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.current.through.clone() {
+            None => self.current.file.write_all_at(bytes, self.offset)?,
+            Some(through) => {
+                let mut copy = Vec::new();
+                let start = self.lead(&mut copy, bytes.len());
+                let begin = start - self.tail.len();
+                copy.extend_from_slice(bytes);
+                copy.resize(begin + (copy.len() - begin).next_multiple_of(BLOCK_BYTES), 0);
+                through.write_blocks(&copy[begin..], self.offset - self.tail.len() as u64)?;
+            }
+        }
+        self.advance(bytes);
+        Ok(())
+    }
+
+    fn advance(&mut self, written: &[u8]) {
+        self.offset += written.len() as u64;
+        if self.current.through.is_some() {
+            let kept = (self.offset % BLOCK_BYTES as u64) as usize;
+            if written.len() >= kept {
+                self.tail.clear();
+            }
+            self.tail
+                .extend_from_slice(&written[written.len().saturating_sub(kept)..]);
+        }
     }
 }

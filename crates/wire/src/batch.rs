@@ -242,6 +242,40 @@ pub fn stamp_append_time(batch: &mut [u8], now: TimestampMs) {
     seal(batch);
 }
 
+/// The same records in another codec; everything that numbers or dates them stays. `bytes_max` bounds what they may
+/// grow to in between.
+pub fn recompress(
+    batch: &Bytes,
+    codec: Compression,
+    level: Option<i32>,
+    bytes_max: usize,
+) -> Result<Bytes, BatchError> {
+    let header = BatchHeader::parse(batch)?;
+    let size = header.size_bytes();
+    if batch.len() < size {
+        return Err(BatchError::Truncated {
+            have: batch.len(),
+            need: size,
+        });
+    }
+    let records = header
+        .compression()?
+        .decompress(&batch.slice(HEADER_BYTES..size), bytes_max)?;
+    let body = codec
+        .compress_at(&records, level)
+        .map_err(|_| BatchError::Compressed(codec))?;
+    let size = HEADER_BYTES + body.len();
+    let length = i32::try_from(size - PREFIX_BYTES).map_err(|_| BatchError::TooLarge { bytes_max })?;
+    let mut out = Vec::with_capacity(size);
+    out.extend_from_slice(&batch[..HEADER_BYTES]);
+    out.extend_from_slice(&body);
+    out[LENGTH_AT..LEADER_EPOCH_AT].copy_from_slice(&length.to_be_bytes());
+    let attributes = (header.attributes & !CODEC_MASK) | codec.code();
+    out[ATTRIBUTES_AT..LAST_OFFSET_DELTA_AT].copy_from_slice(&attributes.to_be_bytes());
+    seal(&mut out);
+    Ok(Bytes::from(out))
+}
+
 /// Computes the checksum over what stands in the batch and writes it.
 pub(crate) fn seal(batch: &mut [u8]) {
     let crc = crc32c::crc32c(&batch[ATTRIBUTES_AT..]);

@@ -82,11 +82,11 @@ async fn grow(broker: &Broker, wanted: CreatePartitionsTopic, dry: bool) -> Resu
         return Err(Refusal::new(ErrorCode::InvalidPartitions, why));
     }
     if let Some(assignments) = &wanted.assignments {
-        let node = broker.options.node_id;
+        let is_known = |ids: &[i32]| !ids.is_empty() && ids.iter().all(|id| broker.has_node(*id));
         if assignments.len() as i32 != wanted.count - now
-            || assignments.iter().any(|assignment| assignment.broker_ids != [node])
+            || !assignments.iter().all(|assignment| is_known(&assignment.broker_ids))
         {
-            let why = format!("each new partition must be assigned to broker {node}");
+            let why = "each new partition must be assigned to brokers that there are".to_owned();
             return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, why));
         }
     }
@@ -94,10 +94,7 @@ async fn grow(broker: &Broker, wanted: CreatePartitionsTopic, dry: bool) -> Resu
         return Ok(());
     }
     let refuse = |error: catalog::CatalogError| Refusal::new(errors::of_catalog(&error), error.to_string());
-    broker
-        .catalog
-        .add_partitions(&wanted.name, wanted.count)
-        .await
-        .map(|_| ())
-        .map_err(refuse)
+    let grown = broker.catalog.add_partitions(&wanted.name, wanted.count).await;
+    broker.apply_segment_limits_of(&*grown.map_err(refuse)?);
+    Ok(())
 }

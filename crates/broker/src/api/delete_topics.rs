@@ -43,6 +43,11 @@ async fn delete(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResu
         topic_id: wanted.topic_id,
         ..DeletableTopicResult::default()
     };
+    if !broker.options.delete_topics {
+        result.error_code = ErrorCode::TopicDeletionDisabled.code();
+        result.error_message = Some("Topic deletion is disabled.".to_owned());
+        return result;
+    }
     let Some(topic) = found else {
         let code = if by_id {
             ErrorCode::UnknownTopicId
@@ -56,7 +61,10 @@ async fn delete(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResu
     result.name = Some(topic.name.to_string());
     result.topic_id = topic.id;
     match broker.catalog.delete_topic(&topic.name).await {
-        Ok(()) => broker.coordinator.forget_topic(&topic.name).await,
+        Ok(()) => {
+            broker.transactions.forget_topic(&topic.name).await;
+            broker.coordinator.forget_topic(&topic.name).await;
+        }
         Err(error) => {
             result.error_code = errors::of_catalog(&error).code();
             result.error_message = Some(error.to_string());

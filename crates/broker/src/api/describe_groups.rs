@@ -8,7 +8,7 @@ use wire::messages::describe_groups_response::{DescribeGroupsResponse, Described
 
 use super::{Context, GROUP_OPERATIONS};
 use crate::Broker;
-use crate::group::{Group, Member, State};
+use crate::group::{AnyGroup, Group, Member, State};
 
 /// The first version that says when a group does not exist; before, it is dead.
 const NOT_FOUND_FROM: i16 = 6;
@@ -19,9 +19,14 @@ pub(crate) async fn handle(
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
     let describe_one = |group_id: String| {
-        let mut described = match broker.coordinator.look(&group_id, describe) {
-            Some(described) => described,
-            None => absent(&group_id, context.version),
+        let described = broker.coordinator.look(&group_id, |group| match group {
+            AnyGroup::Classic(group) => Some(describe(group)),
+            _ => None,
+        });
+        let mut described = match described {
+            Some(Some(described)) => described,
+            Some(None) => absent(format!("Group {group_id} is not a classic group."), context.version),
+            None => absent(format!("Group {group_id} not found."), context.version),
         };
         if request.include_authorized_operations {
             described.authorized_operations = GROUP_OPERATIONS;
@@ -34,14 +39,14 @@ pub(crate) async fn handle(
     }
 }
 
-fn absent(group_id: &str, version: i16) -> DescribedGroup {
+fn absent(why: String, version: i16) -> DescribedGroup {
     let mut described = DescribedGroup {
         group_state: "Dead".to_owned(),
         ..DescribedGroup::default()
     };
     if version >= NOT_FOUND_FROM {
         described.error_code = ErrorCode::GroupIdNotFound.code();
-        described.error_message = Some(format!("Group {group_id} not found."));
+        described.error_message = Some(why);
     }
     described
 }

@@ -8,18 +8,15 @@ use wire::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 use super::Context;
 use crate::Broker;
 
-/// What DescribeGroups and ListGroups call groups of the protocol served here.
-const CLASSIC: &str = "classic";
-
 pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: ListGroupsRequest) -> ListGroupsResponse {
     let wanted = |filter: &[String], value: &str| {
         filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
     };
     let listed = broker.coordinator.look_at_all(|id, group| ListedGroup {
         group_id: id.to_owned(),
-        protocol_type: group.protocol_type().unwrap_or_default().to_owned(),
-        group_state: group.state().name().to_owned(),
-        group_type: CLASSIC.to_owned(),
+        protocol_type: group.protocol_type().to_owned(),
+        group_state: group.state_name().to_owned(),
+        group_type: group.kind().name().to_owned(),
     });
     let groups = listed.into_iter().filter(|group| {
         wanted(&request.states_filter, &group.group_state) && wanted(&request.types_filter, &group.group_type)

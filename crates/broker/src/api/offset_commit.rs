@@ -11,7 +11,7 @@ use wire::messages::offset_commit_response::{
 
 use super::Context;
 use crate::Broker;
-use crate::group::Caller;
+use crate::group::{Caller, CommitRoute};
 use crate::partitions::TopicKey;
 use crate::tables::{self, Committed};
 
@@ -30,7 +30,19 @@ pub(crate) async fn handle(
         instance_id: request.group_instance_id,
         generation: request.generation_id_or_member_epoch,
     };
-    let allowed = match broker.coordinator.may_commit(&request.group_id, &caller) {
+    let by_id = context.version >= IDS_FROM;
+    let named = request.topics.iter().filter_map(|topic| {
+        let key = TopicKey::new(by_id, topic.name.clone(), topic.topic_id);
+        Some((key.find(&broker.catalog).ok()?.id, &topic.partitions))
+    });
+    let partitions: Vec<_> = named
+        .flat_map(|(id, partitions)| partitions.iter().map(move |partition| (id, partition.partition_index)))
+        .collect();
+    let route = CommitRoute {
+        version: Some(context.version),
+        partitions: &partitions,
+    };
+    let allowed = match broker.coordinator.may_commit(&request.group_id, &caller, route) {
         Some(answer) => answer,
         None if context.version >= GROUP_ID_NOT_FOUND_FROM => ErrorCode::GroupIdNotFound,
         None => ErrorCode::IllegalGeneration,
@@ -40,7 +52,7 @@ pub(crate) async fn handle(
     let mut ops = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
-        let key = TopicKey::new(context.version >= IDS_FROM, topic.name, topic.topic_id);
+        let key = TopicKey::new(by_id, topic.name, topic.topic_id);
         let found = key.find(&broker.catalog);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {

@@ -1,6 +1,5 @@
 //! OffsetDelete: a group forgets offsets of topics it does not read.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use log::Op;
@@ -12,7 +11,7 @@ use wire::messages::offset_delete_response::{
 
 use super::Context;
 use crate::Broker;
-use crate::group::{Group, State};
+use crate::group::{AnyGroup, State};
 use crate::tables;
 
 pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
@@ -20,10 +19,14 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: OffsetDelet
         error_code: error.code(),
         ..OffsetDeleteResponse::default()
     };
+    if request.group_id.is_empty() {
+        return refused(ErrorCode::InvalidGroupId);
+    }
     if tables::is_job(&broker.log, &request.group_id) {
         return refused(ErrorCode::NonEmptyGroup);
     }
-    let subscribed = match broker.coordinator.look(&request.group_id, in_use) {
+    let names: Vec<String> = request.topics.iter().map(|topic| topic.name.clone()).collect();
+    let subscribed = match broker.coordinator.look(&request.group_id, |group| in_use(group, names)) {
         None => return refused(ErrorCode::GroupIdNotFound),
         Some(Err(error)) => return refused(error),
         Some(Ok(subscribed)) => subscribed,
@@ -70,11 +73,20 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: OffsetDelet
     }
 }
 
-/// The topics whose offsets the members need; groups of an unknown kind may need any.
-fn in_use(group: &Group) -> Result<BTreeSet<String>, ErrorCode> {
+/// Those of the topics whose offsets the members need; groups of an unknown kind may need any.
+fn in_use(group: &AnyGroup, topics: Vec<String>) -> Result<Vec<String>, ErrorCode> {
+    let group = match group {
+        AnyGroup::Classic(group) => group,
+        AnyGroup::Consumer(group) => {
+            return Ok(topics.into_iter().filter(|topic| group.is_subscribed(topic)).collect());
+        }
+    };
     match group.state() {
-        State::Empty => Ok(BTreeSet::new()),
-        _ if group.is_consumer() => group.subscribed_topics().ok_or(ErrorCode::NonEmptyGroup),
+        State::Empty => Ok(Vec::new()),
+        _ if group.is_consumer() => {
+            let subscribed = group.subscribed_topics().ok_or(ErrorCode::NonEmptyGroup)?;
+            Ok(topics.into_iter().filter(|topic| subscribed.contains(topic)).collect())
+        }
         _ => Err(ErrorCode::NonEmptyGroup),
     }
 }

@@ -348,7 +348,7 @@ impl Group {
     }
 
     /// Each member votes for the first of its protocols that all support; most votes win.
-    fn select_protocol(&self) -> Option<String> {
+    pub(super) fn select_protocol(&self) -> Option<String> {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for member in self.members.values() {
             let common = |name: &str| self.members.values().all(|other| other.supports(name));

@@ -5,6 +5,9 @@
 //! brings a [`Waiter`]; each waiter is answered exactly once. What clients see follows Kafka's own coordinator
 //! (KIP-62 rebalance timeout, KIP-345 static members, KIP-394 two-step member ids, KIP-814 static leaders).
 
+mod any;
+mod consumer;
+mod handover;
 mod join;
 mod member;
 mod offsets;
@@ -13,14 +16,28 @@ mod simulation;
 mod stored;
 mod sync;
 mod timers;
+mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base::PartitionIndex;
 use base::TimestampMs;
 use bytes::Bytes;
 use wire::ErrorCode;
 
+use crate::errors::Refusal;
+
+pub(crate) use any::{AnyGroup, Kind, unavailable};
+pub use consumer::{Assignor, ConsumerGroupLimits, MigrationPolicy};
+pub(crate) use consumer::{Beat, BeatRequest, ConsumerGroup, Member as ConsumerMember, check_beat};
 pub(crate) use member::Member;
+pub(crate) use topics::{Parts, TopicId, Topics};
+
+/// What members of ordinary consumer groups speak; only then can we read what they subscribe to.
+pub(crate) const CONSUMER_PROTOCOL: &str = "consumer";
+
+/// A row of a stored group: its key relative to the group, and its value if there still is one.
+pub(crate) type Row = (Bytes, Option<Bytes>);
 
 /// A request that waits for its answer; unique for as long as it waits.
 pub(crate) type Waiter = u64;
@@ -50,6 +67,8 @@ pub struct GroupLimits {
     pub members_max: usize,
     /// The most bytes of metadata, or of assignment, that one member may have.
     pub member_bytes_max: usize,
+    /// Of groups of the KIP-848 protocol.
+    pub consumer: ConsumerGroupLimits,
 }
 
 impl Default for GroupLimits {
@@ -60,6 +79,7 @@ impl Default for GroupLimits {
             session_timeout_max_ms: 1_800_000,
             members_max: 10_000,
             member_bytes_max: 4 << 20,
+            consumer: ConsumerGroupLimits::default(),
         }
     }
 }
@@ -187,6 +207,24 @@ pub(crate) struct Caller {
 pub(crate) enum Answer {
     Join(Joined),
     Sync(Synced),
+    Beat(Box<Result<Beat, Refusal>>),
+}
+
+/// How an offset comes to be committed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CommitRoute<'a> {
+    /// The version of OffsetCommit; `None` for offsets that are part of a transaction.
+    pub(crate) version: Option<i16>,
+    pub(crate) partitions: &'a [(TopicId, PartitionIndex)],
+}
+
+/// How a group of KIP-848 becomes a classic one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Downgrade {
+    /// Nobody's part changes.
+    Quiet,
+    /// Somebody left: the others share its part.
+    WithRebalance,
 }
 
 /// What a call asks of whoever drives the group.
@@ -198,10 +236,14 @@ pub(crate) struct Effects {
     pub(crate) store: bool,
     /// The group may hold more or less than before: see [`Group::size_bytes`].
     pub(crate) resized: bool,
+    /// Keys of what the group was before it changed its kind; to be removed with the next store.
+    pub(crate) stale: Option<(Kind, Vec<Bytes>)>,
+    /// The group is to become a classic one; seen to before anybody else gets to see the effects.
+    downgrade: Option<Downgrade>,
 }
 
 impl Effects {
-    fn answer(&mut self, waiter: Waiter, answer: Answer) {
+    pub(crate) fn answer(&mut self, waiter: Waiter, answer: Answer) {
         self.answers.push((waiter, answer));
     }
 

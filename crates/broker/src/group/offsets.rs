@@ -7,10 +7,7 @@ use bytes::Bytes;
 use wire::messages::consumer_protocol_subscription::ConsumerProtocolSubscription;
 use wire::{ErrorCode, Message, Reader, Source};
 
-use super::{Caller, Group, Now, State};
-
-/// What members of ordinary consumer groups speak; only then can we read what they subscribe to.
-const CONSUMER_PROTOCOL: &str = "consumer";
+use super::{CONSUMER_PROTOCOL, Caller, Group, Now, State};
 
 impl Group {
     /// Whether the caller may commit offsets now.

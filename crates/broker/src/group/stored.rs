@@ -93,7 +93,7 @@ fn restore_member(input: &mut Reader, now: Now) -> Result<Member, DecodeError> {
     Ok(member)
 }
 
-fn optional(out: &mut Writer, text: Option<&str>) -> Result<(), EncodeError> {
+pub(super) fn optional(out: &mut Writer, text: Option<&str>) -> Result<(), EncodeError> {
     match text {
         Some(text) => out.string(false, text),
         None => {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -25,6 +26,15 @@ const STOP_MAX: Duration = Duration::from_secs(6);
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
     open: Mutex<Open>,
+    /// Of the latest connection.
+    number: AtomicU64,
+}
+
+impl Listeners {
+    /// A number greater than that of every connection before.
+    pub(super) fn next_number(&self) -> u64 {
+        self.number.fetch_add(1, Ordering::Relaxed) + 1
+    }
 }
 
 #[derive(Debug, Default)]
@@ -70,10 +80,10 @@ impl Open {
 
 impl Broker {
     /// Accepts connections until `stop` turns true, then lets those open finish what they have begun. A broker without
-    /// an advertised port advertises this listener's.
+    /// an advertised port advertises this listener's, as the next of its nodes'.
     pub fn serve(self: &Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
         if let Ok(address) = listener.local_addr() {
-            self.advertise(address.port());
+            self.ports.write().push(address.port());
         }
         let broker = Arc::clone(self);
         tokio::spawn(async move {
