@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use base::disk::BLOCK_BYTES;
+
 use crate::api::{Durability, LogError};
 use crate::checkpoint;
 use crate::frame::{self, FRAME_ALIGN, FRAME_HEADER_BYTES};
@@ -299,15 +301,19 @@ impl Committer {
         if range.is_empty() {
             return Ok(());
         }
-        let bytes = range.len() as u64;
         let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
-        let result = if range.start == self.first && range.end == self.buffer.len() {
-            self.wal.write_all(&mut self.buffer, range.start)
+        let before = self.wal.offset;
+        let filler = self.wal.filler(range.len(), shared.clock.wall_ms());
+        let result = if range == (self.first..self.buffer.len()) {
+            self.buffer.extend_from_slice(&filler);
+            let result = self.wal.write_all(&self.buffer, range.start);
+            self.buffer.truncate(range.end);
+            result
         } else {
-            self.wal.write(&self.buffer[range])
+            self.wal.write(&[&self.buffer[range], &filler].concat())
         };
         result.map_err(|error| shared.io_error("writing", &path, error))?;
-        self.wal_bytes += bytes;
+        self.wal_bytes += self.wal.offset - before;
         Ok(())
     }
 
@@ -382,19 +388,13 @@ impl Committer {
     /// sync of its own.
     fn mark(&mut self, shared: &Shared) -> Result<(), LogError> {
         self.unmarked = false;
-        if !self.wal.fits(0, FRAME_HEADER_BYTES as u64) {
+        if !self.wal.fits(0, BLOCK_BYTES as u64) {
             return Ok(());
         }
-        let mut header = vec![0; FRAME_HEADER_BYTES];
-        let meta = self.wal.next_meta(0, shared.clock.wall_ms());
-        let chain = frame::seal(&mut header, 0, crc32c::crc32c(&[]), meta);
-        frame::pad(&mut header, 0);
+        let mark = self.wal.mark(shared.clock.wall_ms());
         let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
-        let result = self.wal.write(&header);
-        result.map_err(|error| shared.io_error("writing", &path, error))?;
-        self.wal.chain = chain;
-        self.wal.sequence = meta.sequence;
-        Ok(())
+        let result = self.wal.write(&mark);
+        result.map_err(|error| shared.io_error("writing", &path, error))
     }
 
     /// Bounds what is unsynced, what the WAL holds, and looks after free space.

@@ -293,7 +293,6 @@ impl Recovery {
             sequence: fence.sequence,
             chain: fence.chain,
             durable_through: fence.sequence,
-            tail: Vec::new(),
         };
         let mut jobs = Jobs::default();
         jobs.wal.free = free;

@@ -13,7 +13,7 @@ use base::disk::{BLOCK_BYTES, Disk, DiskFile, OpenMode, WriteThrough};
 #[cfg(test)]
 use crate::api::Planted;
 use crate::api::{Durability, LogOptions};
-use crate::frame::FrameMeta;
+use crate::frame::{self, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameMeta};
 
 /// Size of the first file of a new directory; each next one is larger by [`WAL_GROWTH`], up to the setting.
 pub(crate) const WAL_FIRST_BYTES: u64 = 1 << 20;
@@ -125,8 +125,6 @@ pub(crate) struct Wal {
     pub(crate) chain: u32,
     /// The last frame known to be synced.
     pub(crate) durable_through: u64,
-    /// What stands in the block at `offset` already: it is written again with what follows it there.
-    pub(crate) tail: Vec<u8>,
 }
 
 impl Wal {
@@ -163,70 +161,78 @@ impl Wal {
     pub(crate) fn switch(&mut self, next: WalFile) {
         self.current = next;
         self.offset = 0;
-        self.tail.clear();
     }
 
     /// Empties a buffer for about `bytes` of frames and begins it so that [`Wal::write_all`] can write from it as it
-    /// is: with the tail, at a block's address. Returns where the frames begin.
+    /// is: at a block's address. Returns where the frames begin.
     pub(crate) fn lead(&self, buffer: &mut Vec<u8>, bytes: usize) -> usize {
         buffer.clear();
-        buffer.reserve(bytes + 3 * BLOCK_BYTES);
+        buffer.reserve(bytes + 2 * BLOCK_BYTES);
         if self.current.through.is_some() {
-            let gap = buffer.as_ptr().align_offset(BLOCK_BYTES);
             // Without an answer the bytes are copied once more, see `write`.
+            let gap = buffer.as_ptr().align_offset(BLOCK_BYTES);
             buffer.resize(gap.min(BLOCK_BYTES), 0);
-            buffer.extend_from_slice(&self.tail);
         }
         buffer.len()
     }
 
-    /// Writes a buffer from `start` to its end; [`Wal::lead`] has begun it, and nothing was written since.
-    pub(crate) fn write_all(&mut self, buffer: &mut Vec<u8>, start: usize) -> io::Result<()> {
-        let Some(through) = self.current.through.clone() else {
-            return self.write(&buffer[start..]);
-        };
-        let (begin, end) = (start - self.tail.len(), buffer.len());
-        buffer.resize(begin + (end - begin).next_multiple_of(BLOCK_BYTES), 0);
-        let blocks = &buffer[begin..];
-        let is_aligned = blocks.as_ptr().addr().is_multiple_of(BLOCK_BYTES);
-        if is_aligned {
-            through.write_blocks(blocks, self.offset - self.tail.len() as u64)?;
+    /// A frame without operations, to stand behind `bytes` of frames that begin at `offset`: it fills their last block,
+    /// so that what is acknowledged is never written again. Empty where blocks do not matter.
+    pub(crate) fn filler(&mut self, bytes: usize, wall_ms: TimestampMs) -> Vec<u8> {
+        let end = self.offset as usize + bytes;
+        let rest = end.next_multiple_of(BLOCK_BYTES) - end;
+        if self.current.through.is_none() || rest == 0 {
+            return Vec::new();
         }
-        buffer.truncate(end);
-        if is_aligned {
-            self.advance(&buffer[start..]);
-            Ok(())
+        self.empty_frame(rest, wall_ms)
+    }
+
+    /// A frame that says how far the WAL is durable, and nothing else.
+    pub(crate) fn mark(&mut self, wall_ms: TimestampMs) -> Vec<u8> {
+        let bytes = if self.current.through.is_some() {
+            BLOCK_BYTES
         } else {
-            self.write(&buffer[start..])
+            FRAME_ALIGN
+        };
+        self.empty_frame(bytes, wall_ms)
+    }
+
+    /// `bytes` are a multiple of [`FRAME_ALIGN`], which a header fits into.
+    fn empty_frame(&mut self, bytes: usize, wall_ms: TimestampMs) -> Vec<u8> {
+        let mut frame = vec![0; bytes];
+        let meta = self.next_meta(0, wall_ms);
+        let payload_bytes = (bytes - FRAME_HEADER_BYTES) as u32;
+        let payload_crc = frame::payload_crc(&frame, 0);
+        self.chain = frame::seal(&mut frame, payload_bytes, payload_crc, meta);
+        self.sequence = meta.sequence;
+        frame
+    }
+
+    /// Writes a buffer from `start` to its end; [`Wal::lead`] has begun it.
+    pub(crate) fn write_all(&mut self, buffer: &[u8], start: usize) -> io::Result<()> {
+        let frames = &buffer[start..];
+        match self.current.through.clone() {
+            Some(through) if frames.as_ptr().addr().is_multiple_of(BLOCK_BYTES) => {
+                through.write_blocks(frames, self.offset)?;
+                self.offset += frames.len() as u64;
+                Ok(())
+            }
+            _ => self.write(frames),
         }
     }
 
-    /// Writes bytes behind those that are there. Past the page cache they are durable then.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Writes frames behind those that are there. Past the page cache they are durable then.
+    pub(crate) fn write(&mut self, frames: &[u8]) -> io::Result<()> {
         match self.current.through.clone() {
-            None => self.current.file.write_all_at(bytes, self.offset)?,
+            None => self.current.file.write_all_at(frames, self.offset)?,
             Some(through) => {
                 let mut copy = Vec::new();
-                let start = self.lead(&mut copy, bytes.len());
-                let begin = start - self.tail.len();
-                copy.extend_from_slice(bytes);
-                copy.resize(begin + (copy.len() - begin).next_multiple_of(BLOCK_BYTES), 0);
-                through.write_blocks(&copy[begin..], self.offset - self.tail.len() as u64)?;
+                let start = self.lead(&mut copy, frames.len());
+                copy.extend_from_slice(frames);
+                through.write_blocks(&copy[start..], self.offset)?;
             }
         }
-        self.advance(bytes);
+        self.offset += frames.len() as u64;
         Ok(())
-    }
-
-    fn advance(&mut self, written: &[u8]) {
-        self.offset += written.len() as u64;
-        if self.current.through.is_some() {
-            let kept = (self.offset % BLOCK_BYTES as u64) as usize;
-            if written.len() >= kept {
-                self.tail.clear();
-            }
-            self.tail
-                .extend_from_slice(&written[written.len().saturating_sub(kept)..]);
-        }
     }
 }
