@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, OsRandom, Random, RealClock};
-use broker::{Broker, BrokerOptions, GroupLimits};
+use broker::{Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits};
 use catalog::{Catalog, Registry};
 use client::Topics;
 use flow::Engine;
@@ -56,9 +56,14 @@ impl Server {
         let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(RealClock::new()), Arc::new(OsRandom));
         let (log, recovery) = open_log(&options).await?;
         let catalog = Arc::new(Catalog::open(log.clone(), Arc::clone(&random)).await.map_err(start)?);
-        // One machine has no fleet of consumers that start together: a group's first members need not wait for more.
+        // One machine has no fleet of consumers that start together: a group need not wait for more members, neither with
+        // its first rebalance nor between two.
         let group = GroupLimits {
             initial_rebalance_delay_ms: 0,
+            consumer: ConsumerGroupLimits {
+                assignment_interval_ms: 0,
+                ..ConsumerGroupLimits::default()
+            },
             ..GroupLimits::default()
         };
         let broker_options = BrokerOptions {
