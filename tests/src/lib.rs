@@ -2,6 +2,8 @@
 //!
 //! The binary is `target/release/rivulet`, or the one `RIVULET_BIN` names; `make test` builds it first.
 
+pub mod differential;
+pub mod kafka;
 pub mod raw;
 
 use std::fs::OpenOptions;
@@ -85,6 +87,10 @@ impl Server {
     /// A connection to the Kafka port.
     pub fn connect(&self) -> TcpStream {
         TcpStream::connect(("127.0.0.1", port(&self.kafka))).expect("the server listens")
+    }
+
+    pub fn kafka_port(&self) -> u16 {
+        port(&self.kafka)
     }
 
     pub fn is_running(&mut self) -> bool {

@@ -38,9 +38,9 @@ pub(crate) fn of_catalog(error: &CatalogError) -> ErrorCode {
 /// Why a produced batch is refused: what damage looks like is worth another try, what the producer meant is not.
 pub(crate) fn of_batch(error: BatchError) -> ErrorCode {
     match error {
-        BatchError::Magic(0 | 1) => ErrorCode::InvalidRecord,
+        // Too few bytes for what the header says is nothing that a second try would mend.
+        BatchError::Magic(0 | 1) | BatchError::Truncated { .. } => ErrorCode::InvalidRecord,
         BatchError::Magic(_)
-        | BatchError::Truncated { .. }
         | BatchError::Length(_)
         | BatchError::Crc { .. }
         | BatchError::Compressed(_)
@@ -57,6 +57,7 @@ pub(crate) fn of_append(cause: &CommitCause) -> ErrorCode {
         CommitCause::UnknownPartition(_) => ErrorCode::UnknownTopicOrPartition,
         CommitCause::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
         CommitCause::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+        CommitCause::InvalidTxnState { .. } => ErrorCode::InvalidTxnState,
         CommitCause::InvalidBatch(error) => of_batch(*error),
         CommitCause::TooLarge { .. } => ErrorCode::MessageTooLarge,
         CommitCause::Busy => ErrorCode::RequestTimedOut,

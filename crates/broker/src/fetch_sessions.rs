@@ -195,7 +195,7 @@ impl FetchSessions {
     /// Begins a session over what was just read; 0 if there is no room. `fresh_id` must be above 0.
     pub(crate) fn begin(&self, fresh_id: i32, by_id: bool, told: Vec<(Want, Option<Told>)>, now: Duration) -> i32 {
         let mut sessions = self.sessions.lock();
-        if told.is_empty() || sessions.by_id.contains_key(&fresh_id) {
+        if sessions.by_id.contains_key(&fresh_id) {
             return 0;
         }
         if sessions.by_id.len() >= self.sessions_max {

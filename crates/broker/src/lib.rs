@@ -1,4 +1,4 @@
-//! The Kafka server: listeners, one file per API, groups; and [`client::Topics`] for those within the process.
+//! The Kafka server: listeners, one file per API, groups, transactions; and [`client::Topics`] for those within the process.
 //!
 //! What this crate does not know: SQL, connectors, HTTP, how anything lies on disk.
 //!
@@ -20,6 +20,8 @@ mod settings;
 mod storage;
 mod tables;
 mod topics;
+mod transaction;
+mod transactions;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -38,6 +40,7 @@ use coordinator::Coordinator;
 use fetch_sessions::FetchSessions;
 use net::{Budget, Listeners};
 use producer_ids::ProducerIds;
+use transactions::Transactions;
 
 /// One broker over one log. Its background work ends when the last handle goes.
 pub struct Broker {
@@ -48,7 +51,8 @@ pub struct Broker {
     random: Arc<dyn Random>,
     coordinator: Arc<Coordinator>,
     fetch_sessions: FetchSessions,
-    producer_ids: ProducerIds,
+    producer_ids: Arc<ProducerIds>,
+    transactions: Arc<Transactions>,
     runs: topics::Runs,
     /// Held from reading a topic's settings to storing them changed, so that no change is lost.
     altering: tokio::sync::Mutex<()>,
@@ -81,6 +85,15 @@ impl Broker {
             Arc::clone(&random),
             Arc::clone(&options),
         );
+        let producer_ids = Arc::<ProducerIds>::default();
+        let transactions = Arc::new(Transactions::open(
+            log.clone(),
+            Arc::clone(&catalog),
+            Arc::clone(&clock),
+            Arc::clone(&options),
+            Arc::clone(&coordinator),
+            Arc::clone(&producer_ids),
+        ));
         let broker = Arc::new(Broker {
             options,
             log,
@@ -89,7 +102,8 @@ impl Broker {
             random,
             coordinator,
             fetch_sessions,
-            producer_ids: ProducerIds::default(),
+            producer_ids,
+            transactions,
             runs: topics::Runs::default(),
             altering: tokio::sync::Mutex::default(),
             listeners: Listeners::default(),
@@ -117,6 +131,22 @@ impl Broker {
                 coordinator.expire().await;
             }
         });
+        let transactions = Arc::clone(&self.transactions);
+        let every = self.options.transaction_timeout_check_interval;
+        let transaction_timeouts = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                transactions.time_out().await;
+            }
+        });
+        let transactions = Arc::clone(&self.transactions);
+        let every = self.options.transactional_id_check_interval;
+        let transactional_ids = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                transactions.expire().await;
+            }
+        });
         // Weak: the rounds must not keep the broker alive.
         let broker = Arc::downgrade(self);
         let every = self.options.retention_check_interval;
@@ -127,7 +157,9 @@ impl Broker {
                 broker.retain().await;
             }
         });
-        *self.background.lock() = [timers, expiry, retention].map(|task| task.abort_handle()).into();
+        *self.background.lock() = [timers, expiry, transaction_timeouts, transactional_ids, retention]
+            .map(|task| task.abort_handle())
+            .into();
     }
 
     /// The port clients are told.

@@ -42,6 +42,14 @@ pub struct BrokerOptions {
     pub offsets_retention_check_interval: Duration,
     /// `offset.metadata.max.bytes`.
     pub offset_metadata_bytes_max: usize,
+    /// `transaction.max.timeout.ms`.
+    pub transaction_timeout_ms_max: i32,
+    /// `transactional.id.expiration.ms`.
+    pub transactional_id_expiration_ms: i64,
+    /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
+    pub transaction_timeout_check_interval: Duration,
+    /// `transaction.remove.expired.transaction.cleanup.interval.ms`.
+    pub transactional_id_check_interval: Duration,
     pub group: GroupLimits,
     pub limits: Limits,
 }
@@ -62,6 +70,10 @@ impl Default for BrokerOptions {
             offsets_retention_ms: 604_800_000,
             offsets_retention_check_interval: Duration::from_secs(600),
             offset_metadata_bytes_max: 4_096,
+            transaction_timeout_ms_max: 900_000,
+            transactional_id_expiration_ms: 604_800_000,
+            transaction_timeout_check_interval: Duration::from_secs(10),
+            transactional_id_check_interval: Duration::from_secs(3_600),
             group: GroupLimits::default(),
             limits: Limits::default(),
         }
@@ -96,6 +108,9 @@ pub struct Limits {
     pub groups_max: usize,
     /// What the members of all groups together may leave with the broker.
     pub group_bytes_max: usize,
+    pub transactional_ids_max: usize,
+    /// Of the offsets that one transaction is about to commit.
+    pub transaction_offsets_bytes_max: usize,
     /// What the records of one batch may grow to when they have to be looked into.
     pub decompressed_bytes_max: usize,
 }
@@ -117,6 +132,8 @@ impl Default for Limits {
             fetch_session_partitions_max: 200_000,
             groups_max: 100_000,
             group_bytes_max: 256 << 20,
+            transactional_ids_max: 100_000,
+            transaction_offsets_bytes_max: 16 << 20,
             decompressed_bytes_max: 256 << 20,
         }
     }

@@ -51,8 +51,7 @@ impl TopicKey {
 /// Compares the leader epoch a client believes in with ours; -1 is no belief.
 pub(crate) fn check_leader_epoch(asked: i32) -> Result<(), ErrorCode> {
     match asked {
-        -1 | crate::api::LEADER_EPOCH => Ok(()),
-        lower if lower < crate::api::LEADER_EPOCH => Err(ErrorCode::FencedLeaderEpoch),
+        ..0 | crate::api::LEADER_EPOCH => Ok(()),
         _ => Err(ErrorCode::UnknownLeaderEpoch),
     }
 }

@@ -13,6 +13,10 @@ pub(crate) const OFFSETS: TableId = TableId(17);
 pub(crate) const JOB_RUNS: TableId = TableId(18);
 /// Job and the job's own key to the job's own value.
 pub(crate) const JOB_STATE: TableId = TableId(19);
+/// Transactional id to the id as stored by `transaction::stored`.
+pub(crate) const TRANSACTIONS: TableId = TableId(20);
+/// Group, topic, partition and transactional id to the [`Committed`] that the group has once the transaction commits.
+pub(crate) const PENDING_OFFSETS: TableId = TableId(21);
 
 /// Group and member to the member, or to the group with no member, as stored by `group::consumer::stored`.
 pub(crate) const CONSUMER_GROUPS: TableId = TableId(22);
@@ -120,9 +124,26 @@ pub(crate) fn offset_key(group: &str, topic: &str, partition: PartitionIndex) ->
 
 /// Group, topic and partition of a key.
 pub(crate) fn split_offset_key(key: &[u8]) -> Option<(&str, &str, PartitionIndex)> {
+    match split_pending_key(key)? {
+        (group, topic, partition, "") => Some((group, topic, partition)),
+        _ => None,
+    }
+}
+
+/// Begins with the offset's own key, so that the pending offsets of a partition are found by it.
+pub(crate) fn pending_key(group: &str, topic: &str, partition: PartitionIndex, transactional_id: &str) -> Bytes {
+    let mut key = offset_key(group, topic, partition).to_vec();
+    key.extend_from_slice(transactional_id.as_bytes());
+    Bytes::from(key)
+}
+
+/// Group, topic, partition and transactional id of a key.
+pub(crate) fn split_pending_key(key: &[u8]) -> Option<(&str, &str, PartitionIndex, &str)> {
     let (group, rest) = split_prefix(key)?;
     let (topic, rest) = split_prefix(rest)?;
-    Some((group, topic, PartitionIndex::from_be_bytes(rest.try_into().ok()?)))
+    let (partition, id) = rest.split_first_chunk::<4>()?;
+    let partition = PartitionIndex::from_be_bytes(*partition);
+    Some((group, topic, partition, std::str::from_utf8(id).ok()?))
 }
 
 #[cfg(test)]

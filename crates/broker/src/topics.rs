@@ -1,8 +1,10 @@
 //! Topics for those within the process: [`client::Topics`] straight on the log.
 //!
 //! A step of a job is one commit of the log: its records, its offsets, its state, all or nothing. Offsets show as those
-//! of a consumer group of the job's name.
+//! of a consumer group of the job's name. Only committed data is read: what belongs to a transaction shows once that
+//! commits, and never if it aborts.
 
+mod committed;
 mod step;
 
 use std::collections::HashMap;
@@ -18,6 +20,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use wire::{ErrorCode, RecordLimits, batches, records};
 
+use self::committed::Aborted;
 use crate::Broker;
 use crate::settings;
 use crate::storage::CommitFailed;
@@ -56,15 +59,19 @@ impl LocalTopics {
         let partition = self.partition(&from.topic, from.partition)?;
         let bounds = self.broker.log.bounds(partition).ok_or_else(|| gone(from))?;
         let start = from.offset.max(bounds.log_start);
-        let read = self.broker.log.read(partition, start, bytes_max, at_least_one);
+        let read = self
+            .broker
+            .log
+            .read_committed(partition, start, bytes_max, at_least_one);
         let read = read.map_err(|error| read_failed(from, &error))?;
+        let mut aborted = Aborted::new(&read.aborted);
         let limits = RecordLimits {
             bytes_max: self.broker.options.limits.decompressed_bytes_max,
         };
         let mut found = Vec::new();
         for batch in batches(&read.records) {
             let (header, batch) = batch.map_err(|error| damaged(from, &error))?;
-            if header.is_control() {
+            if !aborted.lets_through(&header) {
                 continue;
             }
             for record in records(&batch, limits).map_err(|error| damaged(from, &error))? {
@@ -86,7 +93,7 @@ impl LocalTopics {
             partition: from.partition,
             records: found,
             next_offset: read.next_offset.max(start),
-            end_offset: read.bounds.high_watermark,
+            end_offset: read.bounds.last_stable,
         };
         Ok((fetched, read.records.len()))
     }
@@ -232,7 +239,7 @@ impl Topics for LocalTopics {
         let bounds = self.broker.log.bounds(id).ok_or_else(|| gone(&position))?;
         Ok(Bounds {
             start: bounds.log_start,
-            end: bounds.high_watermark,
+            end: bounds.last_stable,
         })
     }
 

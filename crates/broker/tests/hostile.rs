@@ -174,7 +174,7 @@ async fn api_versions_answers_whatever_it_is_asked() {
             (range(1), range(11), range(18)),
             (Some((4, 18)), Some((0, 9)), Some((0, 4)))
         );
-        assert_eq!(range(24), None, "what is not served is not advertised");
+        assert_eq!(range(67), None, "what is not served is not advertised");
         assert_eq!(response.supported_features.len(), usize::from(version >= 3));
     }
     let odd = ApiVersionsRequest {

@@ -263,14 +263,6 @@ async fn a_repeated_batch_is_written_once() {
     let gap = client.produce("t", 0, numbered(9)).await;
     assert_eq!(gap.error_code, ErrorCode::OutOfOrderSequenceNumber.code());
     assert_eq!(client.fetch("t", 0, 0).await.high_watermark, 6);
-    let transactional = InitProducerIdRequest {
-        transactional_id: Some("tx".to_owned()),
-        ..InitProducerIdRequest::default()
-    };
-    assert_eq!(
-        client.call(4, &transactional).await.error_code,
-        ErrorCode::UnsupportedVersion.code()
-    );
 }
 
 #[tokio::test]

@@ -38,7 +38,8 @@ pub enum Op {
         partition: PartitionId,
     },
     /// One validated magic-2 batch; the log gives it its base offset and patches `leader_epoch`. Idempotent producers
-    /// are checked against the partition's producer state.
+    /// are checked against the partition's producer state. A transactional batch opens its producer's transaction on
+    /// the partition, a control batch that holds an end-of-transaction marker ends it.
     Append {
         partition: PartitionId,
         batch: Bytes,
@@ -91,6 +92,9 @@ pub struct FoundByTime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     pub log_start: Offset,
+    /// Where the oldest open transaction begins, else the high watermark: what read-committed consumers may read up
+    /// to. Never below the log start.
+    pub last_stable: Offset,
     /// One past the last durable record: what consumers may read up to.
     pub high_watermark: Offset,
     /// One past the last record accepted, durable or not.
@@ -249,6 +253,9 @@ pub enum CommitCause {
     },
     #[error("producer {producer_id} sent epoch {found}, the partition has seen {current}")]
     InvalidProducerEpoch { producer_id: i64, current: i16, found: i16 },
+    /// A batch outside of transactions from a producer that has one open on the partition.
+    #[error("producer {producer_id} has a transaction open on the partition, the batch is not part of it")]
+    InvalidTxnState { producer_id: i64 },
     #[error("{0}")]
     InvalidBatch(#[from] wire::BatchError),
     #[error("offset {found} lies before the log end {log_end}")]
@@ -274,6 +281,7 @@ impl CommitCause {
             CommitCause::PartitionExists(_)
             | CommitCause::OutOfOrderSequence { .. }
             | CommitCause::InvalidProducerEpoch { .. }
+            | CommitCause::InvalidTxnState { .. }
             | CommitCause::OffsetTaken { .. }
             | CommitCause::FencedLeaderEpoch { .. } => ErrorKind::Conflict,
             CommitCause::InvalidBatch(_) | CommitCause::OffsetOutOfRange { .. } | CommitCause::TooLarge { .. } => {
@@ -293,6 +301,16 @@ pub struct ReadResult {
     pub bounds: Bounds,
     /// Where to read on.
     pub next_offset: Offset,
+    /// The aborted transactions that overlap `records`, by first offset; empty unless only committed data was asked.
+    pub aborted: Vec<AbortedTransaction>,
+}
+
+/// A transaction whose records a read-committed consumer passes over: those of the producer from the first offset on,
+/// up to its next marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AbortedTransaction {
+    pub producer_id: i64,
+    pub first_offset: Offset,
 }
 
 /// Why a read gave nothing.
@@ -327,9 +345,26 @@ pub struct Retention {
 pub struct ProducerInfo {
     pub producer_id: i64,
     pub producer_epoch: i16,
+    /// -1 when no batch of this epoch is known.
     pub last_sequence: i32,
+    /// -1 when no batch of this epoch is known.
     pub last_offset: Offset,
     pub last_timestamp: TimestampMs,
+    /// Of the last marker; -1 when none was seen.
+    pub coordinator_epoch: i32,
+    /// The first offset of its open transaction.
+    pub open_since: Option<Offset>,
+    /// When its open transaction began here, by the log's clock.
+    pub open_since_ms: Option<TimestampMs>,
+}
+
+/// When a partition's segment is closed and the next one begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentLimits {
+    /// When it would grow past this (`segment.bytes`).
+    pub segment_bytes: u64,
+    /// When the timestamps in it would span more than this (`segment.ms`).
+    pub segment_ms: Option<i64>,
 }
 
 /// What opening found: lines for the log, and the figures in them.

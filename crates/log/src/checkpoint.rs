@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base::disk::{Disk, OpenMode};
 use bytes::BufMut;
 
+use crate::aborted;
 use crate::api::PartitionId;
 use crate::codec::Fields;
 use crate::partition::{EpochStart, Head, Partition, SegmentMeta};
@@ -17,7 +18,9 @@ use crate::wal::WalPosition;
 
 const MAGIC: u32 = 0x5043_5652;
 /// Version of the checkpoint's own layout; the directory's version stands in `FORMAT`.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Knew neither transactions nor compaction. Still read.
+const VERSION_WITHOUT_TRANSACTIONS: u32 = 1;
 const HEADER_BYTES: usize = 24;
 const NAMES: [&str; 2] = ["checkpoint-a", "checkpoint-b"];
 const TEMPORARY: &str = "checkpoint.tmp";
@@ -50,12 +53,18 @@ pub(crate) fn encode_heads<'a>(
         out.put_u64_le(id.0);
         out.put_i64_le(head.log_start);
         out.put_i64_le(head.log_end);
+        out.put_i64_le(head.cleaned_to);
         out.put_u32_le(head.segments.len() as u32);
         for segment in &head.segments {
             out.put_i64_le(segment.base);
+            out.put_u32_le(segment.version);
             out.put_u64_le(segment.bytes);
+            out.put_i64_le(segment.first_timestamp);
             out.put_i64_le(segment.max_timestamp);
+            out.put_u32_le(segment.aborted);
         }
+        out.put_u32_le(head.aborted.len() as u32);
+        aborted::encode(&head.aborted, &mut out);
         out.put_u32_le(head.epochs.len() as u32);
         for entry in &head.epochs {
             out.put_i32_le(entry.epoch);
@@ -94,7 +103,7 @@ fn decode(bytes: &[u8]) -> Option<Checkpoint> {
     let (magic, version) = (fields.u32()?, fields.u32()?);
     let (body_bytes, body_crc, header_crc) = (fields.u64()?, fields.u32()?, fields.u32()?);
     let holds = magic == MAGIC
-        && version == VERSION
+        && (VERSION_WITHOUT_TRANSACTIONS..=VERSION).contains(&version)
         && crc32c::crc32c(&header[..HEADER_BYTES - 4]) == header_crc
         && body.len() as u64 == body_bytes
         && crc32c::crc32c(body) == body_crc;
@@ -113,7 +122,7 @@ fn decode(bytes: &[u8]) -> Option<Checkpoint> {
         .map(|_| fields.u64().map(PartitionId))
         .collect::<Option<_>>()?;
     let heads = (0..fields.u32()?)
-        .map(|_| decode_head(&mut fields))
+        .map(|_| decode_head(&mut fields, version))
         .collect::<Option<_>>()?;
     let tables = Tables::decode(&mut fields)?;
     fields.is_empty().then_some(Checkpoint {
@@ -125,18 +134,20 @@ fn decode(bytes: &[u8]) -> Option<Checkpoint> {
     })
 }
 
-fn decode_head(fields: &mut Fields<'_>) -> Option<(PartitionId, Head)> {
+fn decode_head(fields: &mut Fields<'_>, version: u32) -> Option<(PartitionId, Head)> {
     let id = PartitionId(fields.u64()?);
     let mut head = Head::new(Arc::new(Partition::empty(id)));
     head.log_start = fields.i64()?;
     head.log_end = fields.i64()?;
+    if version > VERSION_WITHOUT_TRANSACTIONS {
+        head.cleaned_to = fields.i64()?;
+    }
     for _ in 0..fields.u32()? {
-        let (base, bytes, max_timestamp) = (fields.i64()?, fields.u64()?, fields.i64()?);
-        head.segments.push(SegmentMeta {
-            base,
-            bytes,
-            max_timestamp,
-        });
+        head.segments.push(decode_segment(fields, version)?);
+    }
+    if version > VERSION_WITHOUT_TRANSACTIONS {
+        let count = fields.u32()?;
+        head.aborted = aborted::decode(fields, count)?;
     }
     for _ in 0..fields.u32()? {
         head.epochs.push(EpochStart {
@@ -144,8 +155,25 @@ fn decode_head(fields: &mut Fields<'_>) -> Option<(PartitionId, Head)> {
             start: fields.i64()?,
         });
     }
-    head.producers = Producers::decode(fields)?;
+    head.producers = Producers::decode(fields, version > VERSION_WITHOUT_TRANSACTIONS)?;
     Some((id, head))
+}
+
+fn decode_segment(fields: &mut Fields<'_>, version: u32) -> Option<SegmentMeta> {
+    let mut segment = SegmentMeta::fresh(fields.i64()?);
+    if version == VERSION_WITHOUT_TRANSACTIONS {
+        segment.bytes = fields.u64()?;
+        segment.max_timestamp = fields.i64()?;
+        // Not kept then; the latest it can have been.
+        segment.first_timestamp = segment.max_timestamp;
+        return Some(segment);
+    }
+    segment.version = fields.u32()?;
+    segment.bytes = fields.u64()?;
+    segment.first_timestamp = fields.i64()?;
+    segment.max_timestamp = fields.i64()?;
+    segment.aborted = fields.u32()?;
+    Some(segment)
 }
 
 /// Replaces both copies, one after the other: at any moment at least one whole copy stands on the disk.

@@ -2,27 +2,21 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use base::Offset;
-use bytes::Bytes;
-
-use crate::api::{Durability, LogError, PartitionId, TableId};
+use crate::api::{Durability, LogError};
 use crate::checkpoint;
-use crate::files::{FileKey, FileKind};
-use crate::frame::{self, FRAME_ALIGN, FRAME_HEADER_BYTES, Place};
-use crate::intake::headers;
-use crate::partition::{EpochStart, Partition, trim_epochs, trimmed};
-use crate::segment::{Reading, Segment};
-use crate::shared::{CheckpointJob, Dirty, Pending, Prepared, Removal, Shared, State};
+use crate::frame::{self, FRAME_ALIGN, FRAME_HEADER_BYTES};
+use crate::shared::{CheckpointJob, Pending, Removal, Shared, State};
 use crate::wal::{self, Wal};
+
+mod effects;
+
+use effects::{Effect, encode_op, index_only};
 
 /// The buffer for a group shrinks to this when it has not been needed larger for [`SMALL_GROUPS`] groups.
 const BUFFER_KEPT_BYTES: usize = 256 << 10;
 const SMALL_GROUPS: u32 = 64;
-/// Small appends to one partition are gathered into one write up to this size.
-const GATHER_BYTES_MAX: usize = 1 << 20;
 /// Segment files that may wait for their sync.
 const DIRTY_FILES_MAX: usize = 256;
 /// The WAL may grow to this many times the checkpoint distance before commits wait for the checkpoint.
@@ -42,30 +36,6 @@ pub(crate) struct Committer {
     unchecked_space_bytes: u64,
     scratch: Vec<u8>,
     small_groups: u32,
-}
-
-/// What a durable frame changes for readers.
-enum Effect {
-    Create(Arc<Partition>),
-    Delete(Arc<Partition>),
-    Append(Written),
-    AdvanceStart {
-        partition: Arc<Partition>,
-        log_start: Offset,
-    },
-    Put {
-        table: TableId,
-        key: Bytes,
-        value: Option<Bytes>,
-    },
-}
-
-struct Written {
-    partition: Arc<Partition>,
-    place: Place,
-    next_offset: Offset,
-    /// Of the batches in the group's buffer.
-    range: Range<usize>,
 }
 
 /// What the commit thread does next.
@@ -364,134 +334,6 @@ impl Committer {
         Ok(())
     }
 
-    /// Copies the batches to their segments; readers do not see them yet.
-    fn write_segments(&mut self, shared: &Shared) -> Result<(), LogError> {
-        let appends = self.effects.iter().filter_map(|effect| match effect {
-            Effect::Append(written) => Some(written),
-            _ => None,
-        });
-        let mut sorted: Vec<(PartitionId, Place, Range<usize>)> = appends
-            .map(|written| (written.partition.id, written.place, written.range.clone()))
-            .collect();
-        sorted.sort_unstable_by_key(|(id, place, _)| (*id, *place));
-        let mut rest = &sorted[..];
-        while let Some((partition, place, first)) = rest.first() {
-            let mut bytes = first.len();
-            let mut count = 1;
-            for (id, next, range) in &rest[1..] {
-                let follows = id == partition
-                    && next.segment_base == place.segment_base
-                    && next.position == place.position + bytes as u64
-                    && bytes + range.len() <= GATHER_BYTES_MAX;
-                if !follows {
-                    break;
-                }
-                bytes += range.len();
-                count += 1;
-            }
-            let content = if count == 1 {
-                &self.buffer[first.clone()]
-            } else {
-                self.scratch.clear();
-                for (_, _, range) in &rest[..count] {
-                    self.scratch.extend_from_slice(&self.buffer[range.clone()]);
-                }
-                &self.scratch[..]
-            };
-            write_segment(shared, *partition, *place, content)?;
-            rest = &rest[count..];
-        }
-        self.unchecked_space_bytes += sorted.iter().map(|(_, _, range)| range.len() as u64).sum::<u64>();
-        Ok(())
-    }
-
-    /// Lets readers see what is durable.
-    fn apply(&mut self, shared: &Shared) {
-        let effects = std::mem::take(&mut self.effects);
-        let mut touched: Vec<&Arc<Partition>> = Vec::new();
-        let mut touch = |partition| {
-            if !touched.iter().any(|other| Arc::ptr_eq(other, partition)) {
-                touched.push(partition);
-            }
-        };
-        let mut tables = None;
-        for effect in &effects {
-            match effect {
-                Effect::Create(partition) => {
-                    shared.partitions.write().insert(partition.id, Arc::clone(partition));
-                }
-                Effect::Delete(partition) => {
-                    shared.partitions.write().remove(&partition.id);
-                    partition.view.write().deleted = true;
-                    self.removals.push(Removal::Partition(partition.id));
-                    touch(partition);
-                }
-                Effect::Append(written) => {
-                    self.show(shared, written);
-                    touch(&written.partition);
-                }
-                Effect::AdvanceStart { partition, log_start } => {
-                    let gone = advance_start(partition, *log_start);
-                    self.removals
-                        .extend(gone.iter().map(|segment| Removal::Segment(partition.id, segment.base)));
-                    touch(partition);
-                }
-                Effect::Put { table, key, value } => {
-                    tables
-                        .get_or_insert_with(|| shared.tables.write())
-                        .put(*table, key, value.as_deref());
-                }
-            }
-        }
-        drop(tables);
-        for partition in touched {
-            partition.notify();
-        }
-        self.effects = effects;
-        self.effects.clear();
-        if !shared.keeps_files() {
-            shared.remove(&std::mem::take(&mut self.removals));
-        }
-    }
-
-    fn show(&self, shared: &Shared, written: &Written) {
-        let partition = &written.partition;
-        let bytes = &self.buffer[written.range.clone()];
-        let (active, expected) = {
-            let mut view = partition.view.write();
-            let expected = view.high_watermark;
-            let rolled = match view.segments.last() {
-                Some(active) if active.base == written.place.segment_base => None,
-                last => Some(last.cloned()),
-            };
-            if let Some(sealed) = rolled {
-                if let Some(sealed) = sealed {
-                    sealed.seal(&index_only(shared, partition));
-                }
-                view.segments.push(Arc::new(Segment::fresh(written.place.segment_base)));
-            }
-            (view.segments.last().cloned(), expected)
-        };
-        let Some(active) = active else { return };
-        active.appended(
-            &index_only(shared, partition),
-            written.place.position,
-            expected,
-            headers(bytes),
-        );
-        let mut view = partition.view.write();
-        for header in headers(bytes) {
-            if header.leader_epoch > view.epochs.last().map_or(-1, |entry| entry.epoch) {
-                let entry = EpochStart {
-                    epoch: header.leader_epoch,
-                    start: header.base_offset,
-                };
-                view.epochs = view.epochs.iter().copied().chain([entry]).collect();
-            }
-        }
-        view.high_watermark = written.next_offset;
-    }
-
     /// When nothing else waits, says in the WAL that the last frame was synced, so that damage to it later is not
     /// taken for a torn write. Needs no sync of its own.
     fn mark(&mut self, shared: &Shared) -> Result<(), LogError> {
@@ -595,101 +437,4 @@ fn take_group(queue: &mut VecDeque<Pending>, shared: &Shared) -> VecDeque<Pendin
     } else {
         queue.drain(..count).collect()
     }
-}
-
-fn encode_op(buffer: &mut Vec<u8>, op: &Prepared) -> Effect {
-    match op {
-        Prepared::Create(partition) => {
-            frame::put_create(buffer, partition.id);
-            Effect::Create(Arc::clone(partition))
-        }
-        Prepared::Delete(partition) => {
-            frame::put_delete(buffer, partition.id);
-            Effect::Delete(Arc::clone(partition))
-        }
-        Prepared::Append(append) => {
-            let id = append.partition.id;
-            let range = frame::put_append(buffer, id, append.base_offset, append.place, &append.batches);
-            if let Some(leader_epoch) = append.leader_epoch {
-                let batch = &mut buffer[range.clone()];
-                wire::patch_base_offset(batch, append.base_offset);
-                wire::patch_leader_epoch(batch, leader_epoch);
-            }
-            let (partition, next_offset) = (Arc::clone(&append.partition), append.next_offset);
-            Effect::Append(Written {
-                partition,
-                place: append.place,
-                next_offset,
-                range,
-            })
-        }
-        Prepared::AdvanceStart { partition, log_start } => {
-            frame::put_advance_start(buffer, partition.id, *log_start);
-            Effect::AdvanceStart {
-                partition: Arc::clone(partition),
-                log_start: *log_start,
-            }
-        }
-        Prepared::Put { table, key, value } => {
-            frame::put_put(buffer, *table, key, value.as_deref());
-            Effect::Put {
-                table: *table,
-                key: key.clone(),
-                value: value.clone(),
-            }
-        }
-    }
-}
-
-fn index_only<'a>(shared: &'a Shared, partition: &Partition) -> Reading<'a> {
-    Reading {
-        files: &shared.files,
-        partition: partition.id,
-        end: Offset::MAX,
-        epochs: &[],
-    }
-}
-
-fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &[u8]) -> Result<(), LogError> {
-    let key = FileKey {
-        partition,
-        base: place.segment_base,
-        kind: FileKind::Log,
-    };
-    let written = shared.files.create(key).and_then(|(file, created)| {
-        file.write_all_at(bytes, place.position)?;
-        Ok((file, created))
-    });
-    let (file, created) = written.map_err(|error| shared.io_error("writing", &shared.files.path(key), error))?;
-    if shared.keeps_files() {
-        let mut jobs = shared.jobs.lock();
-        let fresh = Dirty {
-            file,
-            bytes: 0,
-            created: false,
-        };
-        let dirty = jobs.dirty.entry((partition, place.segment_base)).or_insert(fresh);
-        dirty.bytes += bytes.len() as u64;
-        dirty.created |= created;
-        jobs.dirty_bytes += bytes.len() as u64;
-        if jobs.sync_due(&shared.options) {
-            shared.job_arrived.notify_one();
-        }
-    }
-    Ok(())
-}
-
-fn advance_start(partition: &Partition, log_start: Offset) -> Vec<Arc<Segment>> {
-    let mut view = partition.view.write();
-    view.log_start = view.log_start.max(log_start);
-    let gone = trimmed(
-        &view.segments,
-        |segment| segment.base,
-        view.log_start,
-        view.high_watermark,
-    );
-    let mut epochs = view.epochs.to_vec();
-    trim_epochs(&mut epochs, view.log_start);
-    view.epochs = Arc::from(epochs);
-    view.segments.drain(..gone).collect()
 }

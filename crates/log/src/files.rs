@@ -16,13 +16,42 @@ use crate::api::PartitionId;
 pub(crate) enum FileKind {
     Log,
     Index,
+    /// The aborted transactions that ended in it.
+    Aborted,
+}
+
+impl FileKind {
+    pub(crate) const ALL: [FileKind; 3] = [FileKind::Log, FileKind::Index, FileKind::Aborted];
+
+    fn ending(self) -> &'static str {
+        match self {
+            FileKind::Log => "log",
+            FileKind::Index => "index",
+            FileKind::Aborted => "aborted",
+        }
+    }
+}
+
+/// Names a segment's files within its partition. What compaction writes gets a version of its own, so that the files
+/// before and after it never share a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SegmentId {
+    pub(crate) base: Offset,
+    pub(crate) version: u32,
+}
+
+impl SegmentId {
+    /// As segments are when they are written to.
+    pub(crate) fn first(base: Offset) -> SegmentId {
+        SegmentId { base, version: 0 }
+    }
 }
 
 /// Names one file of one segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct FileKey {
     pub(crate) partition: PartitionId,
-    pub(crate) base: Offset,
+    pub(crate) segment: SegmentId,
     pub(crate) kind: FileKind,
 }
 
@@ -55,22 +84,25 @@ impl Files {
     }
 
     pub(crate) fn path(&self, key: FileKey) -> PathBuf {
-        let ending = match key.kind {
-            FileKind::Log => "log",
-            FileKind::Index => "index",
+        let SegmentId { base, version } = key.segment;
+        let ending = key.kind.ending();
+        let name = match version {
+            0 => format!("{base:020}.{ending}"),
+            _ => format!("{base:020}.v{version}.{ending}"),
         };
-        self.dir(key.partition).join(format!("{:020}.{ending}", key.base))
+        self.dir(key.partition).join(name)
     }
 
-    /// What [`Files::path`] made of a key's base and kind.
-    pub(crate) fn parse_name(name: &str) -> Option<(Offset, FileKind)> {
-        let (digits, ending) = name.split_once('.')?;
-        let kind = match ending {
-            "log" => FileKind::Log,
-            "index" => FileKind::Index,
-            _ => return None,
+    /// What [`Files::path`] made of a key's segment and kind.
+    pub(crate) fn parse_name(name: &str) -> Option<(SegmentId, FileKind)> {
+        let (front, ending) = name.rsplit_once('.')?;
+        let kind = FileKind::ALL.into_iter().find(|kind| kind.ending() == ending)?;
+        let (digits, version) = match front.split_once(".v") {
+            Some((digits, version)) => (digits, version.parse().ok().filter(|version| *version > 0)?),
+            None => (front, 0),
         };
-        (digits.len() == 20).then_some((digits.parse().ok()?, kind))
+        let base = digits.parse().ok().filter(|_| digits.len() == 20)?;
+        Some((SegmentId { base, version }, kind))
     }
 
     /// A handle to a file that exists.

@@ -8,11 +8,12 @@ use base::{Offset, TimestampMs};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use wire::batch::check_crc;
-use wire::{BatchError, BatchHeader};
+use wire::{BatchError, BatchHeader, EndMarker};
 
+use crate::aborted::Aborted;
 use crate::api::*;
-use crate::frame::{FRAME_HEADER_BYTES, Place};
-use crate::partition::{Addition, EpochStart, Head, HeadMark, Partition, SegmentMeta};
+use crate::frame::FRAME_HEADER_BYTES;
+use crate::partition::{Addition, EpochStart, Head, HeadMark, Partition, Sealed, SegmentMeta};
 use crate::producers::{Producer, Standing};
 use crate::shared::{Intake, Pending, Prepared, PreparedAppend, Shared, State};
 
@@ -28,6 +29,7 @@ enum Undo {
     Append {
         partition: PartitionId,
         mark: HeadMark,
+        sealed: Option<Sealed>,
         producers: Vec<(i64, Option<Producer>)>,
     },
     Start {
@@ -35,17 +37,24 @@ enum Undo {
         log_start: Offset,
         segments: Vec<SegmentMeta>,
         epochs: Vec<EpochStart>,
+        aborted: Vec<Aborted>,
     },
 }
 
-/// Walks the headers of batches that stand one after another; ends at the first that cannot be read.
-pub(crate) fn headers(bytes: &[u8]) -> impl Iterator<Item = BatchHeader> {
+/// Walks the batches that stand one after another; ends at the first whose header cannot be read.
+pub(crate) fn walk(bytes: &[u8]) -> impl Iterator<Item = (BatchHeader, &[u8])> {
     let mut at = 0;
     std::iter::from_fn(move || {
-        let header = BatchHeader::parse(bytes.get(at..)?).ok()?;
+        let rest = bytes.get(at..)?;
+        let header = BatchHeader::parse(rest).ok()?;
         at += header.size_bytes();
-        Some(header)
+        Some((header, &rest[..header.size_bytes().min(rest.len())]))
     })
+}
+
+/// As [`walk`], the headers alone.
+pub(crate) fn headers(bytes: &[u8]) -> impl Iterator<Item = BatchHeader> {
+    walk(bytes).map(|(header, _)| header)
 }
 
 /// The header of the one batch that `batch` must be. The caller has checked the checksum.
@@ -245,6 +254,7 @@ impl Shared {
                     log_start: head.log_start,
                     segments: head.segments.clone(),
                     epochs: head.epochs.clone(),
+                    aborted: head.aborted.clone(),
                 });
                 head.advance_start(log_start);
                 let shared = Arc::clone(&head.partition);
@@ -299,10 +309,12 @@ impl Shared {
                 found: leader_epoch,
             });
         }
+        if header.is_control() && header.is_idempotent() && EndMarker::read(&batch).is_none() {
+            return Err(BatchError::Record { index: 0 }.into());
+        }
         let base_offset = head.log_end;
         header.base_offset = base_offset;
-        let place = head.place(base_offset, batch.len() as u64, self.options.segment_bytes_max);
-        let (append, undone) = take_in(head, place, batch, &[header], Some(leader_epoch), now);
+        let (append, undone) = self.take_in(head, batch, &[header], Some(leader_epoch), now);
         undo.push(undone);
         let appended = Appended {
             base_offset,
@@ -345,8 +357,7 @@ impl Shared {
         }
         let base_offset = headers[0].base_offset;
         let log_start = head.log_start;
-        let place = head.place(base_offset, batches.len() as u64, self.options.segment_bytes_max);
-        let (append, undone) = take_in(head, place, batches, &headers, None, now);
+        let (append, undone) = self.take_in(head, batches, &headers, None, now);
         undo.push(undone);
         let appended = Appended {
             base_offset,
@@ -356,52 +367,62 @@ impl Shared {
         };
         Ok((Some(append), Outcome::Appended(appended)))
     }
-}
 
-/// Changes the head by an append that was found good.
-fn take_in(
-    head: &mut Head,
-    place: Place,
-    batches: Bytes,
-    headers: &[BatchHeader],
-    leader_epoch: Option<i32>,
-    now: TimestampMs,
-) -> (Prepared, Undo) {
-    let mark = head.mark();
-    let mut producers = Vec::new();
-    let mut max_timestamp = TimestampMs::MIN;
-    let mut next_offset = head.log_end;
-    for header in headers {
-        if header.is_idempotent() {
-            producers.push((header.producer_id, head.producers.get(header.producer_id).cloned()));
-            head.producers.record(header, now);
+    /// Changes the head by an append that was found good.
+    fn take_in(
+        &self,
+        head: &mut Head,
+        batches: Bytes,
+        headers: &[BatchHeader],
+        leader_epoch: Option<i32>,
+        now: TimestampMs,
+    ) -> (Prepared, Undo) {
+        let bytes = batches.len() as u64;
+        let base_offset = headers[0].base_offset;
+        let timestamps = headers.iter().map(|header| header.max_timestamp);
+        let max_timestamp = timestamps.fold(TimestampMs::MIN, TimestampMs::max);
+        let place = head.place(base_offset, bytes, max_timestamp, self.options.segment_bytes_max);
+        let mark = head.mark();
+        let sealed = head.begin(place);
+        let mut producers = Vec::new();
+        let mut aborted = Vec::new();
+        let mut at = 0;
+        for header in headers {
+            if header.is_idempotent() {
+                producers.push((header.producer_id, head.producers.get(header.producer_id).cloned()));
+            }
+            let epoch = leader_epoch.unwrap_or(header.leader_epoch);
+            aborted.extend(head.note_batch(header, &batches[at..], epoch, now));
+            at += header.size_bytes();
         }
-        head.note_epoch(leader_epoch.unwrap_or(header.leader_epoch), header.base_offset);
-        max_timestamp = max_timestamp.max(header.max_timestamp);
-        next_offset = header.next_offset();
-    }
-    head.append(
-        place,
-        &Addition {
-            bytes: batches.len() as u64,
+        let next_offset = headers[headers.len() - 1].next_offset();
+        head.append(
+            place,
+            &Addition {
+                bytes,
+                next_offset,
+                first_timestamp: headers[0].max_timestamp,
+                max_timestamp,
+            },
+        );
+        let append = PreparedAppend {
+            partition: Arc::clone(&head.partition),
+            batches,
+            base_offset,
             next_offset,
-            max_timestamp,
-        },
-    );
-    let append = PreparedAppend {
-        partition: Arc::clone(&head.partition),
-        batches,
-        base_offset: headers[0].base_offset,
-        next_offset,
-        place,
-        leader_epoch,
-    };
-    let undone = Undo::Append {
-        partition: head.partition.id,
-        mark,
-        producers,
-    };
-    (Prepared::Append(append), undone)
+            place,
+            leader_epoch,
+            aborted,
+            first_open: head.producers.first_open(),
+        };
+        let undone = Undo::Append {
+            partition: head.partition.id,
+            mark,
+            sealed,
+            producers,
+        };
+        (Prepared::Append(append), undone)
+    }
 }
 
 fn take_back(intake: &mut Intake, step: Undo) {
@@ -416,10 +437,11 @@ fn take_back(intake: &mut Intake, step: Undo) {
         Undo::Append {
             partition,
             mark,
+            sealed,
             producers,
         } => {
             if let Some(head) = intake.heads.get_mut(&partition) {
-                head.undo_append(&mark, producers);
+                head.undo_append(&mark, sealed, producers);
             }
         }
         Undo::Start {
@@ -427,11 +449,13 @@ fn take_back(intake: &mut Intake, step: Undo) {
             log_start,
             segments,
             epochs,
+            aborted,
         } => {
             if let Some(head) = intake.heads.get_mut(&partition) {
                 head.log_start = log_start;
                 head.segments = segments;
                 head.epochs = epochs;
+                head.aborted = aborted;
             }
         }
     }

@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-use base::Offset;
-
 use crate::api::{LogError, LogOptions, PartitionId};
 use crate::checkpoint;
-use crate::files::{FileKey, FileKind};
+use crate::files::{FileKey, FileKind, SegmentId};
 use crate::shared::{CheckpointJob, Dirty, Jobs, Removal, Shared};
 use crate::wal;
 
@@ -28,7 +26,7 @@ impl Jobs {
 
 enum Job {
     PrepareWal { generation: u64, bytes: u64 },
-    Sync(BTreeMap<(PartitionId, Offset), Dirty>),
+    Sync(BTreeMap<(PartitionId, SegmentId), Dirty>),
     Checkpoint(CheckpointJob),
 }
 
@@ -114,17 +112,17 @@ impl Shared {
         Ok(())
     }
 
-    fn sync_segments(&self, dirty: BTreeMap<(PartitionId, Offset), Dirty>) -> Result<(), LogError> {
+    fn sync_segments(&self, dirty: BTreeMap<(PartitionId, SegmentId), Dirty>) -> Result<(), LogError> {
         let bytes: u64 = dirty.values().map(|dirty| dirty.bytes).sum();
         let created: BTreeSet<PartitionId> = dirty
             .iter()
             .filter(|(_, dirty)| dirty.created)
             .map(|((partition, _), _)| *partition)
             .collect();
-        for ((partition, base), dirty) in &dirty {
+        for ((partition, segment), dirty) in &dirty {
             let key = FileKey {
                 partition: *partition,
-                base: *base,
+                segment: *segment,
                 kind: FileKind::Log,
             };
             let synced = dirty.file.sync_data();
@@ -203,10 +201,14 @@ impl Shared {
         let mut gone = Vec::new();
         for removal in removals {
             match *removal {
-                Removal::Segment(partition, base) => {
-                    self.jobs.lock().forget(partition, Some(base));
-                    for kind in [FileKind::Log, FileKind::Index] {
-                        let key = FileKey { partition, base, kind };
+                Removal::Segment(partition, segment) => {
+                    self.jobs.lock().forget(partition, Some(segment));
+                    for kind in FileKind::ALL {
+                        let key = FileKey {
+                            partition,
+                            segment,
+                            kind,
+                        };
                         self.files.forget(key);
                         self.remove_quietly(&self.files.path(key));
                     }
@@ -236,8 +238,12 @@ impl Shared {
         let dir = self.files.dir(partition);
         let names = self.disk.list(&dir).unwrap_or_default();
         for name in &names {
-            if let Some((base, kind)) = crate::files::Files::parse_name(name) {
-                self.files.forget(FileKey { partition, base, kind });
+            if let Some((segment, kind)) = crate::files::Files::parse_name(name) {
+                self.files.forget(FileKey {
+                    partition,
+                    segment,
+                    kind,
+                });
             }
             self.remove_quietly(&dir.join(name));
         }
@@ -262,10 +268,10 @@ impl Shared {
 
 impl Jobs {
     /// A removed file needs no sync any more.
-    fn forget(&mut self, partition: PartitionId, base: Option<Offset>) {
+    fn forget(&mut self, partition: PartitionId, gone: Option<SegmentId>) {
         let dirty_bytes = &mut self.dirty_bytes;
         self.dirty.retain(|(id, segment), dirty| {
-            let stays = *id != partition || base.is_some_and(|base| base != *segment);
+            let stays = *id != partition || gone.is_some_and(|gone| gone != *segment);
             if !stays {
                 *dirty_bytes -= dirty.bytes;
             }

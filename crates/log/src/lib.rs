@@ -15,6 +15,7 @@
 //! **Where to begin.** `api` is the contract, `log` the handle; a commit goes through `intake` (checks, offsets),
 //! `committer` (frame, sync, segments), a read through `partition` and `segment`; `recover` opens a directory.
 
+mod aborted;
 pub mod api;
 mod checkpoint;
 mod codec;

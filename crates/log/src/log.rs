@@ -12,10 +12,12 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::api::*;
-use crate::partition::{Partition, View, epoch_of};
+use crate::partition::{Partition, epoch_of};
 use crate::recover;
-use crate::segment::{Given, Reading, Segment};
+use crate::segment::Segment;
 use crate::shared::{Shared, State};
+
+mod read;
 
 /// The log of one data directory. Clones are the same log; when the last is dropped without [`Log::close`], what was
 /// not durable yet is given up, as if the process had been killed.
@@ -176,103 +178,15 @@ impl Log {
         self.shared().partitions.read().get(&partition).cloned()
     }
 
-    /// Whole batches from the one that contains `offset` on, up to the high watermark and to `bytes_max`, which only
-    /// a first batch may exceed, and only if `at_least_one`. Ends at the end of a segment; `next_offset` goes on.
-    pub fn read(
-        &self,
-        partition: PartitionId,
-        offset: Offset,
-        bytes_max: usize,
-        at_least_one: bool,
-    ) -> Result<ReadResult, ReadError> {
-        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        let (bounds, segments, epochs) = {
-            let view = partition.view.read();
-            let bounds = partition.bounds_of(&view);
-            if offset < bounds.log_start || offset > bounds.high_watermark {
-                return Err(ReadError::OffsetOutOfRange { bounds });
-            }
-            (bounds, from_segment(&view, offset), Arc::clone(&view.epochs))
-        };
-        let nothing = |next_offset| ReadResult {
-            records: Bytes::new(),
-            bounds,
-            next_offset,
-        };
-        for (segment, end) in segments {
-            let reading = Reading {
-                files: &self.shared().files,
-                partition: partition.id,
-                end,
-                epochs: &epochs,
-            };
-            let given = segment.read(&reading, offset, bytes_max, at_least_one);
-            match given.map_err(|error| told_now(&partition, offset, error))? {
-                Given::Batches { records, next_offset } => {
-                    return Ok(ReadResult {
-                        records,
-                        bounds,
-                        next_offset,
-                    });
-                }
-                Given::TooLarge => return Ok(nothing(offset)),
-                Given::Nothing => {}
-            }
+    /// Sets when the partition's segments are closed, from the next append on. Kept in memory only.
+    pub fn set_segment_limits(&self, partition: PartitionId, limits: SegmentLimits) {
+        if let Some(head) = self.shared().intake.lock().heads.get_mut(&partition) {
+            head.limits = Some(limits);
         }
-        // The rest up to the high watermark is a gap.
-        Ok(nothing(bounds.high_watermark))
     }
 
     pub fn bounds(&self, partition: PartitionId) -> Option<Bounds> {
         Some(self.partition(partition)?.bounds())
-    }
-
-    /// The first record at or after `timestamp`.
-    pub fn find_by_time(
-        &self,
-        partition: PartitionId,
-        timestamp: TimestampMs,
-    ) -> Result<Option<FoundByTime>, ReadError> {
-        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        let (log_start, segments, epochs) = {
-            let view = partition.view.read();
-            (
-                view.log_start,
-                from_segment(&view, view.log_start),
-                Arc::clone(&view.epochs),
-            )
-        };
-        for (segment, end) in segments {
-            if segment.max_timestamp() < timestamp {
-                continue;
-            }
-            let reading = Reading {
-                files: &self.shared().files,
-                partition: partition.id,
-                end,
-                epochs: &epochs,
-            };
-            if let Some(found) = segment.find_by_time(&reading, log_start, timestamp)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The first of the records with the largest timestamp.
-    pub fn max_timestamp(&self, partition: PartitionId) -> Result<Option<FoundByTime>, ReadError> {
-        let shared = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        let largest = shared
-            .view
-            .read()
-            .segments
-            .iter()
-            .map(|segment| segment.max_timestamp())
-            .max();
-        match largest {
-            Some(timestamp) => self.find_by_time(partition, timestamp),
-            None => Ok(None),
-        }
     }
 
     /// The largest epoch not above `leader_epoch`, and the offset where it ends; `None` for an epoch not reached yet.
@@ -312,8 +226,8 @@ impl Log {
         )
     }
 
-    /// Sorted by producer id.
-    pub fn producer_state(&self, partition: PartitionId) -> Vec<ProducerInfo> {
+    /// What the partition knows of its producers, sorted by producer id.
+    pub fn producers(&self, partition: PartitionId) -> Vec<ProducerInfo> {
         let intake = self.shared().intake.lock();
         intake
             .heads
@@ -385,36 +299,6 @@ impl Log {
     pub fn scan(&self, table: TableId, prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
         self.shared().tables.read().scan(table, prefix)
     }
-}
-
-/// A read that failed because its segment was removed meanwhile fails for that reason; other damage is made known.
-fn told_now(partition: &Partition, offset: Offset, error: ReadError) -> ReadError {
-    let view = partition.view.read();
-    if view.deleted {
-        return ReadError::UnknownPartition;
-    }
-    if offset < view.log_start {
-        return ReadError::OffsetOutOfRange {
-            bounds: partition.bounds_of(&view),
-        };
-    }
-    tracing::error!(partition = partition.id.0, offset, %error, "a read failed");
-    error
-}
-
-/// The segment that holds `offset` and those after it, each with the end of its offsets.
-fn from_segment(view: &View, offset: Offset) -> Vec<(Arc<Segment>, Offset)> {
-    let first = view
-        .segments
-        .partition_point(|segment| segment.base <= offset)
-        .saturating_sub(1);
-    let ends = view
-        .segments
-        .iter()
-        .skip(first + 1)
-        .map(|segment| segment.base)
-        .chain([view.high_watermark]);
-    view.segments.iter().skip(first).cloned().zip(ends).collect()
 }
 
 /// A commit on its way. A future, or [`Receipt::wait`]; dropping it does not stop the commit.

@@ -11,15 +11,27 @@ use std::time::Duration;
 use base::disk::SimDisk;
 use base::{ManualClock, Offset, Random, SeededRandom};
 use bytes::Bytes;
+use wire::builder::end_transaction_marker;
 use wire::{BatchBuilder, Compression, NewRecord};
 
 use crate::api::*;
-use crate::intake::headers;
 use crate::{Log, Receipt};
+
+mod compare;
+mod model;
+
+use compare::compare_partition;
+use model::{Change, Model};
 
 const SEEDS: u64 = 4000;
 const CYCLES: u64 = 5;
 const PARTITIONS_MAX: u64 = 5;
+
+/// Producers that write in transactions have ids from here on.
+const TRANSACTIONAL_IDS: i64 = 200;
+const TRANSACTIONAL_PRODUCERS: u64 = 3;
+/// Batches of a producer that may come again.
+const BATCHES_REMEMBERED: usize = 5;
 
 type Check<T> = Result<T, String>;
 
@@ -30,96 +42,7 @@ macro_rules! ensure {
         }
     };
 }
-
-/// What a partition must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct ModelPartition {
-    log_start: Offset,
-    log_end: Offset,
-    batches: Vec<ModelBatch>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct ModelBatch {
-    base_offset: Offset,
-    last_offset: Offset,
-    bytes: Bytes,
-}
-
-/// What the whole log must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Model {
-    partitions: BTreeMap<u64, ModelPartition>,
-    tables: BTreeMap<(u16, Bytes), Bytes>,
-}
-
-/// One commit, as the model applies it.
-#[derive(Clone, Debug)]
-enum Change {
-    Create(u64),
-    Delete(u64),
-    Append {
-        partition: u64,
-        batches: Bytes,
-        next_offset: Offset,
-    },
-    Start {
-        partition: u64,
-        log_start: Offset,
-    },
-    Put {
-        table: u16,
-        key: Bytes,
-        value: Option<Bytes>,
-    },
-}
-
-impl Model {
-    fn apply(&mut self, changes: &[Change]) {
-        for change in changes {
-            match change {
-                Change::Create(id) => {
-                    self.partitions.insert(*id, ModelPartition::default());
-                }
-                Change::Delete(id) => {
-                    self.partitions.remove(id);
-                }
-                Change::Append {
-                    partition,
-                    batches,
-                    next_offset,
-                } => {
-                    let Some(partition) = self.partitions.get_mut(partition) else {
-                        continue;
-                    };
-                    let mut at = 0;
-                    for header in headers(batches) {
-                        let bytes = batches.slice(at..at + header.size_bytes());
-                        at += header.size_bytes();
-                        let (base_offset, last_offset) = (header.base_offset, header.last_offset());
-                        partition.batches.push(ModelBatch {
-                            base_offset,
-                            last_offset,
-                            bytes,
-                        });
-                    }
-                    partition.log_end = *next_offset;
-                }
-                Change::Start { partition, log_start } => {
-                    if let Some(partition) = self.partitions.get_mut(partition) {
-                        partition.log_start = partition.log_start.max(*log_start);
-                    }
-                }
-                Change::Put { table, key, value } => {
-                    match value {
-                        Some(value) => self.tables.insert((*table, key.clone()), value.clone()),
-                        None => self.tables.remove(&(*table, key.clone())),
-                    };
-                }
-            }
-        }
-    }
-}
+use ensure;
 
 /// A commit that is not known to be durable.
 struct InFlight {
@@ -134,8 +57,13 @@ struct Client {
     epoch: i16,
     next_sequence: i32,
     partition: u64,
-    /// The last batch it sent and where it went, as long as nothing else became of it.
-    last: Option<(Bytes, Offset, Offset)>,
+    /// The last batches of its epoch and where they went, oldest first; as many as the log must know again.
+    sent: VecDeque<(Bytes, Offset, Offset)>,
+}
+
+/// Partitions of odd numbers are compacted.
+fn is_compacted(partition: u64) -> bool {
+    partition % 2 == 1
 }
 
 struct World {
@@ -291,22 +219,21 @@ impl World {
     fn check_clients(&mut self) -> Check<()> {
         for index in 0..self.clients.len() {
             let client = self.clients[index].clone();
-            let Some((batch, base_offset, last_offset)) = client.last.clone() else {
-                continue;
-            };
             let Some(partition) = self.durable.partitions.get(&client.partition) else {
                 continue;
             };
-            let kept = partition
-                .batches
-                .iter()
-                .any(|known| known.base_offset == base_offset && known.bytes[21..] == batch[21..]);
-            if !kept {
-                self.clients[index].last = None;
+            let kept = |(batch, base_offset, _): &(Bytes, Offset, Offset)| {
+                let mut known = partition.batches.iter();
+                known.any(|known| known.base_offset == *base_offset && known.bytes[21..] == batch[21..])
+            };
+            if client.sent.is_empty() || !client.sent.iter().all(kept) {
+                self.clients[index].sent.clear();
                 self.clients[index].epoch += 1;
                 self.clients[index].next_sequence = 0;
                 continue;
             }
+            let repeated = self.below(client.sent.len() as u64) as usize;
+            let (batch, base_offset, last_offset) = client.sent[repeated].clone();
             let op = Op::Append {
                 partition: PartitionId(client.partition),
                 batch,
@@ -353,15 +280,19 @@ impl World {
         Ok(())
     }
 
-    fn batch(&mut self, records: u64, client: Option<&Client>) -> Bytes {
+    /// A batch for a partition; the records of compacted ones have keys, most of them few different ones.
+    fn batch(&mut self, partition: u64, records: u64, producer: Option<(i64, i16, i32)>) -> Bytes {
         let codec = if self.below(4) == 0 {
             Compression::Lz4
         } else {
             Compression::None
         };
         let mut builder = BatchBuilder::new(codec);
-        if let Some(client) = client {
-            builder = builder.producer(client.id, client.epoch, client.next_sequence);
+        if let Some((id, epoch, sequence)) = producer {
+            builder = builder.producer(id, epoch, sequence);
+            if id >= TRANSACTIONAL_IDS {
+                builder = builder.transactional();
+            }
         }
         for _ in 0..records {
             self.next_value += 1;
@@ -369,10 +300,13 @@ impl World {
             let mut value = self.next_value.to_be_bytes().to_vec();
             value.resize(size + 8, self.next_value as u8);
             let timestamp = 1000 + self.next_value as i64;
+            let key = format!("key{}", self.below(5));
+            let keyed = is_compacted(partition) && self.below(20) > 0;
+            let tombstone = keyed && self.below(4) == 0;
             builder.push(NewRecord {
                 timestamp,
-                key: None,
-                value: Some(&value),
+                key: keyed.then_some(key.as_bytes()),
+                value: (!tombstone).then_some(&value),
                 headers: &[],
             });
         }
@@ -386,7 +320,7 @@ impl World {
 
     /// A random operation that the log must accept, and what the model makes of it.
     fn operation(&mut self, model: &mut Model) -> Option<(Op, Change)> {
-        let (op, change) = match self.below(20) {
+        let (op, change) = match self.below(24) {
             0 | 1 if (model.partitions.len() as u64) < PARTITIONS_MAX => {
                 let id = self.next_partition;
                 self.next_partition += 1;
@@ -442,13 +376,14 @@ impl World {
                     change,
                 )
             }
-            8 | 9 => {
+            8..11 => self.in_transaction(model)?,
+            11 | 12 => {
                 let id = self.some_partition(model)?;
                 let mut joined = Vec::new();
                 let mut next_offset = model.partitions[&id].log_end;
                 for _ in 0..1 + self.below(3) {
                     let records = 1 + self.below(3);
-                    let mut batch = self.batch(records, None).to_vec();
+                    let mut batch = self.batch(id, records, None).to_vec();
                     let base_offset = next_offset + self.below(3) as i64;
                     wire::patch_base_offset(&mut batch, base_offset);
                     wire::patch_leader_epoch(&mut batch, self.leader_epoch);
@@ -472,12 +407,33 @@ impl World {
             _ => {
                 let id = self.some_partition(model)?;
                 let records = 1 + self.below(4);
-                let batch = self.batch(records, None);
+                let batch = self.batch(id, records, None);
                 self.append(model, id, batch, records)
             }
         };
         model.apply(std::slice::from_ref(&change));
         Some((op, change))
+    }
+
+    /// A batch of a transaction, or the marker that ends one.
+    fn in_transaction(&mut self, model: &Model) -> Option<(Op, Change)> {
+        let id = self.some_partition(model)?;
+        let producer_id = TRANSACTIONAL_IDS + self.below(TRANSACTIONAL_PRODUCERS) as i64;
+        let known = model.partitions[&id].producers.get(&producer_id);
+        let known = known.copied().unwrap_or_default();
+        let ends = if known.open_since.is_some() {
+            self.below(3) == 0
+        } else {
+            self.below(30) == 0
+        };
+        if ends {
+            let epoch = known.epoch + self.below(2) as i16;
+            let marker = end_transaction_marker(producer_id, epoch, 0, self.below(2) == 0, 1000);
+            return Some(self.append(model, id, marker, 1));
+        }
+        let records = 1 + self.below(3);
+        let batch = self.batch(id, records, Some((producer_id, known.epoch, known.next_sequence)));
+        Some(self.append(model, id, batch, records))
     }
 
     fn append(&self, model: &Model, id: u64, batch: Bytes, records: u64) -> (Op, Change) {
@@ -541,7 +497,7 @@ impl World {
                 epoch: 0,
                 next_sequence: 0,
                 partition: 0,
-                last: None,
+                sent: VecDeque::new(),
             });
         }
         let index = self.below(self.clients.len() as u64) as usize;
@@ -553,9 +509,11 @@ impl World {
             client.partition = id;
             client.epoch += 1;
             client.next_sequence = 0;
+            client.sent.clear();
         }
         let records = 1 + self.below(3);
-        let batch = self.batch(records, Some(&client));
+        let numbering = (client.id, client.epoch, client.next_sequence);
+        let batch = self.batch(client.partition, records, Some(numbering));
         let (op, change) = self.append(&self.accepted, client.partition, batch.clone(), records);
         let Some(log) = &self.log else { return Ok(()) };
         let receipt = match log.commit(vec![op]) {
@@ -571,7 +529,12 @@ impl World {
             "a new batch of {client:?} was taken for a repeated one"
         );
         client.next_sequence += records as i32;
-        client.last = Some((batch, appended.base_offset, appended.last_offset));
+        if client.sent.len() == BATCHES_REMEMBERED {
+            client.sent.pop_front();
+        }
+        client
+            .sent
+            .push_back((batch, appended.base_offset, appended.last_offset));
         self.accepted.apply(std::slice::from_ref(&change));
         self.in_flight.push_back(InFlight {
             receipt,
@@ -644,57 +607,6 @@ impl World {
         }
         Ok(())
     }
-}
-
-fn compare_partition(log: &Log, id: PartitionId, model: &ModelPartition, random: &SeededRandom) -> Check<()> {
-    let Some(bounds) = log.bounds(id) else {
-        return Err("missing".into());
-    };
-    let expected = (model.log_start, model.log_end);
-    let found = (bounds.log_start, bounds.high_watermark);
-    ensure!(found == expected, "bounds {found:?}, expected {expected:?}");
-    let mut readable = model
-        .batches
-        .iter()
-        .filter(|batch| batch.last_offset >= model.log_start)
-        .peekable();
-    let mut offset = model.log_start;
-    while offset < model.log_end {
-        let bytes_max = [1, 200, 5000, 1 << 20][random.below(4) as usize];
-        let read = log
-            .read(id, offset, bytes_max, true)
-            .map_err(|error| format!("reading {offset}: {error}"))?;
-        ensure!(read.next_offset > offset, "a read at {offset} makes no progress");
-        let mut records = read.records;
-        while !records.is_empty() {
-            let Some(batch) = readable.next() else {
-                return Err(format!("more than was written, at {offset}"));
-            };
-            ensure!(
-                records.starts_with(&batch.bytes),
-                "batch at {} differs",
-                batch.base_offset
-            );
-            records = records.slice(batch.bytes.len()..);
-        }
-        offset = read.next_offset;
-    }
-    ensure!(
-        readable.peek().is_none(),
-        "batches from {:?} on are missing",
-        readable.peek()
-    );
-    // From a random offset the same batches come.
-    if model.log_end > model.log_start {
-        let asked = model.log_start + random.below((model.log_end - model.log_start) as u64) as i64;
-        let read = log
-            .read(id, asked, 1, true)
-            .map_err(|error| format!("reading {asked}: {error}"))?;
-        let first = model.batches.iter().find(|batch| batch.last_offset >= asked);
-        let expected = first.map(|batch| batch.bytes.clone()).unwrap_or_default();
-        ensure!(read.records == expected, "a read at {asked} gives another batch");
-    }
-    Ok(())
 }
 
 fn run(seed: u64, planted: Planted) -> Check<u64> {

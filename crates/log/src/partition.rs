@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use base::{Offset, TimestampMs};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
+use wire::{BatchHeader, EndMarker};
 
-use crate::api::{Bounds, PartitionId};
+use crate::aborted::{ABORTED_MAX, Aborted};
+use crate::api::{Bounds, PartitionId, SegmentLimits};
+use crate::files::SegmentId;
 use crate::frame::Place;
 use crate::producers::{Producer, Producers};
 use crate::segment::Segment;
@@ -29,8 +32,34 @@ pub(crate) fn epoch_of(epochs: &[EpochStart], base_offset: Offset) -> i32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentMeta {
     pub(crate) base: Offset,
+    /// 0 as it was written; each compaction that it went through raises it.
+    pub(crate) version: u32,
     pub(crate) bytes: u64,
+    /// Of its first batch; [`TimestampMs::MIN`] while there is none.
+    pub(crate) first_timestamp: TimestampMs,
     pub(crate) max_timestamp: TimestampMs,
+    /// How many aborted transactions have their markers here.
+    pub(crate) aborted: u32,
+}
+
+impl SegmentMeta {
+    pub(crate) fn fresh(base: Offset) -> SegmentMeta {
+        SegmentMeta {
+            base,
+            version: 0,
+            bytes: 0,
+            first_timestamp: TimestampMs::MIN,
+            max_timestamp: TimestampMs::MIN,
+            aborted: 0,
+        }
+    }
+
+    pub(crate) fn id(&self) -> SegmentId {
+        SegmentId {
+            base: self.base,
+            version: self.version,
+        }
+    }
 }
 
 /// What has been accepted for a partition, durable or not. Commits are judged by it and change it.
@@ -39,9 +68,14 @@ pub(crate) struct Head {
     pub(crate) partition: Arc<Partition>,
     pub(crate) log_start: Offset,
     pub(crate) log_end: Offset,
+    /// Compaction has seen to the records before it.
+    pub(crate) cleaned_to: Offset,
+    pub(crate) limits: Option<SegmentLimits>,
     pub(crate) segments: Vec<SegmentMeta>,
     pub(crate) epochs: Vec<EpochStart>,
     pub(crate) producers: Producers,
+    /// Those whose markers stand in the active segment.
+    pub(crate) aborted: Vec<Aborted>,
 }
 
 /// How a head was before an append, for taking the append back.
@@ -50,14 +84,19 @@ pub(crate) struct HeadMark {
     segment_count: usize,
     last_segment: Option<SegmentMeta>,
     epoch_count: usize,
+    aborted_count: usize,
 }
 
 /// What an append adds to a head.
 pub(crate) struct Addition {
     pub(crate) bytes: u64,
     pub(crate) next_offset: Offset,
+    pub(crate) first_timestamp: TimestampMs,
     pub(crate) max_timestamp: TimestampMs,
 }
+
+/// A segment that nothing will be appended to any more, and the aborted transactions in it.
+pub(crate) type Sealed = (SegmentMeta, Vec<Aborted>);
 
 impl Head {
     pub(crate) fn new(partition: Arc<Partition>) -> Head {
@@ -65,9 +104,12 @@ impl Head {
             partition,
             log_start: 0,
             log_end: 0,
+            cleaned_to: 0,
+            limits: None,
             segments: Vec::new(),
             epochs: Vec::new(),
             producers: Producers::default(),
+            aborted: Vec::new(),
         }
     }
 
@@ -75,10 +117,25 @@ impl Head {
         self.epochs.last().map_or(-1, |entry| entry.epoch)
     }
 
-    /// Where an append of `bytes` goes: into the active segment, or into a new one that begins with it.
-    pub(crate) fn place(&self, base_offset: Offset, bytes: u64, segment_bytes_max: u64) -> Place {
+    /// Where an append goes: into the active segment, or into a new one that begins with it.
+    pub(crate) fn place(
+        &self,
+        base_offset: Offset,
+        bytes: u64,
+        max_timestamp: TimestampMs,
+        segment_bytes_max: u64,
+    ) -> Place {
+        let bytes_max = self.limits.map_or(segment_bytes_max, |limits| limits.segment_bytes);
+        let span_max = self.limits.and_then(|limits| limits.segment_ms);
+        let takes = |active: &SegmentMeta| {
+            let span = max_timestamp.saturating_sub(active.first_timestamp);
+            active.version == 0
+                && active.bytes + bytes <= bytes_max
+                && (active.aborted as usize) < ABORTED_MAX
+                && span_max.is_none_or(|span_max| span <= span_max)
+        };
         match self.segments.last() {
-            Some(active) if active.bytes + bytes <= segment_bytes_max => Place {
+            Some(active) if takes(active) => Place {
                 segment_base: active.base,
                 position: active.bytes,
             },
@@ -89,39 +146,66 @@ impl Head {
         }
     }
 
-    pub(crate) fn append(&mut self, place: Place, addition: &Addition) {
-        if self
-            .segments
-            .last()
-            .is_none_or(|active| active.base != place.segment_base)
-        {
-            let meta = SegmentMeta {
-                base: place.segment_base,
-                bytes: 0,
-                max_timestamp: TimestampMs::MIN,
-            };
-            self.segments.push(meta);
+    /// Begins the segment that `place` names, if it is not the active one; gives back the one that is sealed by this.
+    pub(crate) fn begin(&mut self, place: Place) -> Option<Sealed> {
+        let active = self.segments.last().copied();
+        if active.is_some_and(|active| active.base == place.segment_base) {
+            return None;
         }
+        self.segments.push(SegmentMeta::fresh(place.segment_base));
+        let aborted = std::mem::take(&mut self.aborted);
+        active.map(|active| (active, aborted))
+    }
+
+    /// Takes note of what a batch means for epochs, producers and transactions. Its segment has begun.
+    pub(crate) fn note_batch(
+        &mut self,
+        header: &BatchHeader,
+        batch: &[u8],
+        leader_epoch: i32,
+        now: TimestampMs,
+    ) -> Option<Aborted> {
+        self.note_epoch(leader_epoch, header.base_offset);
+        self.producers.record(header, now);
+        if !header.is_control() || !header.is_idempotent() {
+            return None;
+        }
+        let marker = EndMarker::read(batch)?;
+        let aborted = self.producers.end(header, marker, now)?;
+        self.aborted.push(aborted);
         if let Some(active) = self.segments.last_mut() {
+            active.aborted += 1;
+        }
+        Some(aborted)
+    }
+
+    pub(crate) fn append(&mut self, place: Place, addition: &Addition) {
+        if let Some(active) = self.segments.last_mut() {
+            if active.bytes == 0 {
+                active.first_timestamp = addition.first_timestamp;
+            }
             active.bytes = place.position + addition.bytes;
             active.max_timestamp = active.max_timestamp.max(addition.max_timestamp);
         }
         self.log_end = addition.next_offset;
     }
 
-    pub(crate) fn note_epoch(&mut self, epoch: i32, start: Offset) {
+    fn note_epoch(&mut self, epoch: i32, start: Offset) {
         if epoch > self.latest_epoch() {
             self.epochs.push(EpochStart { epoch, start });
         }
     }
 
-    /// Moves the start; returns the bases of the segments that nobody can read any more.
-    pub(crate) fn advance_start(&mut self, log_start: Offset) -> Vec<Offset> {
+    /// Moves the start; returns the segments that nobody can read any more.
+    pub(crate) fn advance_start(&mut self, log_start: Offset) -> Vec<SegmentMeta> {
         self.log_start = self.log_start.max(log_start);
         let gone = trimmed(&self.segments, |segment| segment.base, self.log_start, self.log_end);
-        let bases = self.segments.drain(..gone).map(|segment| segment.base).collect();
+        let gone = self.segments.drain(..gone).collect();
+        if self.segments.is_empty() {
+            self.aborted.clear();
+        }
         trim_epochs(&mut self.epochs, self.log_start);
-        bases
+        gone
     }
 
     /// Takes note of how things stand before an append.
@@ -131,16 +215,26 @@ impl Head {
             segment_count: self.segments.len(),
             last_segment: self.segments.last().copied(),
             epoch_count: self.epochs.len(),
+            aborted_count: self.aborted.len(),
         }
     }
 
-    pub(crate) fn undo_append(&mut self, mark: &HeadMark, producers: Vec<(i64, Option<Producer>)>) {
+    pub(crate) fn undo_append(
+        &mut self,
+        mark: &HeadMark,
+        sealed: Option<Sealed>,
+        producers: Vec<(i64, Option<Producer>)>,
+    ) {
         self.log_end = mark.log_end;
         self.segments.truncate(mark.segment_count);
         if let (Some(active), Some(before)) = (self.segments.last_mut(), mark.last_segment) {
             *active = before;
         }
         self.epochs.truncate(mark.epoch_count);
+        if let Some((_, aborted)) = sealed {
+            self.aborted = aborted;
+        }
+        self.aborted.truncate(mark.aborted_count);
         for (producer_id, before) in producers.into_iter().rev() {
             self.producers.restore(producer_id, before);
         }
@@ -163,9 +257,19 @@ pub(crate) fn trim_epochs(epochs: &mut Vec<EpochStart>, log_start: Offset) {
 pub(crate) struct View {
     pub(crate) log_start: Offset,
     pub(crate) high_watermark: Offset,
+    /// Where the oldest open transaction begins.
+    pub(crate) first_open: Option<Offset>,
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) epochs: Arc<[EpochStart]>,
     pub(crate) deleted: bool,
+}
+
+impl View {
+    /// Of an open transaction whose first records were trimmed the rest is still undecided, so the start counts then.
+    pub(crate) fn last_stable(&self) -> Offset {
+        let undecided = self.first_open.map(|first| first.max(self.log_start));
+        undecided.map_or(self.high_watermark, |first| first.min(self.high_watermark))
+    }
 }
 
 /// A partition, shared by readers and the commit thread.
@@ -187,6 +291,7 @@ impl Partition {
         let view = View {
             log_start: 0,
             high_watermark: 0,
+            first_open: None,
             segments: Vec::new(),
             epochs: Arc::from([]),
             deleted: false,
@@ -212,6 +317,7 @@ impl Partition {
         let (log_start, high_watermark) = (view.log_start, view.high_watermark);
         Bounds {
             log_start,
+            last_stable: view.last_stable(),
             high_watermark,
             log_end: self.log_end.load(Ordering::Acquire).max(high_watermark),
         }

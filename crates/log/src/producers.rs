@@ -1,11 +1,13 @@
-//! What a partition remembers of idempotent producers: enough to know a repeated batch from a new one.
+//! What a partition remembers of idempotent producers: enough to know a repeated batch from a new one, and which of
+//! them have a transaction open.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use base::{Offset, TimestampMs};
 use bytes::BufMut;
-use wire::BatchHeader;
+use wire::{BatchHeader, EndMarker};
 
+use crate::aborted::Aborted;
 use crate::api::{CommitCause, ProducerInfo};
 use crate::codec::Fields;
 
@@ -16,6 +18,8 @@ const BATCHES_REMEMBERED: usize = 5;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Producers {
     by_id: HashMap<i64, Producer>,
+    /// Who opened a transaction where: the first says up to where all is decided.
+    open: BTreeMap<Offset, i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -26,6 +30,16 @@ pub(crate) struct Producer {
     /// Oldest first.
     batches: [Remembered; BATCHES_REMEMBERED],
     count: usize,
+    /// Of the last marker.
+    coordinator_epoch: i32,
+    open: Option<Open>,
+}
+
+/// A transaction that no marker has ended yet.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    first_offset: Offset,
+    since_ms: TimestampMs,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +58,17 @@ pub(crate) enum Standing {
 }
 
 impl Producer {
+    fn new(epoch: i16, last_timestamp: TimestampMs) -> Producer {
+        Producer {
+            epoch,
+            last_timestamp,
+            batches: Default::default(),
+            count: 0,
+            coordinator_epoch: -1,
+            open: None,
+        }
+    }
+
     fn last(&self) -> Option<&Remembered> {
         self.batches[..self.count].last()
     }
@@ -55,6 +80,18 @@ impl Producer {
         }
         self.batches[self.count] = batch;
         self.count += 1;
+    }
+
+    fn expired(&self, now: TimestampMs, expiration_ms: i64) -> bool {
+        self.open.is_none() && now.saturating_sub(self.last_timestamp) > expiration_ms
+    }
+
+    /// A new epoch numbers its batches from 0 again.
+    fn enter_epoch(&mut self, epoch: i16) {
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.count = 0;
+        }
     }
 }
 
@@ -74,12 +111,12 @@ impl Producers {
         now: TimestampMs,
         expiration_ms: i64,
     ) -> Result<Standing, CommitCause> {
-        if !is_numbered(header) {
+        if !header.is_idempotent() {
             return Ok(Standing::New);
         }
         let producer_id = header.producer_id;
         let known = self.by_id.get(&producer_id);
-        let Some(known) = known.filter(|known| now.saturating_sub(known.last_timestamp) <= expiration_ms) else {
+        let Some(known) = known.filter(|known| !known.expired(now, expiration_ms)) else {
             // Its history may have expired or been trimmed away: it may go on anywhere.
             return Ok(Standing::New);
         };
@@ -91,58 +128,74 @@ impl Producers {
                 found,
             });
         }
-        let out_of_order = |expected| CommitCause::OutOfOrderSequence {
-            producer_id,
-            expected,
-            found: header.base_sequence,
-        };
-        if found > known.epoch {
-            return if header.base_sequence == 0 {
-                Ok(Standing::New)
-            } else {
-                Err(out_of_order(0))
-            };
+        if header.is_control() {
+            return Ok(Standing::New);
         }
-        let last_sequence = header.last_sequence();
-        let repeated = known.batches[..known.count]
-            .iter()
-            .find(|batch| batch.base_sequence == header.base_sequence && batch.last_sequence == last_sequence);
-        if let Some(batch) = repeated {
-            return Ok(Standing::Duplicate {
-                base_offset: batch.base_offset,
-                last_offset: batch.last_offset,
+        let standing = if is_numbered(header) {
+            known.judge(header)?
+        } else {
+            Standing::New
+        };
+        if standing == Standing::New && known.open.is_some() && !header.is_transactional() {
+            return Err(CommitCause::InvalidTxnState { producer_id });
+        }
+        Ok(standing)
+    }
+
+    /// Takes note of a batch that has its offsets.
+    pub(crate) fn record(&mut self, header: &BatchHeader, now: TimestampMs) {
+        if !header.is_idempotent() || header.is_control() {
+            return;
+        }
+        let (producer_id, epoch) = (header.producer_id, header.producer_epoch);
+        let opens = header.is_transactional();
+        if !opens && !is_numbered(header) {
+            return;
+        }
+        let producer = self.by_id.entry(producer_id);
+        let producer = producer.or_insert_with(|| Producer::new(epoch, now));
+        producer.enter_epoch(epoch);
+        producer.last_timestamp = now;
+        if is_numbered(header) {
+            producer.push(Remembered {
+                base_sequence: header.base_sequence,
+                last_sequence: header.last_sequence(),
+                base_offset: header.base_offset,
+                last_offset: header.last_offset(),
             });
         }
-        match known.last() {
-            Some(last) if header.base_sequence != following(last.last_sequence) => {
-                Err(out_of_order(following(last.last_sequence)))
-            }
-            _ => Ok(Standing::New),
+        if opens && producer.open.is_none() {
+            let first_offset = header.base_offset;
+            producer.open = Some(Open {
+                first_offset,
+                since_ms: now,
+            });
+            self.open.insert(first_offset, producer_id);
         }
     }
 
-    /// Remembers a batch that has its offsets.
-    pub(crate) fn record(&mut self, header: &BatchHeader, now: TimestampMs) {
-        if !is_numbered(header) {
-            return;
-        }
-        let fresh = Producer {
-            epoch: header.producer_epoch,
-            last_timestamp: now,
-            batches: Default::default(),
-            count: 0,
-        };
-        let producer = self.by_id.entry(header.producer_id).or_insert_with(|| fresh.clone());
-        if producer.epoch != header.producer_epoch {
-            *producer = fresh;
-        }
+    /// Ends the producer's transaction; tells of it if there was one and it is aborted.
+    pub(crate) fn end(&mut self, header: &BatchHeader, marker: EndMarker, now: TimestampMs) -> Option<Aborted> {
+        let (producer_id, epoch) = (header.producer_id, header.producer_epoch);
+        let producer = self.by_id.entry(producer_id);
+        let producer = producer.or_insert_with(|| Producer::new(epoch, now));
+        producer.enter_epoch(epoch);
         producer.last_timestamp = now;
-        producer.push(Remembered {
-            base_sequence: header.base_sequence,
-            last_sequence: header.last_sequence(),
-            base_offset: header.base_offset,
-            last_offset: header.last_offset(),
-        });
+        producer.coordinator_epoch = marker.coordinator_epoch;
+        let open = producer.open.take()?;
+        self.open.remove(&open.first_offset);
+        let last_offset = header.last_offset();
+        (!marker.commit).then(|| Aborted {
+            producer_id,
+            first_offset: open.first_offset,
+            last_offset,
+            last_stable: self.first_open().unwrap_or(last_offset + 1),
+        })
+    }
+
+    /// Where the oldest open transaction begins.
+    pub(crate) fn first_open(&self) -> Option<Offset> {
+        self.open.first_key_value().map(|(offset, _)| *offset)
     }
 
     pub(crate) fn get(&self, producer_id: i64) -> Option<&Producer> {
@@ -151,28 +204,34 @@ impl Producers {
 
     /// Puts back what [`Producers::get`] gave before a commit that was then refused.
     pub(crate) fn restore(&mut self, producer_id: i64, before: Option<Producer>) {
-        match before {
+        let opened = before.as_ref().and_then(|producer| producer.open);
+        let after = match before {
             Some(before) => self.by_id.insert(producer_id, before),
             None => self.by_id.remove(&producer_id),
         };
+        if let Some(open) = after.and_then(|producer| producer.open) {
+            self.open.remove(&open.first_offset);
+        }
+        if let Some(open) = opened {
+            self.open.insert(open.first_offset, producer_id);
+        }
     }
 
     pub(crate) fn expire(&mut self, now: TimestampMs, expiration_ms: i64) {
-        self.by_id
-            .retain(|_, producer| now.saturating_sub(producer.last_timestamp) <= expiration_ms);
+        self.by_id.retain(|_, producer| !producer.expired(now, expiration_ms));
     }
 
     /// Sorted by id.
     pub(crate) fn list(&self) -> Vec<ProducerInfo> {
-        let infos = self.by_id.iter().filter_map(|(&producer_id, producer)| {
-            let last = producer.last()?;
-            Some(ProducerInfo {
-                producer_id,
-                producer_epoch: producer.epoch,
-                last_sequence: last.last_sequence,
-                last_offset: last.last_offset,
-                last_timestamp: producer.last_timestamp,
-            })
+        let infos = self.by_id.iter().map(|(&producer_id, producer)| ProducerInfo {
+            producer_id,
+            producer_epoch: producer.epoch,
+            last_sequence: producer.last().map_or(-1, |last| last.last_sequence),
+            last_offset: producer.last().map_or(-1, |last| last.last_offset),
+            last_timestamp: producer.last_timestamp,
+            coordinator_epoch: producer.coordinator_epoch,
+            open_since: producer.open.map(|open| open.first_offset),
+            open_since_ms: producer.open.map(|open| open.since_ms),
         });
         let mut infos: Vec<ProducerInfo> = infos.collect();
         infos.sort_unstable_by_key(|info| info.producer_id);
@@ -184,41 +243,92 @@ impl Producers {
         ids.sort_unstable();
         out.put_u32_le(ids.len() as u32);
         for id in ids {
-            let producer = &self.by_id[&id];
             out.put_i64_le(id);
-            out.put_i16_le(producer.epoch);
-            out.put_i64_le(producer.last_timestamp);
-            out.put_u8(producer.count as u8);
-            for batch in &producer.batches[..producer.count] {
-                out.put_i32_le(batch.base_sequence);
-                out.put_i32_le(batch.last_sequence);
-                out.put_i64_le(batch.base_offset);
-                out.put_i64_le(batch.last_offset);
-            }
+            self.by_id[&id].encode(out);
         }
     }
 
-    pub(crate) fn decode(fields: &mut Fields<'_>) -> Option<Producers> {
+    /// `transactions`: the layout tells of them, as all but the first one do.
+    pub(crate) fn decode(fields: &mut Fields<'_>, transactions: bool) -> Option<Producers> {
         let mut producers = Producers::default();
         for _ in 0..fields.u32()? {
             let id = fields.i64()?;
-            let mut producer = Producer {
-                epoch: fields.i16()?,
-                last_timestamp: fields.i64()?,
-                batches: Default::default(),
-                count: 0,
-            };
-            for _ in 0..fields.u8()? {
-                producer.push(Remembered {
-                    base_sequence: fields.i32()?,
-                    last_sequence: fields.i32()?,
-                    base_offset: fields.i64()?,
-                    last_offset: fields.i64()?,
-                });
+            let producer = Producer::decode(fields, transactions)?;
+            if let Some(open) = producer.open {
+                producers.open.insert(open.first_offset, id);
             }
             producers.by_id.insert(id, producer);
         }
         Some(producers)
+    }
+}
+
+impl Producer {
+    /// Compares a numbered batch of this epoch or a later one with those remembered.
+    fn judge(&self, header: &BatchHeader) -> Result<Standing, CommitCause> {
+        let out_of_order = |expected| CommitCause::OutOfOrderSequence {
+            producer_id: header.producer_id,
+            expected,
+            found: header.base_sequence,
+        };
+        let last_sequence = header.last_sequence();
+        let same_epoch = header.producer_epoch == self.epoch;
+        let remembered = if same_epoch { &self.batches[..self.count] } else { &[] };
+        let repeated = remembered
+            .iter()
+            .find(|batch| batch.base_sequence == header.base_sequence && batch.last_sequence == last_sequence);
+        if let Some(batch) = repeated {
+            return Ok(Standing::Duplicate {
+                base_offset: batch.base_offset,
+                last_offset: batch.last_offset,
+            });
+        }
+        let expected = remembered.last().map_or(0, |last| following(last.last_sequence));
+        if header.base_sequence == expected {
+            Ok(Standing::New)
+        } else {
+            Err(out_of_order(expected))
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.put_i16_le(self.epoch);
+        out.put_i64_le(self.last_timestamp);
+        out.put_i32_le(self.coordinator_epoch);
+        out.put_u8(u8::from(self.open.is_some()));
+        if let Some(open) = self.open {
+            out.put_i64_le(open.first_offset);
+            out.put_i64_le(open.since_ms);
+        }
+        out.put_u8(self.count as u8);
+        for batch in &self.batches[..self.count] {
+            out.put_i32_le(batch.base_sequence);
+            out.put_i32_le(batch.last_sequence);
+            out.put_i64_le(batch.base_offset);
+            out.put_i64_le(batch.last_offset);
+        }
+    }
+
+    fn decode(fields: &mut Fields<'_>, transactions: bool) -> Option<Producer> {
+        let mut producer = Producer::new(fields.i16()?, fields.i64()?);
+        if transactions {
+            producer.coordinator_epoch = fields.i32()?;
+            if fields.u8()? == 1 {
+                producer.open = Some(Open {
+                    first_offset: fields.i64()?,
+                    since_ms: fields.i64()?,
+                });
+            }
+        }
+        for _ in 0..fields.u8()? {
+            producer.push(Remembered {
+                base_sequence: fields.i32()?,
+                last_sequence: fields.i32()?,
+                base_offset: fields.i64()?,
+                last_offset: fields.i64()?,
+            });
+        }
+        Some(producer)
     }
 }
 
@@ -254,7 +364,7 @@ mod tests {
         }
         let mut encoded = Vec::new();
         producers.encode(&mut encoded);
-        let read = Producers::decode(&mut Fields::new(&encoded)).unwrap();
+        let read = Producers::decode(&mut Fields::new(&encoded), true).unwrap();
         let judge = |producers: &Producers| {
             producers
                 .check(&header(asked.0, asked.1, 3, 0), now, EXPIRATION_MS)

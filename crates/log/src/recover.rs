@@ -8,16 +8,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base::Offset;
 use base::disk::{Disk, DiskLock, MemoryDisk, OpenMode};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
+use crate::aborted::AbortedList;
 use crate::api::{Durability, Env, LogError, LogOptions, PartitionId, RecoveryReport};
 use crate::checkpoint;
 use crate::committer::Committer;
-use crate::files::Files;
-use crate::partition::{Head, Partition, View};
+use crate::files::{Files, SegmentId};
+use crate::partition::{Head, Partition, SegmentMeta, View};
 use crate::segment::Segment;
 use crate::shared::{Intake, Jobs, Removal, Shared, State};
 use crate::tables::Tables;
@@ -36,8 +36,10 @@ const FORMAT_TEMPORARY: &str = "FORMAT.tmp";
 /// Stands while replay writes to segments: what they hold may then never have been acknowledged.
 const RECOVERING_FILE: &str = "RECOVERING";
 const LOCK_FILE: &str = "LOCK";
-/// The version of the directory's layout and of every file in it.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+/// The version of the directory's layout and of every file in it. A directory of an older version is read as it is and
+/// gets the new number before anything is written that the older program does not know. 2 brought transactions and
+/// compaction.
+pub(crate) const FORMAT_VERSION: u32 = 2;
 const FORMAT_PREFIX: &str = "rivulet log format ";
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
@@ -92,7 +94,8 @@ fn check_format(disk: &dyn Disk, dir: &Path, report: &mut RecoveryReport) -> Res
     let text = String::from_utf8_lossy(&content);
     let version = text
         .strip_prefix(FORMAT_PREFIX)
-        .and_then(|rest| rest.trim_end().parse::<u32>().ok());
+        .and_then(|rest| rest.trim_end().parse::<u32>().ok())
+        .filter(|version| *version > 0);
     match version {
         Some(found) if found > FORMAT_VERSION => {
             return Err(LogError::Format {
@@ -102,8 +105,11 @@ fn check_format(disk: &dyn Disk, dir: &Path, report: &mut RecoveryReport) -> Res
             });
         }
         Some(FORMAT_VERSION) => return Ok(()),
-        _ if content.is_empty() => {}
-        _ => damage(
+        Some(older) => report.lines.push(format!(
+            "the directory goes from format version {older} to {FORMAT_VERSION}"
+        )),
+        None if content.is_empty() => {}
+        None => damage(
             report,
             format!("`{}` does not hold and was written anew", path.display()),
         ),
@@ -145,7 +151,7 @@ struct Recovery {
     /// Older files were in no use when the last process stopped.
     first_needed: u64,
     /// Segments that replay wrote to.
-    touched: BTreeSet<(PartitionId, Offset)>,
+    touched: BTreeSet<(PartitionId, SegmentId)>,
     removals: Vec<Removal>,
     /// The process before this one stopped while it was recovering.
     interrupted: bool,
@@ -361,12 +367,18 @@ impl Recovery {
 
 /// Gives a recovered head the partition that readers share.
 fn share((id, head): (&PartitionId, &mut Head)) -> (PartitionId, Arc<Partition>) {
-    let known = |segment: &crate::partition::SegmentMeta| {
-        Arc::new(Segment::known(segment.base, segment.bytes, segment.max_timestamp))
+    let active = head.segments.last().map(|active| active.base);
+    let known = |segment: &SegmentMeta| {
+        let aborted = match active == Some(segment.base) {
+            true => AbortedList::Held(head.aborted.clone()),
+            false => AbortedList::Filed(segment.aborted),
+        };
+        Arc::new(Segment::known(segment, aborted))
     };
     let view = View {
         log_start: head.log_start,
         high_watermark: head.log_end,
+        first_open: head.producers.first_open(),
         segments: head.segments.iter().map(known).collect(),
         epochs: head.epochs.clone().into(),
         deleted: false,

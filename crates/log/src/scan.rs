@@ -86,6 +86,17 @@ impl Scanner {
         Ok(Some(header))
     }
 
+    /// The whole batch at `position`, or else the first behind it.
+    pub(crate) fn next(&mut self, position: u64, expected: Offset) -> io::Result<Option<(u64, BatchHeader)>> {
+        if position >= self.until {
+            return Ok(None);
+        }
+        match self.batch(position, expected)? {
+            Some(header) => Ok(Some((position, header))),
+            None => self.resync(position, expected),
+        }
+    }
+
     /// The first whole batch after the damage at `position`.
     pub(crate) fn resync(&mut self, position: u64, expected: Offset) -> io::Result<Option<(u64, BatchHeader)>> {
         // Most often only the batch itself is damaged and its length still leads to the next.

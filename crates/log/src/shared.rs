@@ -12,9 +12,10 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::{Notify, oneshot, watch};
 
+use crate::aborted::Aborted;
 use crate::api::{Durability, LogError, LogOptions, PartitionId, TableId};
 use crate::committer::Committer;
-use crate::files::Files;
+use crate::files::{Files, SegmentId};
 use crate::frame::Place;
 use crate::partition::{Head, Partition};
 use crate::tables::Tables;
@@ -102,13 +103,17 @@ pub(crate) struct PreparedAppend {
     pub(crate) place: Place,
     /// The epoch to write into the (single) batch, with its offset; `None` leaves the batches as they are.
     pub(crate) leader_epoch: Option<i32>,
+    /// The transactions that it aborts.
+    pub(crate) aborted: Vec<Aborted>,
+    /// Where the partition's oldest open transaction begins after it.
+    pub(crate) first_open: Option<Offset>,
 }
 
 /// What waits for the keeper thread.
 #[derive(Default)]
 pub(crate) struct Jobs {
     /// Segment files with bytes that no sync has covered.
-    pub(crate) dirty: BTreeMap<(PartitionId, Offset), Dirty>,
+    pub(crate) dirty: BTreeMap<(PartitionId, SegmentId), Dirty>,
     /// Their bytes, those being synced included.
     pub(crate) dirty_bytes: u64,
     pub(crate) checkpoint: Option<CheckpointJob>,
@@ -136,7 +141,7 @@ pub(crate) struct CheckpointJob {
 /// Files that nobody can read any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removal {
-    Segment(PartitionId, Offset),
+    Segment(PartitionId, SegmentId),
     Partition(PartitionId),
 }
 

@@ -129,7 +129,7 @@ fn a_second_process_and_a_newer_format_are_refused() {
     std::fs::write(dir.path().join("data/FORMAT"), "rivulet log format 7\n").unwrap();
     let error = Log::open(options(&dir), Env::real()).err().unwrap();
     assert!(
-        error.to_string().contains("format version 7") && error.to_string().contains("up to 1"),
+        error.to_string().contains("format version 7") && error.to_string().contains("up to 2"),
         "{error}"
     );
 }
@@ -267,6 +267,7 @@ fn retention_moves_the_start_and_frees_the_files() {
         log.bounds(P1).unwrap(),
         Bounds {
             log_start: 200,
+            last_stable: 201,
             high_watermark: 201,
             log_end: 201
         }

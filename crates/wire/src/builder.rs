@@ -7,6 +7,8 @@ use crate::batch::{self, BatchError, HEADER_BYTES, MAGIC, PREFIX_BYTES};
 use crate::compression::Compression;
 use crate::varint;
 
+pub use crate::marker::end_transaction_marker;
+
 /// One record to write.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NewRecord<'a> {

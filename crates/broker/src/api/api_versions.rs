@@ -12,12 +12,21 @@ use super::{APIS, Api, Context};
 use crate::Broker;
 use crate::net::{Close, Reply};
 
-/// Consumer groups of KIP-848.
-const GROUP_VERSION: &str = "group.version";
 const METADATA_VERSION: &str = "metadata.version";
 /// The oldest and newest level of the cluster's metadata that Kafka 4.3 knows.
 const METADATA_VERSION_MIN: i16 = 7;
 const METADATA_VERSION_MAX: i16 = 30;
+
+/// What is in force, by name. Clients choose their protocols by these.
+const FINALIZED: &[(&str, i16)] = &[
+    // A topic that asks for more in-sync replicas than there are is written to all the same, as with KIP-966.
+    ("eligible.leader.replicas.version", 1),
+    // Consumer groups of KIP-848.
+    ("group.version", 1),
+    (METADATA_VERSION, METADATA_VERSION_MAX),
+    // KIP-890.
+    ("transaction.version", 2),
+];
 
 pub(crate) async fn handle(_: Arc<Broker>, context: Context, request: ApiVersionsRequest) -> ApiVersionsResponse {
     let named = is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
@@ -35,19 +44,8 @@ pub(crate) async fn handle(_: Arc<Broker>, context: Context, request: ApiVersion
             max_version: METADATA_VERSION_MAX,
         }],
         finalized_features_epoch: 0,
-        finalized_features: vec![
-            finalized(GROUP_VERSION, 1),
-            finalized(METADATA_VERSION, METADATA_VERSION_MAX),
-        ],
+        finalized_features: FINALIZED.iter().map(finalized).collect(),
         ..ApiVersionsResponse::default()
-    }
-}
-
-fn finalized(name: &str, level: i16) -> FinalizedFeatureKey {
-    FinalizedFeatureKey {
-        name: name.to_owned(),
-        max_version_level: level,
-        min_version_level: level,
     }
 }
 
@@ -64,6 +62,14 @@ pub(super) fn unsupported(context: &Context) -> Result<Reply, Close> {
         ..context.clone()
     }
     .reply(&response)
+}
+
+fn finalized((name, level): &(&str, i16)) -> FinalizedFeatureKey {
+    FinalizedFeatureKey {
+        name: (*name).to_owned(),
+        max_version_level: *level,
+        min_version_level: *level,
+    }
 }
 
 fn entry(api: &Api) -> ApiVersion {

@@ -18,6 +18,9 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: DeleteGroup
             .await
             .err()
             .unwrap_or(ErrorCode::None);
+        if error.is_none() {
+            broker.transactions.forget_group(&group_id).await;
+        }
         results.push(DeletableGroupResult {
             group_id,
             error_code: error.code(),

@@ -56,7 +56,10 @@ async fn delete(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResu
     result.name = Some(topic.name.to_string());
     result.topic_id = topic.id;
     match broker.catalog.delete_topic(&topic.name).await {
-        Ok(()) => broker.coordinator.forget_topic(&topic.name).await,
+        Ok(()) => {
+            broker.transactions.forget_topic(&topic.name).await;
+            broker.coordinator.forget_topic(&topic.name).await;
+        }
         Err(error) => {
             result.error_code = errors::of_catalog(&error).code();
             result.error_message = Some(error.to_string());

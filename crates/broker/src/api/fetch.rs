@@ -1,6 +1,6 @@
 //! Fetch: reads batches as they lie in the log, and waits for more without asking again and again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use wire::ErrorCode;
 use wire::frame;
 use wire::messages::fetch_request::FetchRequest;
-use wire::messages::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
+use wire::messages::fetch_response::{AbortedTransaction, FetchResponse, FetchableTopicResponse, PartitionData};
 
 use super::{Context, LEADER_EPOCH};
 use crate::Broker;
@@ -36,7 +36,13 @@ struct Found {
 
 impl Found {
     fn failed(want: Want, error: ErrorCode) -> Found {
+        // Kafka says null once it has looked at the partition, and nothing wrong is done by saying the same.
+        let looked_at = matches!(
+            error,
+            ErrorCode::OffsetOutOfRange | ErrorCode::FencedLeaderEpoch | ErrorCode::UnknownLeaderEpoch
+        );
         let data = PartitionData {
+            aborted_transactions: (!looked_at).then(Vec::new),
             partition_index: want.partition,
             error_code: error.code(),
             high_watermark: -1,
@@ -122,16 +128,22 @@ fn is_past(deadline: Instant) -> bool {
 
 fn asked(request: FetchRequest, by_id: bool) -> Asked {
     let mut wants = Vec::new();
+    let mut seen = HashSet::new();
     for topic in request.topics {
         let key = TopicKey::new(by_id, topic.topic, topic.topic_id);
-        wants.extend(topic.partitions.into_iter().map(|partition| Want {
-            topic: key.clone(),
-            partition: partition.partition,
-            offset: partition.fetch_offset,
-            bytes_max: partition.partition_max_bytes,
-            leader_epoch: partition.current_leader_epoch,
-            last_fetched_epoch: partition.last_fetched_epoch,
-        }));
+        for partition in topic.partitions {
+            // Asked for twice, answered once.
+            if seen.insert((key.clone(), partition.partition)) {
+                wants.push(Want {
+                    topic: key.clone(),
+                    partition: partition.partition,
+                    offset: partition.fetch_offset,
+                    bytes_max: partition.partition_max_bytes,
+                    leader_epoch: partition.current_leader_epoch,
+                    last_fetched_epoch: partition.last_fetched_epoch,
+                });
+            }
+        }
     }
     let mut forgotten = Vec::new();
     for topic in request.forgotten_topics_data {
@@ -154,7 +166,7 @@ async fn read_or_wait(broker: &Broker, wants: &[Want], limits: &Limits) -> (Vec<
     loop {
         let at_once = wants.is_empty() || limits.follower || limits.bytes_min == 0;
         let last = at_once || is_past(limits.deadline);
-        if last || has_something(broker, wants) {
+        if last || has_something(broker, wants, limits.read_committed) {
             let (permit, bytes_max) = broker.fetch_budget.take_some(limits.bytes_max, FETCH_BYTES_MIN).await;
             let found = read(broker, wants, limits, bytes_max);
             let bytes: usize = found.iter().map(Found::bytes).sum();
@@ -178,13 +190,19 @@ async fn read_or_wait(broker: &Broker, wants: &[Want], limits: &Limits) -> (Vec<
     }
 }
 
-/// Whether a read would give data or an error.
-fn has_something(broker: &Broker, wants: &[Want]) -> bool {
+/// Whether a read would give data or an error. What belongs to an open transaction is nothing to a reader that wants
+/// committed data only.
+fn has_something(broker: &Broker, wants: &[Want], committed: bool) -> bool {
     wants.iter().any(|want| {
         let partition = want.topic.find_partition(&broker.catalog, want.partition);
         match partition.ok().and_then(|partition| broker.log.bounds(partition)) {
             Some(bounds) => {
-                let waits = want.offset >= bounds.log_start && want.offset == bounds.high_watermark;
+                let end = if committed {
+                    bounds.last_stable
+                } else {
+                    bounds.high_watermark
+                };
+                let waits = want.offset >= bounds.log_start && (end..=bounds.high_watermark).contains(&want.offset);
                 !waits || check(want).is_err()
             }
             None => true,
@@ -226,7 +244,14 @@ fn read_one(broker: &Broker, want: &Want, limits: &Limits, left: usize, at_least
         Err(error) => return Found::failed(want.clone(), error),
     };
     let bytes_max = left.min(want.bytes_max.max(0) as usize);
-    let read = match broker.log.read(partition, want.offset, bytes_max, at_least_one) {
+    let read = if limits.read_committed {
+        broker
+            .log
+            .read_committed(partition, want.offset, bytes_max, at_least_one)
+    } else {
+        broker.log.read(partition, want.offset, bytes_max, at_least_one)
+    };
+    let read = match read {
         Ok(read) => read,
         Err(error) => {
             if matches!(error, log::ReadError::Corrupt { .. } | log::ReadError::Io(_)) {
@@ -238,10 +263,11 @@ fn read_one(broker: &Broker, want: &Want, limits: &Limits, left: usize, at_least
     let data = PartitionData {
         partition_index: want.partition,
         high_watermark: read.bounds.high_watermark,
-        // Without transactions every record is stable as soon as it can be read.
-        last_stable_offset: read.bounds.high_watermark,
+        last_stable_offset: read.bounds.last_stable,
         log_start_offset: read.bounds.log_start,
-        aborted_transactions: limits.read_committed.then(Vec::new),
+        aborted_transactions: limits
+            .read_committed
+            .then(|| read.aborted.into_iter().map(aborted).collect()),
         // Never null: old clients take null for damage.
         records: Some(read.records),
         ..PartitionData::default()
@@ -249,6 +275,13 @@ fn read_one(broker: &Broker, want: &Want, limits: &Limits, left: usize, at_least
     Found {
         want: want.clone(),
         data,
+    }
+}
+
+fn aborted(transaction: log::AbortedTransaction) -> AbortedTransaction {
+    AbortedTransaction {
+        producer_id: transaction.producer_id,
+        first_offset: transaction.first_offset,
     }
 }
 

@@ -1,4 +1,4 @@
-//! FindCoordinator: who looks after a group. With one broker, it does.
+//! FindCoordinator: who looks after a group or a transactional id. With one broker, it does.
 
 use std::sync::Arc;
 
@@ -20,14 +20,7 @@ pub(crate) async fn handle(
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
     let find = |key: String| match request.key_type {
-        GROUP => found(&broker, key),
-        // A retriable code would let a transactional producer wait for its whole timeout; this one it reports at once,
-        // with our words.
-        TRANSACTION => refused(
-            key,
-            ErrorCode::UnsupportedVersion,
-            "transactions are not served by this broker",
-        ),
+        GROUP | TRANSACTION => found(&broker, key),
         _ => refused(
             key,
             ErrorCode::InvalidRequest,

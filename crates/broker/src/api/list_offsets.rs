@@ -17,6 +17,8 @@ use crate::{Broker, errors};
 /// The first version that tells a record's leader epoch.
 const EPOCHS_FROM: i16 = 4;
 
+const READ_COMMITTED: i8 = 1;
+
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -35,6 +37,8 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ListO
             }
         }
     }
+    let committed = request.isolation_level == READ_COMMITTED;
+    let mut told = HashSet::new();
     let mut response = ListOffsetsResponse::default();
     for topic in request.topics {
         let key = TopicKey::Name(topic.name.clone());
@@ -45,7 +49,7 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ListO
             } else {
                 check_leader_epoch(partition.current_leader_epoch)
                     .and_then(|()| key.find_partition(&broker.catalog, index))
-                    .and_then(|id| find(&broker, context.version, id, partition.timestamp))
+                    .and_then(|id| find(&broker, context.version, committed, id, partition.timestamp))
             };
             match outcome {
                 Ok((timestamp, offset, leader_epoch)) => ListOffsetsPartitionResponse {
@@ -66,7 +70,9 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ListO
                 },
             }
         };
-        let partitions = topic.partitions.into_iter().map(answer).collect();
+        let asked = topic.partitions.into_iter();
+        let once = asked.filter(|partition| told.insert((topic.name.clone(), partition.partition_index)));
+        let partitions = once.map(answer).collect();
         response.topics.push(ListOffsetsTopicResponse {
             name: topic.name.clone(),
             partitions,
@@ -88,14 +94,22 @@ fn known_from(timestamp: i64) -> Option<i16> {
     }
 }
 
-/// Timestamp, offset and leader epoch; -1 where there is none.
-fn find(broker: &Broker, version: i16, partition: PartitionId, timestamp: i64) -> Result<(i64, i64, i32), ErrorCode> {
+/// Timestamp, offset and leader epoch; -1 where there is none. With `committed`, what lies behind the last stable
+/// offset is not there yet.
+fn find(
+    broker: &Broker,
+    version: i16,
+    committed: bool,
+    partition: PartitionId,
+    timestamp: i64,
+) -> Result<(i64, i64, i32), ErrorCode> {
     if known_from(timestamp).is_none_or(|from| version < from) {
         return Err(ErrorCode::UnsupportedVersion);
     }
     let bounds = broker.log.bounds(partition).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let read = |error: log::ReadError| errors::of_read(&error);
     let found = match timestamp {
+        LATEST if committed => return Ok((-1, bounds.last_stable, LEADER_EPOCH)),
         LATEST => return Ok((-1, bounds.high_watermark, LEADER_EPOCH)),
         EARLIEST | EARLIEST_LOCAL => {
             let epoch = broker.log.epoch_at(partition, bounds.log_start).unwrap_or(LEADER_EPOCH);
@@ -106,6 +120,7 @@ fn find(broker: &Broker, version: i16, partition: PartitionId, timestamp: i64) -
         MAX_TIMESTAMP => broker.log.max_timestamp(partition).map_err(read)?,
         _ => broker.log.find_by_time(partition, timestamp).map_err(read)?,
     };
+    let found = found.filter(|found| !committed || found.offset < bounds.last_stable);
     Ok(found.map_or((-1, -1, -1), |found| {
         (found.timestamp, found.offset, found.leader_epoch)
     }))

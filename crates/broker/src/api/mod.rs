@@ -2,6 +2,8 @@
 //!
 //! One file per API. A handler takes the decoded request and gives the response; it knows neither sockets nor frames.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 mod api_versions;
 mod consumer_group_describe;
@@ -14,7 +16,10 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -24,6 +29,7 @@ mod join_group;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -31,6 +37,8 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -38,6 +46,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wire::frame::{self, RequestHeader};
+use wire::messages::add_offsets_to_txn_request::AddOffsetsToTxnRequest;
+use wire::messages::add_partitions_to_txn_request::AddPartitionsToTxnRequest;
 use wire::messages::alter_configs_request::AlterConfigsRequest;
 use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
@@ -50,7 +60,10 @@ use wire::messages::delete_topics_request::DeleteTopicsRequest;
 use wire::messages::describe_cluster_request::DescribeClusterRequest;
 use wire::messages::describe_configs_request::DescribeConfigsRequest;
 use wire::messages::describe_groups_request::DescribeGroupsRequest;
+use wire::messages::describe_producers_request::DescribeProducersRequest;
 use wire::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
+use wire::messages::describe_transactions_request::DescribeTransactionsRequest;
+use wire::messages::end_txn_request::EndTxnRequest;
 use wire::messages::fetch_request::FetchRequest;
 use wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use wire::messages::heartbeat_request::HeartbeatRequest;
@@ -60,6 +73,7 @@ use wire::messages::join_group_request::JoinGroupRequest;
 use wire::messages::leave_group_request::LeaveGroupRequest;
 use wire::messages::list_groups_request::ListGroupsRequest;
 use wire::messages::list_offsets_request::ListOffsetsRequest;
+use wire::messages::list_transactions_request::ListTransactionsRequest;
 use wire::messages::metadata_request::MetadataRequest;
 use wire::messages::offset_commit_request::OffsetCommitRequest;
 use wire::messages::offset_delete_request::OffsetDeleteRequest;
@@ -67,7 +81,9 @@ use wire::messages::offset_fetch_request::OffsetFetchRequest;
 use wire::messages::offset_for_leader_epoch_request::OffsetForLeaderEpochRequest;
 use wire::messages::produce_request::ProduceRequest;
 use wire::messages::sync_group_request::SyncGroupRequest;
-use wire::{Message, Reader, Request};
+use wire::messages::txn_offset_commit_request::TxnOffsetCommitRequest;
+use wire::messages::write_txn_markers_request::WriteTxnMarkersRequest;
+use wire::{ErrorCode, Message, Reader, Request};
 
 use crate::Broker;
 use crate::net::{Close, Reply, Work};
@@ -127,6 +143,11 @@ pub(crate) const APIS: &[Api] = &[
     api::<DeleteRecordsRequest>(0, 2),
     api::<InitProducerIdRequest>(0, 5),
     api::<OffsetForLeaderEpochRequest>(2, 4),
+    api::<AddPartitionsToTxnRequest>(0, 5),
+    api::<AddOffsetsToTxnRequest>(0, 4),
+    api::<EndTxnRequest>(0, 5),
+    api::<WriteTxnMarkersRequest>(1, 2),
+    api::<TxnOffsetCommitRequest>(0, 5),
     api::<DescribeConfigsRequest>(1, 4),
     api::<AlterConfigsRequest>(0, 2),
     api::<CreatePartitionsRequest>(0, 3),
@@ -134,6 +155,9 @@ pub(crate) const APIS: &[Api] = &[
     api::<IncrementalAlterConfigsRequest>(0, 1),
     api::<OffsetDeleteRequest>(0, 0),
     api::<DescribeClusterRequest>(0, 2),
+    api::<DescribeProducersRequest>(0, 0),
+    api::<DescribeTransactionsRequest>(0, 0),
+    api::<ListTransactionsRequest>(0, 2),
     api::<ConsumerGroupHeartbeatRequest>(0, 1),
     api::<ConsumerGroupDescribeRequest>(0, 1),
     api::<DescribeTopicPartitionsRequest>(0, 0),
@@ -146,6 +170,8 @@ pub(crate) struct Context {
     pub(crate) correlation_id: i32,
     pub(crate) client_id: Option<String>,
     pub(crate) peer: SocketAddr,
+    /// Counts connections in the order they were accepted.
+    pub(crate) connection: u64,
 }
 
 impl Context {
@@ -158,7 +184,11 @@ impl Context {
 }
 
 /// Reads a frame and begins to work it off: produce requests are appended at once, all else is done in its turn.
-pub(crate) async fn start(broker: &Arc<Broker>, peer: SocketAddr, frame: Bytes) -> Result<Work, Close> {
+pub(crate) async fn start(
+    broker: &Arc<Broker>,
+    (peer, connection): (SocketAddr, u64),
+    frame: Bytes,
+) -> Result<Work, Close> {
     let mut reader = Reader::new(frame);
     let header = RequestHeader::decode(&mut reader)?;
     let (key, version) = (header.key, header.version);
@@ -167,6 +197,7 @@ pub(crate) async fn start(broker: &Arc<Broker>, peer: SocketAddr, frame: Bytes) 
         correlation_id: header.correlation_id,
         client_id: header.client_id,
         peer,
+        connection,
     };
     let Some(api) = APIS.iter().find(|api| api.key == key) else {
         return Err(Close::UnknownKey { key });
@@ -209,6 +240,11 @@ pub(crate) async fn start(broker: &Arc<Broker>, peer: SocketAddr, frame: Bytes) 
         DeleteRecordsRequest::KEY => later(broker, context, reader, delete_records::handle),
         InitProducerIdRequest::KEY => later(broker, context, reader, init_producer_id::handle),
         OffsetForLeaderEpochRequest::KEY => later(broker, context, reader, offset_for_leader_epoch::handle),
+        AddPartitionsToTxnRequest::KEY => later(broker, context, reader, add_partitions_to_txn::handle),
+        AddOffsetsToTxnRequest::KEY => later(broker, context, reader, add_offsets_to_txn::handle),
+        EndTxnRequest::KEY => later(broker, context, reader, end_txn::handle),
+        WriteTxnMarkersRequest::KEY => later(broker, context, reader, write_txn_markers::handle),
+        TxnOffsetCommitRequest::KEY => later(broker, context, reader, txn_offset_commit::handle),
         DescribeConfigsRequest::KEY => later(broker, context, reader, describe_configs::handle),
         AlterConfigsRequest::KEY => later(broker, context, reader, alter_configs::handle),
         CreatePartitionsRequest::KEY => later(broker, context, reader, create_partitions::handle),
@@ -216,10 +252,21 @@ pub(crate) async fn start(broker: &Arc<Broker>, peer: SocketAddr, frame: Bytes) 
         IncrementalAlterConfigsRequest::KEY => later(broker, context, reader, incremental_alter_configs::handle),
         OffsetDeleteRequest::KEY => later(broker, context, reader, offset_delete::handle),
         DescribeClusterRequest::KEY => later(broker, context, reader, describe_cluster::handle),
+        DescribeProducersRequest::KEY => later(broker, context, reader, describe_producers::handle),
+        DescribeTransactionsRequest::KEY => later(broker, context, reader, describe_transactions::handle),
+        ListTransactionsRequest::KEY => later(broker, context, reader, list_transactions::handle),
         ConsumerGroupHeartbeatRequest::KEY => later(broker, context, reader, consumer_group_heartbeat::handle),
         ConsumerGroupDescribeRequest::KEY => later(broker, context, reader, consumer_group_describe::handle),
         DescribeTopicPartitionsRequest::KEY => later(broker, context, reader, describe_topic_partitions::handle),
         _ => Err(Close::UnknownKey { key }),
+    }
+}
+
+/// Who does not know PRODUCER_FENCED is told INVALID_PRODUCER_EPOCH.
+fn fenced(code: ErrorCode, is_known: bool) -> ErrorCode {
+    match code {
+        ErrorCode::ProducerFenced if !is_known => ErrorCode::InvalidProducerEpoch,
+        code => code,
     }
 }
 

@@ -19,6 +19,9 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: OffsetDelet
         error_code: error.code(),
         ..OffsetDeleteResponse::default()
     };
+    if request.group_id.is_empty() {
+        return refused(ErrorCode::InvalidGroupId);
+    }
     if tables::is_job(&broker.log, &request.group_id) {
         return refused(ErrorCode::NonEmptyGroup);
     }

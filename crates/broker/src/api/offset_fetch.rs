@@ -26,7 +26,7 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: Offse
         let groups = request
             .groups
             .into_iter()
-            .map(|group| fetch(&broker, by_id, group))
+            .map(|group| fetch(&broker, by_id, request.require_stable, group))
             .collect();
         return OffsetFetchResponse {
             groups,
@@ -47,7 +47,7 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: Offse
         topics,
         ..OffsetFetchRequestGroup::default()
     };
-    let topics = fetch(&broker, by_id, group)
+    let topics = fetch(&broker, by_id, request.require_stable, group)
         .topics
         .into_iter()
         .map(|topic| OffsetFetchResponseTopic {
@@ -70,7 +70,8 @@ fn old_form(partition: OffsetFetchResponsePartitions) -> OffsetFetchResponsePart
     }
 }
 
-fn fetch(broker: &Broker, by_id: bool, asked: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
+/// With `stable`, an offset that an open transaction may change is not told (KIP-447).
+fn fetch(broker: &Broker, by_id: bool, stable: bool, asked: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
     let group = asked.group_id;
     if asked.member_id.is_some() || asked.member_epoch >= 0 {
         let member_id = asked.member_id.unwrap_or_default();
@@ -86,10 +87,10 @@ fn fetch(broker: &Broker, by_id: bool, asked: OffsetFetchRequestGroup) -> Offset
         }
     }
     let topics = match asked.topics {
-        None => everything(broker, by_id, &group),
+        None => everything(broker, by_id, stable, &group),
         Some(topics) => topics
             .into_iter()
-            .map(|topic| of_topic(broker, by_id, &group, topic))
+            .map(|topic| of_topic(broker, by_id, stable, &group, topic))
             .collect(),
     };
     OffsetFetchResponseGroup {
@@ -99,7 +100,13 @@ fn fetch(broker: &Broker, by_id: bool, asked: OffsetFetchRequestGroup) -> Offset
     }
 }
 
-fn of_topic(broker: &Broker, by_id: bool, group: &str, asked: OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
+fn of_topic(
+    broker: &Broker,
+    by_id: bool,
+    stable: bool,
+    group: &str,
+    asked: OffsetFetchRequestTopics,
+) -> OffsetFetchResponseTopics {
     let key = TopicKey::new(by_id, asked.name, asked.topic_id);
     let name = match &key {
         TopicKey::Name(name) => Ok(name.clone()),
@@ -107,6 +114,9 @@ fn of_topic(broker: &Broker, by_id: bool, group: &str, asked: OffsetFetchRequest
     };
     let answer = |index: i32| match &name {
         Err(error) => none(index, *error),
+        Ok(name) if stable && broker.transactions.is_pending(group, name, index) => {
+            none(index, ErrorCode::UnstableOffsetCommit)
+        }
         Ok(name) => match broker.log.get(tables::OFFSETS, &tables::offset_key(group, name, index)) {
             Some(value) => some(index, &value),
             None => none(index, ErrorCode::None),
@@ -119,11 +129,16 @@ fn of_topic(broker: &Broker, by_id: bool, group: &str, asked: OffsetFetchRequest
     }
 }
 
-fn everything(broker: &Broker, by_id: bool, group: &str) -> Vec<OffsetFetchResponseTopics> {
+fn everything(broker: &Broker, by_id: bool, stable: bool, group: &str) -> Vec<OffsetFetchResponseTopics> {
     let mut topics: BTreeMap<String, Vec<OffsetFetchResponsePartitions>> = BTreeMap::new();
     for (key, value) in broker.log.scan(tables::OFFSETS, &tables::prefix(group)) {
         if let Some((_, topic, index)) = tables::split_offset_key(&key) {
-            topics.entry(topic.to_owned()).or_default().push(some(index, &value));
+            let told = if stable && broker.transactions.is_pending(group, topic, index) {
+                none(index, ErrorCode::UnstableOffsetCommit)
+            } else {
+                some(index, &value)
+            };
+            topics.entry(topic.to_owned()).or_default().push(told);
         }
     }
     let named = topics.into_iter().filter_map(|(name, partitions)| {

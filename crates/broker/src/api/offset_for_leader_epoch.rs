@@ -51,7 +51,7 @@ fn find(broker: &Broker, key: &TopicKey, asked: &OffsetForLeaderPartition) -> Ep
     if asked.leader_epoch == latest {
         answer.leader_epoch = latest;
         answer.end_offset = broker.log.bounds(partition).map_or(-1, |bounds| bounds.high_watermark);
-    } else if asked.leader_epoch < latest
+    } else if (0..latest).contains(&asked.leader_epoch)
         && let Some((epoch, end)) = broker.log.epoch_end(partition, asked.leader_epoch)
     {
         answer.leader_epoch = epoch;

@@ -17,9 +17,15 @@ use crate::errors::{self, Refusal};
 use crate::net::{Close, Reply, Work};
 use crate::partitions::TopicKey;
 use crate::settings::TopicSettings;
+use crate::transaction::{Flow, Place, Producer};
+use crate::transactions::AppendRefused;
 
 /// Topics are named by id from this version on.
 const IDS_FROM: i16 = 13;
+/// From this version on a transaction's first batch for a partition adds the partition to it (KIP-890).
+const ADDS_FROM: i16 = 12;
+/// The first version that knows TRANSACTION_ABORTABLE.
+const ABORTABLE_FROM: i16 = 11;
 /// The first version whose clients know zstd.
 const ZSTD_FROM: i16 = 7;
 /// How many records at fault are listed, so that a bad batch does not make a response of its own size.
@@ -77,6 +83,7 @@ type Started = (i32, Result<Appending, Refused>);
 /// Appends everything now, in the order of requests; answers when it is durable.
 pub(super) async fn start(broker: Arc<Broker>, context: Context, request: ProduceRequest) -> Work {
     let whole = check_whole(&request);
+    let transactional_id = request.transactional_id.as_deref();
     let mut topics: Vec<(TopicKey, Vec<Started>)> = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
         let key = TopicKey::new(context.version >= IDS_FROM, topic.name, topic.topic_id);
@@ -85,7 +92,7 @@ pub(super) async fn start(broker: Arc<Broker>, context: Context, request: Produc
             let index = partition.index;
             let started = match whole {
                 Some(code) => Err(Refused::new(code, "the request as a whole is refused")),
-                None => append(&broker, &context, &key, partition).await,
+                None => append(&broker, &context, transactional_id, &key, partition).await,
             };
             partitions.push((index, started));
         }
@@ -116,13 +123,10 @@ fn check_whole(request: &ProduceRequest) -> Option<ErrorCode> {
     if !(-1..=1).contains(&request.acks) {
         return Some(ErrorCode::InvalidRequiredAcks);
     }
-    if request.transactional_id.is_some() {
-        // No transaction can have begun: see `find_coordinator`.
-        return Some(ErrorCode::InvalidTxnState);
-    }
     // Kafka looks for these before anything else: a producer may not pretend to be in a transaction.
+    let is_in_transaction = request.transactional_id.is_some();
     let pretends = |records: &Bytes| {
-        BatchHeader::parse(records).is_ok_and(|header| header.is_transactional() || header.is_control())
+        BatchHeader::parse(records).is_ok_and(|header| header.is_transactional() && !is_in_transaction)
     };
     let mut partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     let pretended = partitions.any(|partition| partition.records.as_ref().is_some_and(pretends));
@@ -145,6 +149,7 @@ fn unacknowledged(topics: &[(TopicKey, Vec<Started>)]) -> Result<Reply, Close> {
 async fn append(
     broker: &Broker,
     context: &Context,
+    transactional_id: Option<&str>,
     key: &TopicKey,
     data: PartitionProduceData,
 ) -> Result<Appending, Refused> {
@@ -170,7 +175,19 @@ async fn append(
             (Bytes::from(stamped), now)
         }
     };
-    let receipt = commit(broker, partition, batch).await?;
+    let within = transactional_id.filter(|_| header.is_transactional()).map(|id| Within {
+        id,
+        producer: Producer {
+            id: header.producer_id,
+            epoch: header.producer_epoch,
+        },
+        version: context.version,
+        place: Place {
+            topic: topic.name.to_string(),
+            index: data.index,
+        },
+    });
+    let receipt = commit(broker, partition, within, batch).await?;
     Ok(Appending { receipt, append_time })
 }
 
@@ -194,6 +211,10 @@ fn check_batch(
         return Err(Refused::new(ErrorCode::MessageTooLarge, why));
     }
     let header = validate(records)?;
+    if header.is_control() {
+        let why = "a client may not write control batches";
+        return Err(Refused::new(ErrorCode::InvalidRecord, why));
+    }
     if header.compression()? == Compression::Zstd && context.version < ZSTD_FROM {
         return Err(Refused::new(
             ErrorCode::UnsupportedCompressionType,
@@ -242,15 +263,68 @@ fn check_timestamps(settings: &TopicSettings, header: &BatchHeader, now: Timesta
     Ok(())
 }
 
+/// The transaction that a batch is part of.
+struct Within<'a> {
+    id: &'a str,
+    producer: Producer,
+    /// Of the request.
+    version: i16,
+    place: Place,
+}
+
+impl Within<'_> {
+    fn flow(&self) -> Flow {
+        if self.version >= ADDS_FROM { Flow::V2 } else { Flow::V1 }
+    }
+
+    /// In the words that the client's version knows.
+    fn refused(&self, code: ErrorCode) -> Refused {
+        match code {
+            ErrorCode::ProducerFenced => {
+                let why = "the producer's epoch is not the one its transactional id has now";
+                Refused::new(ErrorCode::InvalidProducerEpoch, why)
+            }
+            ErrorCode::TransactionAbortable => {
+                let code = match self.version {
+                    ABORTABLE_FROM.. => ErrorCode::TransactionAbortable,
+                    _ => ErrorCode::InvalidTxnState,
+                };
+                Refused::new(code, "the partition was not added to the transaction")
+            }
+            ErrorCode::InvalidProducerIdMapping => {
+                Refused::new(code, "the producer id is not the one its transactional id has now")
+            }
+            code => code.into(),
+        }
+    }
+}
+
 /// Queues the append; while too much is queued already, lets the connection wait.
-async fn commit(broker: &Broker, partition: PartitionId, batch: Bytes) -> Result<Receipt, Refused> {
+async fn commit(
+    broker: &Broker,
+    partition: PartitionId,
+    within: Option<Within<'_>>,
+    batch: Bytes,
+) -> Result<Receipt, Refused> {
     loop {
         let op = Op::Append {
             partition,
             batch: batch.clone(),
             leader_epoch: LEADER_EPOCH,
         };
-        match broker.log.commit(vec![op]) {
+        let queued = match &within {
+            None => broker.log.commit(vec![op]),
+            Some(within) => {
+                let (producer, flow) = (within.producer, within.flow());
+                let transactions = &broker.transactions;
+                match transactions.append(within.id, producer, flow, &within.place, partition, op) {
+                    Ok(receipt) => Ok(receipt),
+                    Err(AppendRefused::ByLog(error)) => Err(error),
+                    Err(AppendRefused::With(code)) => return Err(within.refused(code)),
+                }
+            }
+        };
+        match queued {
             Ok(receipt) => return Ok(receipt),
             Err(CommitError {
                 cause: CommitCause::Busy,

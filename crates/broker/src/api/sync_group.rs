@@ -12,10 +12,10 @@ use crate::group::{Caller, SyncRequest, Synced};
 
 pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: SyncGroupRequest) -> SyncGroupResponse {
     let named = request.protocol_type.is_some() && request.protocol_name.is_some();
-    let synced = if request.group_id.is_empty() {
-        Synced::refused(ErrorCode::InvalidGroupId)
-    } else if context.version >= 5 && !named {
+    let synced = if context.version >= 5 && !named {
         Synced::refused(ErrorCode::InconsistentGroupProtocol)
+    } else if request.group_id.is_empty() {
+        Synced::refused(ErrorCode::InvalidGroupId)
     } else {
         let sync = SyncRequest {
             caller: Caller {

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use base::PartitionIndex;
 use bytes::Bytes;
 use log::Op;
+use parking_lot::MutexGuard;
 use wire::ErrorCode;
 
 use super::Coordinator;
-use crate::group::{AnyGroup, Caller, CommitRoute, Effects, Now, Topics};
+use crate::group::{AnyGroup, Caller, CommitRoute, Effects, Now, TopicId, Topics};
 use crate::storage::CommitFailed;
 use crate::tables;
 
@@ -28,6 +30,38 @@ impl Coordinator {
             self.ensure(id, true);
         }
         Some(answer)
+    }
+
+    /// Asks the group whether a transaction may commit offsets of it. Who names no member may, also while the group has
+    /// some: producers of old do not know of members (KIP-447).
+    pub(crate) fn may_commit_in_transaction(
+        self: &Arc<Self>,
+        id: &str,
+        caller: &Caller,
+        partitions: &[(TopicId, PartitionIndex)],
+    ) -> Result<(), ErrorCode> {
+        let is_anonymous = caller.generation < 0 && caller.member_id.is_empty() && caller.instance_id.is_none();
+        if is_anonymous && !tables::is_job(&self.log, id) {
+            return match self.ensure(id, true) {
+                true => Ok(()),
+                false => Err(ErrorCode::CoordinatorNotAvailable),
+            };
+        }
+        let route = CommitRoute {
+            version: None,
+            partitions,
+        };
+        match self.may_commit(id, caller, route) {
+            // A rebalance under way does not matter: the generation tells who may commit.
+            Some(ErrorCode::None | ErrorCode::RebalanceInProgress) => Ok(()),
+            None | Some(ErrorCode::StaleMemberEpoch) => Err(ErrorCode::IllegalGeneration),
+            Some(code) => Err(code),
+        }
+    }
+
+    /// Held while an offset is looked at and then changed.
+    pub(crate) fn lock_offsets(&self) -> MutexGuard<'_, ()> {
+        self.offsets.lock()
     }
 
     /// Changes committed offsets; done when durable.
@@ -97,7 +131,9 @@ impl Coordinator {
         }
         let vacant = self.look_at_all(|id, group| group.is_vacant().then(|| id.to_owned()));
         for id in vacant.into_iter().flatten() {
-            let is_empty = self.log.scan(tables::OFFSETS, &tables::prefix(&id)).is_empty();
+            let prefix = tables::prefix(&id);
+            let is_empty = self.log.scan(tables::OFFSETS, &prefix).is_empty()
+                && self.log.scan(tables::PENDING_OFFSETS, &prefix).is_empty();
             if is_empty
                 && !tables::is_job(&self.log, &id)
                 && let Err(error) = self.delete(&id).await

@@ -128,10 +128,11 @@ async fn run(broker: Arc<Broker>, stream: TcpStream, peer: SocketAddr, stop: wat
     let (queue, queued) = mpsc::channel(broker.options.limits.requests_in_flight_max);
     let stall_max = broker.options.limits.write_stall_max;
     let mut writer = AbortOnDrop(tokio::spawn(write(queued, to, stall_max, Arc::clone(&in_flight))));
+    let number = broker.listeners.next_number();
     let mut reader = Reader {
         broker,
         from,
-        peer,
+        peer: (peer, number),
         buffer: BytesMut::new(),
         queue,
         in_flight,
@@ -155,7 +156,8 @@ async fn run(broker: Arc<Broker>, stream: TcpStream, peer: SocketAddr, stop: wat
 struct Reader {
     broker: Arc<Broker>,
     from: OwnedReadHalf,
-    peer: SocketAddr,
+    /// Its address, and the number of the connection.
+    peer: (SocketAddr, u64),
     buffer: BytesMut,
     queue: mpsc::Sender<Queued>,
     in_flight: Arc<AtomicUsize>,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -25,6 +26,15 @@ const STOP_MAX: Duration = Duration::from_secs(6);
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
     open: Mutex<Open>,
+    /// Of the latest connection.
+    number: AtomicU64,
+}
+
+impl Listeners {
+    /// A number greater than that of every connection before.
+    pub(super) fn next_number(&self) -> u64 {
+        self.number.fetch_add(1, Ordering::Relaxed) + 1
+    }
 }
 
 #[derive(Debug, Default)]

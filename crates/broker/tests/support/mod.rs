@@ -100,10 +100,7 @@ impl Running {
     }
 
     pub(crate) async fn client(&self) -> Client {
-        Client {
-            stream: TcpStream::connect(self.address).await.expect("the broker accepts"),
-            correlation_id: 0,
-        }
+        Client::over(TcpStream::connect(self.address).await.expect("the broker accepts"))
     }
 }
 
@@ -113,6 +110,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    pub(crate) fn over(stream: TcpStream) -> Client {
+        Client {
+            stream,
+            correlation_id: 0,
+        }
+    }
+
     pub(crate) async fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
         self.send(version, request).await;
         self.receive::<R>(version).await

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use base::Offset;
 use base::disk::OpenMode;
-use wire::BatchHeader;
 
 use super::{RECOVERING_FILE, Recovery, damage, failed};
+use crate::aborted::{self, Aborted};
 use crate::api::{LogError, PartitionId};
-use crate::files::{FileKey, FileKind};
+use crate::files::{FileKey, FileKind, SegmentId};
 use crate::frame::{self, FrameHeader, FrameOp, Place};
 use crate::index;
-use crate::intake::headers;
-use crate::partition::{Addition, Head};
+use crate::intake::walk;
+use crate::partition::{Addition, Head, Sealed, SegmentMeta};
 use crate::shared::Removal;
 use crate::wal::WalPosition;
 use crate::walk::{Found, Later, WalReader};
@@ -167,9 +167,9 @@ impl Recovery {
                 let head = self.head(partition);
                 // Offsets before the start were given out, even if the frame that said so is lost.
                 head.log_end = head.log_end.max(log_start);
-                for base in head.advance_start(log_start) {
-                    self.touched.remove(&(partition, base));
-                    self.removals.push(Removal::Segment(partition, base));
+                for segment in head.advance_start(log_start) {
+                    self.touched.remove(&(partition, segment.id()));
+                    self.removals.push(Removal::Segment(partition, segment.id()));
                 }
             }
             FrameOp::Put { table, key, value } => self.tables.put(table, key, value),
@@ -188,7 +188,7 @@ impl Recovery {
         self.touch(partition, place)?;
         let key = FileKey {
             partition,
-            base: place.segment_base,
+            segment: SegmentId::first(place.segment_base),
             kind: FileKind::Log,
         };
         let written = self
@@ -204,13 +204,9 @@ impl Recovery {
         let lost = head.log_end..base;
         let known = head.segments.last().filter(|active| active.base == place.segment_base);
         let hole = place.position > known.map_or(0, |active| active.bytes);
-        adopt(
-            head,
-            place,
-            batches.len() as u64,
-            &headers(batches).collect::<Vec<_>>(),
-            wall_ms,
-        );
+        if let Some((sealed, aborted)) = adopt(head, place, batches, wall_ms) {
+            self.file_aborted(partition, &sealed, &aborted);
+        }
         if hole {
             let line = format!(
                 "partition {}: offsets {} to {} are lost with a damaged WAL frame and are not served",
@@ -228,7 +224,8 @@ impl Recovery {
         if self.touched.is_empty() {
             self.mark_recovering()?;
         }
-        if !self.touched.insert((partition, place.segment_base)) {
+        let segment = SegmentId::first(place.segment_base);
+        if !self.touched.insert((partition, segment)) {
             return Ok(());
         }
         let known = self.heads.get(&partition).and_then(|head| head.segments.last());
@@ -237,19 +234,36 @@ impl Recovery {
             .map_or(0, |active| active.bytes);
         if known > 0 {
             // Replay writes behind what is missing, and would hide it.
-            self.check_segment(partition, place.segment_base, known)?;
+            self.check_segment(partition, segment, known)?;
         }
-        let path = self.files.path(FileKey {
-            partition,
-            base: place.segment_base,
-            kind: FileKind::Index,
-        });
+        let path_of = |kind| {
+            self.files.path(FileKey {
+                partition,
+                segment,
+                kind,
+            })
+        };
+        // Of a life of this segment that a power cut took back.
+        let stale = path_of(FileKind::Aborted);
+        match self.disk().remove_file(&stale) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("removing", &stale)(error)),
+            _ => {}
+        }
+        let path = path_of(FileKind::Index);
         let cut = match self.disk().open(&path, OpenMode::Write) {
             Ok(file) => index::cut(file.as_ref(), place.segment_base, known),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         };
         cut.map_err(failed("cutting", &path))
+    }
+
+    /// Puts the aborted transactions of a sealed segment into its file. They can be found again in the segment: an error
+    /// must not stop recovery.
+    pub(super) fn file_aborted(&self, partition: PartitionId, sealed: &SegmentMeta, list: &[Aborted]) {
+        if let Err(error) = aborted::write(&self.files, partition, sealed.id(), list) {
+            tracing::warn!(segment = sealed.base, %error, "writing the aborted transactions failed");
+        }
     }
 
     /// Says, before replay writes the first batch to a segment, that it will.
@@ -263,17 +277,22 @@ impl Recovery {
 }
 
 /// Changes a head by an append that stands in its segment.
-pub(super) fn adopt(head: &mut Head, place: Place, bytes: u64, batch_headers: &[BatchHeader], wall_ms: i64) {
+pub(super) fn adopt(head: &mut Head, place: Place, batches: &[u8], wall_ms: i64) -> Option<Sealed> {
+    let sealed = head.begin(place);
     let mut addition = Addition {
-        bytes,
+        bytes: batches.len() as u64,
         next_offset: head.log_end,
+        first_timestamp: i64::MIN,
         max_timestamp: i64::MIN,
     };
-    for header in batch_headers {
-        head.producers.record(header, wall_ms);
-        head.note_epoch(header.leader_epoch, header.base_offset);
+    for (index, (header, batch)) in walk(batches).enumerate() {
+        head.note_batch(&header, batch, header.leader_epoch, wall_ms);
         addition.next_offset = header.next_offset();
         addition.max_timestamp = addition.max_timestamp.max(header.max_timestamp);
+        if index == 0 {
+            addition.first_timestamp = header.max_timestamp;
+        }
     }
     head.append(place, &addition);
+    sealed
 }

@@ -9,10 +9,10 @@ use wire::batch::check_crc;
 use super::replay::adopt;
 use super::{Recovery, damage, failed};
 use crate::api::{Durability, LogError, PartitionId};
-use crate::files::{FileKey, FileKind};
+use crate::files::{FileKey, FileKind, SegmentId};
 use crate::frame::{self, FrameHeader, FrameOp, Place};
 use crate::intake::headers;
-use crate::partition::Head;
+use crate::partition::{Addition, Head};
 use crate::scan::Scanner;
 
 impl Recovery {
@@ -25,7 +25,8 @@ impl Recovery {
     /// Batches get to their segment only when they are durable: those that stand there whole, behind what the WAL
     /// tells, were acknowledged, and the WAL has lost them.
     pub(super) fn salvage(&mut self, partition: PartitionId) -> Result<(), LogError> {
-        while let Some((place, header)) = self.salvage_batch(partition)? {
+        while let Some((place, batch)) = self.salvage_batch(partition)? {
+            let Some(header) = headers(&batch).next() else { break };
             self.touch(partition, place)?;
             let now = self.env.clock.wall_ms();
             let line = format!(
@@ -38,15 +39,18 @@ impl Recovery {
                 Durability::Fsync => damage(&mut self.report, line),
                 Durability::Os | Durability::Memory => self.report.lines.push(line),
             }
-            adopt(self.head(partition), place, header.size_bytes() as u64, &[header], now);
+            if let Some((sealed, aborted)) = adopt(self.head(partition), place, &batch, now) {
+                self.file_aborted(partition, &sealed, &aborted);
+            }
         }
         Ok(())
     }
 
-    pub(super) fn salvage_batch(&mut self, partition: PartitionId) -> Result<Option<(Place, BatchHeader)>, LogError> {
+    pub(super) fn salvage_batch(&mut self, partition: PartitionId) -> Result<Option<(Place, Vec<u8>)>, LogError> {
         let head = self.head(partition);
         let expected = head.log_end;
-        let behind_active = head.segments.last().map(|active| Place {
+        let active = head.segments.last().filter(|active| active.version == 0);
+        let behind_active = active.map(|active| Place {
             segment_base: active.base,
             position: active.bytes,
         });
@@ -57,7 +61,7 @@ impl Recovery {
         for place in behind_active.into_iter().chain([next_segment]) {
             let key = FileKey {
                 partition,
-                base: place.segment_base,
+                segment: SegmentId::first(place.segment_base),
                 kind: FileKind::Log,
             };
             let path = self.files.path(key);
@@ -73,7 +77,8 @@ impl Recovery {
                 .batch(place.position, expected)
                 .map_err(failed("reading", &path))?;
             if let Some(header) = found.filter(|header| header.base_offset == expected) {
-                return Ok(Some((place, header)));
+                let batch = scanner.bytes(place.position, header.size_bytes());
+                return Ok(Some((place, batch.map_err(failed("reading", &path))?.to_vec())));
             }
         }
         Ok(None)
@@ -100,7 +105,7 @@ impl Recovery {
             let fits = base == head.log_end
                 && bytes == batches.len()
                 && batch_headers.first().is_some_and(|first| first.base_offset == base)
-                && place == head.place(base, u64::MAX / 2, place_limit(head, place));
+                && may_stand(head, base, place);
             if !fits {
                 continue;
             }
@@ -110,7 +115,18 @@ impl Recovery {
             }
             let next_offset = batch_headers.last().map_or(base, BatchHeader::next_offset);
             if next_offset > base && next_offset - base <= bytes as i64 {
-                adopt(head, place, bytes as u64, &batch_headers, header.wall_ms);
+                // Nothing that its bytes say is believed but where they stand: a marker among them ends nothing.
+                let sealed = head.begin(place);
+                let addition = Addition {
+                    bytes: bytes as u64,
+                    next_offset,
+                    first_timestamp: header.wall_ms,
+                    max_timestamp: header.wall_ms,
+                };
+                head.append(place, &addition);
+                if let Some((sealed, aborted)) = sealed {
+                    self.file_aborted(partition, &sealed, &aborted);
+                }
                 let line = format!(
                     "partition {}: offsets {base} to {} are damaged and are not served",
                     partition.0,
@@ -123,13 +139,12 @@ impl Recovery {
     }
 }
 
-/// A size limit under which [`Head::place`] gives the active segment if `place` names it, and a new one if not.
-pub(super) fn place_limit(head: &Head, place: Place) -> u64 {
-    let active = head
-        .segments
-        .last()
-        .is_some_and(|active| active.base == place.segment_base);
-    if active { u64::MAX } else { 0 }
+/// Whether an append that begins at `base` can have gone to `place`: behind the active segment or into a new one.
+fn may_stand(head: &Head, base: Offset, place: Place) -> bool {
+    let behind = head.segments.last().is_some_and(|active| {
+        active.version == 0 && place.segment_base == active.base && place.position == active.bytes
+    });
+    behind || (place.segment_base == base && place.position == 0)
 }
 
 /// Whether every batch holds by its own checksum.

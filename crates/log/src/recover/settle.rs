@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use base::Offset;
-
 use super::{ASIDE_DIR, PARTITIONS_DIR, Recovery, damage, failed};
 use crate::api::{LogError, PartitionId};
-use crate::files::{FileKey, FileKind, Files};
+use crate::files::{FileKey, FileKind, Files, SegmentId};
+use crate::partition::SegmentMeta;
 use crate::shared::Removal;
 
 impl Recovery {
@@ -22,10 +21,10 @@ impl Recovery {
         if self.options.planted == crate::api::Planted::NoReplaySync {
             self.touched.clear();
         }
-        for (partition, base) in &self.touched {
+        for (partition, segment) in &self.touched {
             let key = FileKey {
                 partition: *partition,
-                base: *base,
+                segment: *segment,
                 kind: FileKind::Log,
             };
             let synced = self.files.existing(key).and_then(|file| file.sync_data());
@@ -46,25 +45,30 @@ impl Recovery {
     }
 
     pub(super) fn check_segments(&mut self) -> Result<(), LogError> {
-        let untouched = |partition: PartitionId, base| !self.touched.contains(&(partition, base));
+        let untouched = |partition, segment| !self.touched.contains(&(partition, segment));
         let segments = self.heads.iter().flat_map(|(partition, head)| {
             head.segments
                 .iter()
-                .map(|segment| (*partition, segment.base, segment.bytes))
+                .map(|segment| (*partition, segment.id(), segment.bytes))
         });
-        let mut segments: Vec<(PartitionId, Offset, u64)> = segments
-            .filter(|(partition, base, _)| untouched(*partition, *base))
+        let mut segments: Vec<(PartitionId, SegmentId, u64)> = segments
+            .filter(|(partition, segment, _)| untouched(*partition, *segment))
             .collect();
         segments.sort_unstable();
         segments
             .into_iter()
-            .try_for_each(|(partition, base, bytes)| self.check_segment(partition, base, bytes))
+            .try_for_each(|(partition, segment, bytes)| self.check_segment(partition, segment, bytes))
     }
 
-    pub(super) fn check_segment(&mut self, partition: PartitionId, base: Offset, bytes: u64) -> Result<(), LogError> {
+    pub(super) fn check_segment(
+        &mut self,
+        partition: PartitionId,
+        segment: SegmentId,
+        bytes: u64,
+    ) -> Result<(), LogError> {
         let path = self.files.path(FileKey {
             partition,
-            base,
+            segment,
             kind: FileKind::Log,
         });
         let found = match self.disk().file_bytes(&path) {
@@ -109,12 +113,14 @@ impl Recovery {
         self.cut_segment(partition)?;
         let dir = self.files.dir(partition);
         let head = &self.heads[&partition];
-        let live: BTreeSet<Offset> = head.segments.iter().map(|segment| segment.base).collect();
-        let first_live = live.first().copied().unwrap_or(head.log_end);
+        let live: BTreeSet<SegmentId> = head.segments.iter().map(SegmentMeta::id).collect();
+        let first_live = live.first().map_or(head.log_end, |first| first.base);
         for name in self.disk().list(&dir).map_err(failed("listing", &dir))? {
             match Files::parse_name(&name) {
-                Some((base, _)) if live.contains(&base) => {}
-                Some((base, _)) if base < first_live => self.removals.push(Removal::Segment(partition, base)),
+                Some((segment, _)) if live.contains(&segment) => {}
+                Some((segment, _)) if segment.base < first_live => {
+                    self.removals.push(Removal::Segment(partition, segment));
+                }
                 _ => self.move_aside(&dir.join(&name), &format!("{:020}-{name}", partition.0))?,
             }
         }
@@ -128,7 +134,7 @@ impl Recovery {
         };
         let key = FileKey {
             partition,
-            base: active.base,
+            segment: active.id(),
             kind: FileKind::Log,
         };
         let path = self.files.path(key);
@@ -140,7 +146,7 @@ impl Recovery {
         if surplus {
             let cut = self.files.existing(key).and_then(|file| file.set_len(active.bytes));
             cut.map_err(failed("cutting", &path))?;
-            self.touched.insert((partition, active.base));
+            self.touched.insert((partition, active.id()));
         }
         Ok(())
     }

@@ -1,0 +1,217 @@
+//! Reads by offset and by time, of everything that is durable or only of what is decided.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use base::{Offset, TimestampMs};
+use bytes::Bytes;
+
+use super::Log;
+use crate::api::*;
+use crate::intake::headers;
+use crate::partition::{Partition, View};
+use crate::segment::{Given, Reading, Segment};
+
+impl Log {
+    /// Whole batches from the one that contains `offset` on, up to the high watermark and to `bytes_max`, which only
+    /// a first batch may exceed, and only if `at_least_one`. Ends at the end of a segment; `next_offset` goes on.
+    pub fn read(
+        &self,
+        partition: PartitionId,
+        offset: Offset,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Result<ReadResult, ReadError> {
+        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
+        let (bounds, segments, epochs) = {
+            let view = partition.view.read();
+            let bounds = partition.bounds_of(&view);
+            if offset < bounds.log_start || offset > bounds.high_watermark {
+                return Err(ReadError::OffsetOutOfRange { bounds });
+            }
+            (bounds, from_segment(&view, offset), Arc::clone(&view.epochs))
+        };
+        let nothing = |next_offset| ReadResult {
+            records: Bytes::new(),
+            bounds,
+            next_offset,
+            aborted: Vec::new(),
+        };
+        for (segment, end) in segments {
+            let reading = Reading {
+                files: &self.shared().files,
+                partition: partition.id,
+                end,
+                epochs: &epochs,
+            };
+            let given = segment.read(&reading, offset, bytes_max, at_least_one);
+            match given.map_err(|error| told_now(&partition, offset, error))? {
+                Given::Batches { records, next_offset } => {
+                    return Ok(ReadResult {
+                        records,
+                        bounds,
+                        next_offset,
+                        aborted: Vec::new(),
+                    });
+                }
+                Given::TooLarge => return Ok(nothing(offset)),
+                Given::Nothing => {}
+            }
+        }
+        // The rest up to the high watermark is a gap.
+        Ok(nothing(bounds.high_watermark))
+    }
+
+    /// As [`Log::read`], but only what is decided: up to the last stable offset, with the aborted transactions that
+    /// overlap the records given.
+    pub fn read_committed(
+        &self,
+        partition: PartitionId,
+        offset: Offset,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Result<ReadResult, ReadError> {
+        let bounds = self.bounds(partition).ok_or(ReadError::UnknownPartition)?;
+        if (bounds.last_stable..=bounds.high_watermark).contains(&offset) {
+            return Ok(ReadResult {
+                records: Bytes::new(),
+                bounds,
+                next_offset: offset,
+                aborted: Vec::new(),
+            });
+        }
+        let mut result = self.read(partition, offset, bytes_max, at_least_one)?;
+        // By the bounds of before: what has been decided since waits for the next read.
+        result.bounds = bounds;
+        if result.next_offset > bounds.last_stable {
+            let decided = headers(&result.records).take_while(|header| header.base_offset < bounds.last_stable);
+            let bytes = decided.map(|header| header.size_bytes()).sum();
+            result.records.truncate(bytes);
+            result.next_offset = bounds.last_stable;
+        }
+        if !result.records.is_empty() {
+            result.aborted = self.aborted_in(partition, offset..result.next_offset)?;
+        }
+        Ok(result)
+    }
+
+    /// The aborted transactions that overlap `range`, all of which is decided.
+    fn aborted_in(&self, partition: PartitionId, range: Range<Offset>) -> Result<Vec<AbortedTransaction>, ReadError> {
+        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
+        let segments = partition.view.read().segments.clone();
+        let reading = Reading {
+            files: &self.shared().files,
+            partition: partition.id,
+            end: Offset::MAX,
+            epochs: &[],
+        };
+        let first = segments.partition_point(|segment| segment.base <= range.start);
+        let mut found = Vec::new();
+        for at in first.saturating_sub(1)..segments.len() {
+            let segment = &segments[at];
+            if segment.aborted_count() == 0 {
+                continue;
+            }
+            let list = segment.aborted(&reading, &segments[..at]);
+            let list = list.map_err(|error| told_now(&partition, range.start, ReadError::Io(Arc::new(error))))?;
+            let list = list.ok_or_else(|| {
+                let error = ReadError::Corrupt {
+                    offset: range.start,
+                    next_offset: range.end,
+                    cause: format!("the aborted transactions of segment {} are lost", segment.base),
+                };
+                told_now(&partition, range.start, error)
+            })?;
+            let overlapping = list
+                .iter()
+                .filter(|aborted| aborted.last_offset >= range.start && aborted.first_offset < range.end);
+            found.extend(overlapping.map(|aborted| AbortedTransaction {
+                producer_id: aborted.producer_id,
+                first_offset: aborted.first_offset,
+            }));
+            if list.iter().any(|aborted| aborted.last_stable >= range.end) {
+                break;
+            }
+        }
+        found.sort_unstable_by_key(|aborted| aborted.first_offset);
+        Ok(found)
+    }
+
+    /// The first record at or after `timestamp`.
+    pub fn find_by_time(
+        &self,
+        partition: PartitionId,
+        timestamp: TimestampMs,
+    ) -> Result<Option<FoundByTime>, ReadError> {
+        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
+        let (log_start, segments, epochs) = {
+            let view = partition.view.read();
+            (
+                view.log_start,
+                from_segment(&view, view.log_start),
+                Arc::clone(&view.epochs),
+            )
+        };
+        for (segment, end) in segments {
+            if segment.max_timestamp() < timestamp {
+                continue;
+            }
+            let reading = Reading {
+                files: &self.shared().files,
+                partition: partition.id,
+                end,
+                epochs: &epochs,
+            };
+            if let Some(found) = segment.find_by_time(&reading, log_start, timestamp)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first of the records with the largest timestamp.
+    pub fn max_timestamp(&self, partition: PartitionId) -> Result<Option<FoundByTime>, ReadError> {
+        let shared = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
+        let largest = shared
+            .view
+            .read()
+            .segments
+            .iter()
+            .map(|segment| segment.max_timestamp())
+            .max();
+        match largest {
+            Some(timestamp) => self.find_by_time(partition, timestamp),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A read that failed because its segment was removed meanwhile fails for that reason; other damage is made known.
+fn told_now(partition: &Partition, offset: Offset, error: ReadError) -> ReadError {
+    let view = partition.view.read();
+    if view.deleted {
+        return ReadError::UnknownPartition;
+    }
+    if offset < view.log_start {
+        return ReadError::OffsetOutOfRange {
+            bounds: partition.bounds_of(&view),
+        };
+    }
+    tracing::error!(partition = partition.id.0, offset, %error, "a read failed");
+    error
+}
+
+/// The segment that holds `offset` and those after it, each with the end of its offsets.
+fn from_segment(view: &View, offset: Offset) -> Vec<(Arc<Segment>, Offset)> {
+    let first = view
+        .segments
+        .partition_point(|segment| segment.base <= offset)
+        .saturating_sub(1);
+    let ends = view
+        .segments
+        .iter()
+        .skip(first + 1)
+        .map(|segment| segment.base)
+        .chain([view.high_watermark]);
+    view.segments.iter().skip(first).cloned().zip(ends).collect()
+}

@@ -1,0 +1,14 @@
+//! The differential runner: the same scenarios at Apache Kafka and at Rivulet, and where the answers differ.
+//!
+//! Kafka's side is recorded in `tests/kafka/` by `make kafka-diff`; `cargo test` plays the scenarios at Rivulet and
+//! compares. Each difference must stand in `docs/kafka-differences.md`, and each line there must still be one.
+
+mod compare;
+mod flatten;
+mod observer;
+mod record;
+pub mod scenarios;
+
+pub use compare::{Difference, differences, documented, unexplained};
+pub use observer::{Lane, Observation, Observer};
+pub use record::{load, save};
