@@ -7,6 +7,7 @@
 //! at batches, never at records. Layer 4: it stands on `catalog`, `log`, `client` and `wire`.
 
 mod api;
+mod cleaner;
 mod coordinator;
 mod errors;
 mod fetch_sessions;
@@ -16,6 +17,7 @@ mod nodes;
 mod options;
 mod partitions;
 mod producer_ids;
+mod quotas;
 mod retention;
 mod segments;
 mod settings;
@@ -42,6 +44,7 @@ use coordinator::Coordinator;
 use fetch_sessions::FetchSessions;
 use net::{Budget, Listeners};
 use producer_ids::ProducerIds;
+use quotas::Quotas;
 use settings::{Effective, Resource};
 use transactions::Transactions;
 
@@ -56,6 +59,7 @@ pub struct Broker {
     fetch_sessions: FetchSessions,
     producer_ids: Arc<ProducerIds>,
     transactions: Arc<Transactions>,
+    quotas: Quotas,
     runs: topics::Runs,
     /// What all settings amount to now; replaced when one is changed.
     effective: RwLock<Arc<Effective>>,
@@ -83,6 +87,7 @@ impl Broker {
         let fetch_budget = Budget::new(limits.fetch_in_flight_bytes_max);
         let fetch_sessions = FetchSessions::new(limits);
         let effective = Broker::take_in(&options, &catalog);
+        let quotas = Quotas::open(&catalog, Arc::clone(&clock), &options.quotas);
         let options = Arc::new(options);
         let coordinator = Coordinator::open(
             log.clone(),
@@ -110,6 +115,7 @@ impl Broker {
             fetch_sessions,
             producer_ids,
             transactions,
+            quotas,
             runs: topics::Runs::default(),
             effective: RwLock::new(Arc::new(effective)),
             altering: tokio::sync::Mutex::default(),
@@ -165,9 +171,32 @@ impl Broker {
                 broker.retain().await;
             }
         });
-        *self.background.lock() = [timers, expiry, transaction_timeouts, transactional_ids, retention]
-            .map(|task| task.abort_handle())
-            .into();
+        let broker = Arc::downgrade(self);
+        let cleaner = tokio::spawn(async move {
+            loop {
+                let Some(every) = broker
+                    .upgrade()
+                    .map(|broker| broker.effective().options.compaction_check_interval)
+                else {
+                    return;
+                };
+                tokio::time::sleep(every).await;
+                let Some(broker) = broker.upgrade() else { return };
+                if broker.options.compaction {
+                    broker.compact().await;
+                }
+            }
+        });
+        *self.background.lock() = [
+            timers,
+            expiry,
+            transaction_timeouts,
+            transactional_ids,
+            retention,
+            cleaner,
+        ]
+        .map(|task| task.abort_handle())
+        .into();
     }
 
     /// What all settings amount to now.

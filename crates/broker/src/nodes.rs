@@ -61,6 +61,13 @@ impl Broker {
 
     /// The brokers that have a partition, its leader first: as many as were asked for and there are.
     pub(crate) fn replicas_of(&self, topic: &Topic, partition: usize) -> Vec<i32> {
+        if let Some(assigned) = topic.assignments.get(&(partition as i32)) {
+            // There may be fewer brokers now than when that was said.
+            let known: Vec<i32> = assigned.iter().copied().filter(|id| self.has_node(*id)).collect();
+            if !known.is_empty() {
+                return known;
+            }
+        }
         let count = self.node_count() as usize;
         let first = usize::from(topic.id[15]) + partition;
         let replicas = usize::try_from(topic.replication_factor).unwrap_or(1).clamp(1, count);

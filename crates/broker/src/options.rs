@@ -26,6 +26,8 @@ pub struct BrokerOptions {
     pub advertised_host: String,
     /// Of the first broker, the others' follow; 0: the ports of the listeners in the order they are served.
     pub advertised_port: u16,
+    /// `log.dirs`, as DescribeLogDirs tells it.
+    pub log_dir: String,
     /// `auto.create.topics.enable`.
     pub auto_create_topics: bool,
     /// `num.partitions`: of topics created without saying how many.
@@ -93,6 +95,7 @@ impl Default for BrokerOptions {
             virtual_brokers: 1,
             advertised_host: "localhost".to_owned(),
             advertised_port: 0,
+            log_dir: "data".to_owned(),
             auto_create_topics: true,
             partitions_default: 1,
             replication_factor_default: 1,

@@ -221,6 +221,7 @@ impl Topics for LocalTopics {
             name: topic.name,
             partitions: topic.partitions,
             replication_factor: self.broker.options.replication_factor_default,
+            assignments: Default::default(),
             settings: wanted,
         };
         let created = self.broker.catalog.create_topic(new).await.map_err(of_catalog)?;

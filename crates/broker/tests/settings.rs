@@ -341,3 +341,109 @@ async fn what_was_given_at_the_start_holds() {
         "4 from 4 fixed"
     );
 }
+
+/// Every value from the start on; a fetch ends where a segment does.
+async fn all_values(client: &mut Client, topic: &str) -> Vec<String> {
+    let (mut found, mut offset) = (Vec::new(), 0);
+    loop {
+        let data = client.fetch(topic, 0, offset).await;
+        assert_eq!(data.error_code, 0);
+        found.extend(values_of(&data));
+        let last = wire::batches(data.records.as_ref().unwrap()).last();
+        offset = last.map_or(offset, |batch| batch.unwrap().0.last_offset()) + 1;
+        if offset >= data.high_watermark {
+            return found;
+        }
+    }
+}
+
+/// Waits until these values are left in a topic.
+async fn settles_at(client: &mut Client, topic: &str, expected: &[&str]) {
+    let deadline = now_ms() + 20_000;
+    loop {
+        let found = all_values(client, topic).await;
+        if found == expected {
+            return;
+        }
+        assert!(now_ms() < deadline, "`{topic}` stays at {found:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn compacted_topics_keep_the_last_of_each_key() {
+    let running = start_with(broker::BrokerOptions {
+        compaction_check_interval: Duration::from_millis(10),
+        ..quick_options()
+    })
+    .await;
+    let mut client = running.client().await;
+    let quick = [
+        ("cleanup.policy", "compact"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+        ("segment.ms", "100"),
+        ("delete.retention.ms", "0"),
+    ];
+    let lagging = [quick[0], quick[1], quick[2], ("min.compaction.lag.ms", "3600000")];
+    let late = [
+        quick[0],
+        ("min.cleanable.dirty.ratio", "1.0"),
+        ("max.compaction.lag.ms", "1"),
+    ];
+    client.create("quick", 1, &quick).await;
+    client.create("lagging", 1, &lagging).await;
+    client.create("late", 1, &late).await;
+    let started = now_ms() - 60_000;
+    for (step, (key, value)) in [
+        ("a", Some("a1")),
+        ("b", Some("b1")),
+        ("a", Some("a2")),
+        ("c", Some("c1")),
+        ("c", None),
+        ("b", Some("b2")),
+        ("d", Some("d1")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut builder = BatchBuilder::new(Compression::Lz4);
+        builder.push(NewRecord {
+            // Each in a segment of its own.
+            timestamp: started + step as i64 * 1_000,
+            key: Some(key.as_bytes()),
+            value: value.map(str::as_bytes),
+            headers: &[],
+        });
+        let batch = builder.build().unwrap();
+        for topic in ["quick", "lagging", "late"] {
+            assert_eq!(client.produce(topic, 0, batch.clone()).await.error_code, 0);
+        }
+    }
+    settles_at(&mut client, "late", &["a2", "", "b2", "d1"]).await;
+    settles_at(&mut client, "quick", &["a2", "", "b2", "d1"]).await;
+    // The marker of a deleted key goes with the first compaction after its time; that needs something new.
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.push(NewRecord {
+        timestamp: started + 30_000,
+        key: Some(b"e"),
+        value: Some(b"e1"),
+        headers: &[],
+    });
+    let batch = builder.build().unwrap();
+    assert_eq!(client.produce("quick", 0, batch).await.error_code, 0);
+    settles_at(&mut client, "quick", &["a2", "b2", "d1", "e1"]).await;
+    assert_eq!(
+        all_values(&mut client, "lagging").await,
+        ["a1", "b1", "a2", "c1", "", "b2", "d1"]
+    );
+    assert_eq!(
+        change(&mut client, TOPIC, "lagging", SET, "min.compaction.lag.ms", "0").await,
+        ErrorCode::None
+    );
+    tokio::time::timeout(
+        Duration::from_secs(20),
+        settles_at(&mut client, "lagging", &["a2", "", "b2", "d1"]),
+    )
+    .await
+    .expect("what was allowed is done");
+}

@@ -35,6 +35,8 @@ pub struct Topic {
     pub settings: BTreeMap<String, String>,
     /// How many replicas were asked for; there is one.
     pub replication_factor: i16,
+    /// The brokers that a partition was said to be on, leader first, where somebody said so.
+    pub assignments: BTreeMap<PartitionIndex, Vec<i32>>,
     /// The platform's own; clients may read it but not delete it.
     pub internal: bool,
 }
@@ -54,6 +56,7 @@ pub struct NewTopic {
     pub name: String,
     pub partitions: PartitionIndex,
     pub replication_factor: i16,
+    pub assignments: BTreeMap<PartitionIndex, Vec<i32>>,
     pub settings: BTreeMap<String, String>,
 }
 
@@ -66,6 +69,8 @@ struct StoredTopic {
     settings: BTreeMap<String, String>,
     #[serde(default = "one")]
     replication_factor: i16,
+    #[serde(default)]
+    assignments: BTreeMap<PartitionIndex, Vec<i32>>,
 }
 
 /// What topics had before they were asked.
@@ -188,6 +193,7 @@ impl Catalog {
             id: self.random.uuid(),
             partitions,
             replication_factor: new.replication_factor,
+            assignments: new.assignments,
             settings: new.settings,
         };
         ops.push(put_topic(&topic));
@@ -247,6 +253,19 @@ impl Catalog {
         let changing = Arc::clone(&self.changing).lock_owned().await;
         let mut topic = Topic::clone(&*self.require(name)?);
         topic.settings = settings;
+        self.publish(changing, vec![put_topic(&topic)], |snapshot| snapshot.insert(topic))
+            .await
+    }
+
+    /// Says which brokers some of a topic's partitions are on.
+    pub async fn assign(
+        &self,
+        name: &str,
+        assignments: BTreeMap<PartitionIndex, Vec<i32>>,
+    ) -> Result<Arc<Topic>, CatalogError> {
+        let changing = Arc::clone(&self.changing).lock_owned().await;
+        let mut topic = Topic::clone(&*self.require(name)?);
+        topic.assignments.extend(assignments);
         self.publish(changing, vec![put_topic(&topic)], |snapshot| snapshot.insert(topic))
             .await
     }
@@ -344,6 +363,7 @@ fn decode_topic(key: &[u8], value: &[u8]) -> Result<Topic, CatalogError> {
         partitions: stored.partitions.into_iter().map(PartitionId).collect(),
         settings: stored.settings,
         replication_factor: stored.replication_factor,
+        assignments: stored.assignments,
     })
 }
 
@@ -353,6 +373,7 @@ fn put_topic(topic: &Topic) -> Op {
         partitions: topic.partitions.iter().map(|partition| partition.0).collect(),
         settings: topic.settings.clone(),
         replication_factor: topic.replication_factor,
+        assignments: topic.assignments.clone(),
     };
     // Strings, numbers and maps of strings always have a JSON form.
     let value = serde_json::to_vec(&stored).expect("a topic serialises");

@@ -107,7 +107,7 @@ pub(super) async fn set(
     match kind {
         Resource::Topic => settings::check_topic(&wanted, &broker.effective())?,
         Resource::Broker => check_broker(name, now, &wanted)?,
-        Resource::Group | Resource::ClientMetrics => settings::check_small(kind, &wanted)?,
+        Resource::Group | Resource::ClientMetrics => settings::check_small(kind, &wanted, &broker.effective())?,
     }
     if dry {
         return Ok(());

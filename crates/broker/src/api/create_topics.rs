@@ -1,6 +1,6 @@
 //! CreateTopics.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use catalog::NewTopic;
@@ -8,17 +8,26 @@ use wire::ErrorCode;
 use wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use wire::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse};
 
-use super::Context;
+use super::alter_partition_reassignments::check_replicas;
+use super::{Context, may_mutate, quota_exceeded};
 use crate::errors::Refusal;
 use crate::options::ReplicationFactorPolicy;
 use crate::{Broker, errors, settings};
 
-pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: CreateTopicsRequest) -> CreateTopicsResponse {
+/// From this version on what goes past the quota is refused; before, the client is only told to wait (KIP-599).
+const STRICT_FROM: i16 = 6;
+
+pub(crate) async fn handle(
+    broker: Arc<Broker>,
+    context: Context,
+    request: CreateTopicsRequest,
+) -> CreateTopicsResponse {
     let mut named: HashMap<String, usize> = HashMap::new();
     for topic in &request.topics {
         *named.entry(topic.name.clone()).or_default() += 1;
     }
     let mut topics = Vec::with_capacity(named.len());
+    let mut throttle_time_ms = 0;
     for topic in request.topics {
         match named.get_mut(&topic.name) {
             // Answered once, as the first of its name was reached.
@@ -33,12 +42,23 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: CreateTopic
             None => continue,
         }
         let name = topic.name.clone();
+        if let Err(wait_ms) = may_mutate(&broker, &context, STRICT_FROM) {
+            throttle_time_ms = throttle_time_ms.max(wait_ms);
+            topics.push(refused(name, quota_exceeded()));
+            continue;
+        }
         let result = create(&broker, topic, request.validate_only).await;
+        if let Ok(created) = &result
+            && !request.validate_only
+        {
+            let wait_ms = broker.quotas.mutated(context.client(), created.num_partitions as usize);
+            throttle_time_ms = throttle_time_ms.max(wait_ms);
+        }
         topics.push(result.unwrap_or_else(|refusal| refused(name, refusal)));
     }
     CreateTopicsResponse {
+        throttle_time_ms,
         topics,
-        ..CreateTopicsResponse::default()
     }
 }
 
@@ -70,6 +90,11 @@ async fn create(broker: &Broker, topic: CreatableTopic, dry: bool) -> Result<Cre
         name: topic.name.clone(),
         partitions,
         replication_factor,
+        assignments: topic
+            .assignments
+            .iter()
+            .map(|assignment| (assignment.partition_index, assignment.broker_ids.clone()))
+            .collect(),
         settings: wanted.clone(),
     };
     let refuse = |error: catalog::CatalogError| Refusal::new(errors::of_catalog(&error), error.to_string());
@@ -130,7 +155,7 @@ fn shape(broker: &Broker, topic: &CreatableTopic) -> Result<(i32, i16), Refusal>
     }
 }
 
-/// Who leads is not for clients to choose here; what they choose must be possible all the same.
+/// The same where the brokers of each partition are named.
 fn assigned_shape(broker: &Broker, topic: &CreatableTopic) -> Result<(i32, i16), Refusal> {
     if topic.num_partitions != -1 || topic.replication_factor != -1 {
         let why = "with an explicit assignment, partitions and replication factor must both be -1".to_owned();
@@ -144,14 +169,15 @@ fn assigned_shape(broker: &Broker, topic: &CreatableTopic) -> Result<(i32, i16),
     indexes.sort_unstable();
     let is_consecutive = indexes.iter().enumerate().all(|(place, index)| place as i32 == *index);
     let replicas = assignments.first().map_or(0, |assignment| assignment.broker_ids.len());
-    let is_possible = |ids: &[i32]| {
-        let distinct: HashSet<i32> = ids.iter().copied().collect();
-        ids.len() == replicas && distinct.len() == replicas && ids.iter().all(|id| broker.has_node(*id))
-    };
-    if !is_consecutive || replicas == 0 || !assignments.iter().all(|assignment| is_possible(&assignment.broker_ids)) {
-        let why = "partitions must be numbered from 0 without gaps, each assigned to as many different brokers, which \
-                   there are";
+    let is_even = assignments
+        .iter()
+        .all(|assignment| assignment.broker_ids.len() == replicas);
+    if !is_consecutive || !is_even {
+        let why = "partitions must be numbered from 0 without gaps, each assigned to as many brokers as the others";
         return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, why.to_owned()));
+    }
+    for assignment in assignments {
+        check_replicas(broker, &assignment.broker_ids)?;
     }
     Ok((indexes.len() as i32, replicas as i16))
 }

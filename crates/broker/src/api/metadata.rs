@@ -72,6 +72,7 @@ async fn find(broker: &Broker, wanted: MetadataRequestTopic, create: bool) -> Me
         name: name.clone(),
         partitions: broker.options.partitions_default,
         replication_factor: broker.options.replication_factor_default,
+        assignments: Default::default(),
         settings: Default::default(),
     };
     match broker.catalog.create_topic(new).await {

@@ -98,11 +98,15 @@ pub(super) async fn start(broker: Arc<Broker>, context: Context, request: Produc
         }
         topics.push((key, partitions));
     }
+    let throttle_time_ms = broker.quotas.produce(context.client(), context.request_bytes);
     if request.acks == 0 {
-        return Box::pin(std::future::ready(unacknowledged(&topics)));
+        return Box::pin(std::future::ready(unacknowledged(&topics, throttle_time_ms)));
     }
     Box::pin(async move {
-        let mut response = ProduceResponse::default();
+        let mut response = ProduceResponse {
+            throttle_time_ms,
+            ..ProduceResponse::default()
+        };
         for (key, partitions) in topics {
             let mut answered = Vec::with_capacity(partitions.len());
             for (index, started) in partitions {
@@ -114,7 +118,7 @@ pub(super) async fn start(broker: Arc<Broker>, context: Context, request: Produc
                 partition_responses: answered,
             });
         }
-        context.reply(&response)
+        context.reply(&broker, response)
     })
 }
 
@@ -134,7 +138,7 @@ fn check_whole(request: &ProduceRequest) -> Option<ErrorCode> {
 }
 
 /// No answer is wanted; a failure can only be shown by closing the connection.
-fn unacknowledged(topics: &[(TopicKey, Vec<Started>)]) -> Result<Reply, Close> {
+fn unacknowledged(topics: &[(TopicKey, Vec<Started>)], throttle_ms: i32) -> Result<Reply, Close> {
     for (_, started) in topics.iter().flat_map(|(_, partitions)| partitions) {
         if let Err(refused) = started {
             return Err(Close::UnacknowledgedFailure(refused.message.clone()));
@@ -142,6 +146,7 @@ fn unacknowledged(topics: &[(TopicKey, Vec<Started>)]) -> Result<Reply, Close> {
     }
     Ok(Reply {
         chunks: Vec::new(),
+        throttle_ms,
         _permit: None,
     })
 }

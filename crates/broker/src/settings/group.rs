@@ -44,14 +44,14 @@ const GROUP: &[SmallSetting] = &[
     ),
     setting(
         "consumer.heartbeat.interval.ms",
-        from_to(5_000, 15_000),
+        Kind::int(1),
         "group.consumer.heartbeat.interval.ms",
         "5000",
         "How often members of a consumer group are told to call.",
     ),
     setting(
         "consumer.session.timeout.ms",
-        from_to(45_000, 60_000),
+        Kind::int(1),
         "group.consumer.session.timeout.ms",
         "45000",
         "How long a member of a consumer group may be silent before it counts as gone.",
@@ -163,6 +163,21 @@ const CLIENT_METRICS: &[SmallSetting] = &[
     setting("match", Kind::List, "", "", NO_TELEMETRY),
     setting("metrics", Kind::List, "", "", NO_TELEMETRY),
 ];
+
+/// The broker's settings that bound one of a group's, least and most.
+pub(super) fn bounds(name: &str) -> Option<(&'static str, &'static str)> {
+    match name {
+        "consumer.heartbeat.interval.ms" => Some((
+            "group.consumer.min.heartbeat.interval.ms",
+            "group.consumer.max.heartbeat.interval.ms",
+        )),
+        "consumer.session.timeout.ms" => Some((
+            "group.consumer.min.session.timeout.ms",
+            "group.consumer.max.session.timeout.ms",
+        )),
+        _ => None,
+    }
+}
 
 pub(super) fn of(resource: Resource) -> &'static [SmallSetting] {
     match resource {

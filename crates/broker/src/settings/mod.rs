@@ -125,13 +125,25 @@ pub(crate) fn check_topic(wanted: &BTreeMap<String, String>, effective: &Effecti
 }
 
 /// Checks settings that a group or a subscription of client metrics is to have.
-pub(crate) fn check_small(resource: Resource, wanted: &BTreeMap<String, String>) -> Result<(), Refusal> {
+pub(crate) fn check_small(
+    resource: Resource,
+    wanted: &BTreeMap<String, String>,
+    effective: &Effective,
+) -> Result<(), Refusal> {
+    let number = |name: &str| effective.options.value(name)?.parse::<i64>().ok();
     for (name, value) in wanted {
         let Some(setting) = group::find(resource, name) else {
             let why = format!("Unknown {} config name: {name}", resource.word());
             return Err(Refusal::new(ErrorCode::InvalidConfig, why));
         };
         setting.kind.check(value).map_err(|why| invalid(name, value, &why))?;
+        if let Some((least, most)) = group::bounds(name)
+            && let (Some(min), Some(max), Ok(value)) = (number(least), number(most), value.trim().parse::<i64>())
+            && !(min..=max).contains(&value)
+        {
+            let why = format!("{name} must be from {least} ({min}) to {most} ({max})");
+            return Err(Refusal::new(ErrorCode::InvalidConfig, why));
+        }
     }
     Ok(())
 }
