@@ -23,6 +23,8 @@ mod committer;
 mod compact;
 mod files;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod index;
 mod intake;
 mod keeper;
