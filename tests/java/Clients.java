@@ -11,6 +11,7 @@ import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -21,9 +22,12 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.GroupState;
+import org.apache.kafka.common.GroupType;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.InvalidPartitionsException;
@@ -52,6 +56,10 @@ public final class Clients {
     checks.put("rebalance eager", () -> rebalance("org.apache.kafka.clients.consumer.RangeAssignor"));
     checks.put("rebalance cooperative", () -> rebalance("org.apache.kafka.clients.consumer.CooperativeStickyAssignor"));
     checks.put("static members", Clients::staticMembers);
+    checks.put("consumer protocol", Clients::consumerProtocol);
+    checks.put("consumer protocol, static", Clients::consumerProtocolStatic);
+    checks.put("consumer protocol, pattern", Clients::consumerProtocolPattern);
+    checks.put("consumer protocol, migration", Clients::consumerProtocolMigration);
     checks.put("seek by timestamp", Clients::seekByTimestamp);
     checks.put("groups", Clients::groups);
     checks.put("too large", Clients::tooLarge);
@@ -277,6 +285,205 @@ public final class Clients {
     expect(rebalances[0] == settled, "the other member was not disturbed");
     a.close();
     again.close();
+  }
+
+  private static ConsumerGroupDescription describe(String group) throws Exception {
+    try (Admin admin = newAdmin()) {
+      return admin.describeConsumerGroups(List.of(group)).all().get().get(group);
+    }
+  }
+
+  /** Polls until the consumers have as many partitions as wanted each, and no partition twice. */
+  private static void await(List<KafkaConsumer<String, String>> consumers, List<Integer> wanted) {
+    long deadline = System.currentTimeMillis() + 60_000;
+    while (true) {
+      List<Integer> sizes = new ArrayList<>();
+      Set<TopicPartition> all = new HashSet<>();
+      for (KafkaConsumer<String, String> consumer : consumers) {
+        consumer.poll(Duration.ofMillis(50));
+        sizes.add(consumer.assignment().size());
+        for (TopicPartition partition : consumer.assignment()) {
+          expect(all.add(partition), partition + " has two owners");
+        }
+      }
+      if (sizes.equals(wanted)) {
+        return;
+      }
+      expect(System.currentTimeMillis() < deadline, "wanted " + wanted + ", have " + sizes);
+    }
+  }
+
+  /** Three members of KIP-848 come and go; nothing is read twice after a commit. */
+  private static void consumerProtocol() throws Exception {
+    String topic = "java-848";
+    create(topic, 6);
+    try (KafkaProducer<String, String> producer = newProducer(Map.of())) {
+      for (int i = 0; i < 600; i++) {
+        producer.send(new ProducerRecord<>(topic, i % 6, null, "r" + i));
+      }
+    }
+    Map<String, String> group = Map.of("group.id", topic, "group.protocol", "consumer");
+    Set<String> seen = new HashSet<>();
+    List<String> twice = new ArrayList<>();
+    List<KafkaConsumer<String, String>> consumers = new ArrayList<>();
+    long deadline = System.currentTimeMillis() + 90_000;
+    for (int number = 1; number <= 3; number++) {
+      KafkaConsumer<String, String> consumer = newConsumer(group);
+      consumer.subscribe(List.of(topic), committing(consumer));
+      consumers.add(consumer);
+      int share = 6 / number;
+      while (!consumers.stream().allMatch(member -> member.assignment().size() == share)) {
+        expect(System.currentTimeMillis() < deadline, number + " members never had " + share + " each");
+        for (KafkaConsumer<String, String> member : consumers) {
+          take(member, seen, twice);
+        }
+      }
+    }
+    ConsumerGroupDescription described = describe(topic);
+    expect(described.type() == GroupType.CONSUMER && described.groupState() == GroupState.STABLE, described.toString());
+    expect(described.members().size() == 3 && described.partitionAssignor().equals("uniform"), described.toString());
+    expect(described.members().stream().allMatch(member -> member.assignment().topicPartitions().size() == 2), described.toString());
+    consumers.remove(0).close();
+    consumers.remove(0).close();
+    KafkaConsumer<String, String> last = consumers.get(0);
+    while (last.assignment().size() < 6 || seen.size() < 600) {
+      expect(System.currentTimeMillis() < deadline, "the rest never came: " + last.assignment() + ", " + seen.size());
+      take(last, seen, twice);
+    }
+    // More partitions are found without a word from the member.
+    try (Admin admin = newAdmin()) {
+      admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(8))).all().get();
+    }
+    await(List.of(last), List.of(8));
+    last.close();
+    expect(twice.isEmpty(), "read twice after commit: " + twice);
+    expect(describe(topic).groupState() == GroupState.EMPTY, "nobody is left");
+    try (Admin admin = newAdmin()) {
+      admin.deleteConsumerGroups(List.of(topic)).all().get();
+    }
+  }
+
+  /** A static member of KIP-848 that comes back has what it had; its twin is refused while it is there. */
+  private static void consumerProtocolStatic() throws Exception {
+    create("java-848-static", 4);
+    Map<String, String> one = Map.of("group.id", "java-848-static", "group.protocol", "consumer", "group.instance.id", "one");
+    Map<String, String> two = Map.of("group.id", "java-848-static", "group.protocol", "consumer", "group.instance.id", "two",
+        "group.remote.assignor", "range");
+    KafkaConsumer<String, String> a = newConsumer(one);
+    KafkaConsumer<String, String> b = newConsumer(two);
+    a.subscribe(List.of("java-848-static"));
+    b.subscribe(List.of("java-848-static"));
+    await(List.of(a, b), List.of(2, 2));
+    KafkaConsumer<String, String> twin = newConsumer(two);
+    twin.subscribe(List.of("java-848-static"));
+    try {
+      long deadline = System.currentTimeMillis() + 20_000;
+      while (System.currentTimeMillis() < deadline) {
+        twin.poll(Duration.ofMillis(100));
+      }
+      throw new AssertionError("a twin was let in");
+    } catch (org.apache.kafka.common.errors.UnreleasedInstanceIdException refused) {
+      twin.close();
+    }
+    Set<TopicPartition> before = new HashSet<>(b.assignment());
+    b.close();
+    a.poll(Duration.ofMillis(100));
+    expect(a.assignment().size() == 2, "the other member is not disturbed");
+    KafkaConsumer<String, String> again = newConsumer(two);
+    again.subscribe(List.of("java-848-static"));
+    await(List.of(a, again), List.of(2, 2));
+    expect(again.assignment().equals(before), "it has what it had");
+    a.close();
+    again.close();
+  }
+
+  /** The server knows what a pattern means, also for topics that come later. */
+  private static void consumerProtocolPattern() throws Exception {
+    create("java-848-re-a", 2);
+    KafkaConsumer<String, String> consumer = newConsumer(Map.of("group.id", "java-848-re", "group.protocol", "consumer"));
+    consumer.subscribe(new SubscriptionPattern("java-848-re-[ab]"));
+    await(List.of(consumer), List.of(2));
+    create("java-848-re-b", 3);
+    create("java-848-re-c", 3);
+    await(List.of(consumer), List.of(5));
+    try (Admin admin = newAdmin()) {
+      admin.deleteTopics(List.of("java-848-re-a")).all().get();
+    }
+    await(List.of(consumer), List.of(3));
+    consumer.subscribe(new SubscriptionPattern("(a"));
+    try {
+      long deadline = System.currentTimeMillis() + 20_000;
+      while (System.currentTimeMillis() < deadline) {
+        consumer.poll(Duration.ofMillis(100));
+      }
+      throw new AssertionError("a malformed pattern was taken");
+    } catch (org.apache.kafka.common.errors.InvalidRegularExpression refused) {
+      consumer.close();
+    }
+  }
+
+  /** Members of both protocols in one group, from classic to KIP-848 and back, with the offsets kept. */
+  private static void consumerProtocolMigration() throws Exception {
+    String topic = "java-848-migration";
+    create(topic, 6);
+    try (KafkaProducer<String, String> producer = newProducer(Map.of())) {
+      for (int i = 0; i < 300; i++) {
+        producer.send(new ProducerRecord<>(topic, i % 6, null, "r" + i));
+      }
+    }
+    for (String assignor : List.of("RangeAssignor", "CooperativeStickyAssignor")) {
+      String id = topic + "-" + assignor;
+      Map<String, String> classic = Map.of("group.id", id, "heartbeat.interval.ms", "300", "session.timeout.ms", "10000",
+          "partition.assignment.strategy", "org.apache.kafka.clients.consumer." + assignor);
+      Map<String, String> modern = Map.of("group.id", id, "group.protocol", "consumer");
+      Set<String> seen = new HashSet<>();
+      List<String> twice = new ArrayList<>();
+      List<KafkaConsumer<String, String>> consumers = new ArrayList<>();
+      for (Map<String, String> settings : List.of(classic, classic, modern)) {
+        KafkaConsumer<String, String> consumer = newConsumer(settings);
+        consumer.subscribe(List.of(topic), committing(consumer));
+        consumers.add(consumer);
+        share(consumers, 6 / consumers.size(), seen, twice);
+        GroupType expected = settings == modern ? GroupType.CONSUMER : GroupType.CLASSIC;
+        expect(describe(id).type() == expected, "the group is " + describe(id));
+      }
+      consumers.remove(2).close();
+      share(consumers, 3, seen, twice);
+      expect(describe(id).type() == GroupType.CLASSIC, "the group is classic again");
+      KafkaConsumer<String, String> modernAgain = newConsumer(modern);
+      modernAgain.subscribe(List.of(topic), committing(modernAgain));
+      consumers.add(modernAgain);
+      share(consumers, 2, seen, twice);
+      consumers.remove(0).close();
+      share(consumers, 3, seen, twice);
+      consumers.remove(0).close();
+      share(consumers, 6, seen, twice);
+      long deadline = System.currentTimeMillis() + 30_000;
+      while (seen.size() < 300) {
+        expect(System.currentTimeMillis() < deadline, "only " + seen.size() + " came");
+        take(modernAgain, seen, twice);
+      }
+      modernAgain.close();
+      expect(twice.isEmpty(), "read twice after commit: " + twice);
+      try (Admin admin = newAdmin()) {
+        long committed = 0;
+        for (OffsetAndMetadata offset : admin.listConsumerGroupOffsets(id).partitionsToOffsetAndMetadata().get().values()) {
+          committed += offset.offset();
+        }
+        expect(committed == 300, "committed up to " + committed);
+      }
+    }
+  }
+
+  private static void share(List<KafkaConsumer<String, String>> consumers, int each, Set<String> seen, List<String> twice) {
+    long deadline = System.currentTimeMillis() + 60_000;
+    while (!consumers.stream().allMatch(member -> member.assignment().size() == each)) {
+      expect(System.currentTimeMillis() < deadline, "not " + each + " each: "
+          + consumers.stream().map(member -> member.assignment().size()).toList());
+      for (KafkaConsumer<String, String> member : consumers) {
+        take(member, seen, twice);
+      }
+    }
   }
 
   private static void seekByTimestamp() throws Exception {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, OsRandom, Random, RealClock};
-use broker::{Broker, BrokerOptions, GroupLimits, ReplicationFactorPolicy};
+use broker::{Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits, ReplicationFactorPolicy};
 use catalog::{Catalog, Registry};
 use client::Topics;
 use flow::Engine;
@@ -141,9 +141,14 @@ pub fn check_setting(name: &str, value: &str) -> Result<(), String> {
 
 /// What the broker is told. Where one machine differs from a fleet, so do the defaults; settings hold before both.
 fn broker_options(options: &ServerOptions) -> Result<BrokerOptions, ServerError> {
-    // There is no fleet of consumers that start together: a group's first members need not wait for more.
+    // There is no fleet of consumers that start together: a group need not wait for more members, neither with its first
+    // rebalance nor between two.
     let group = GroupLimits {
         initial_rebalance_delay_ms: 0,
+        consumer: ConsumerGroupLimits {
+            assignment_interval_ms: 0,
+            ..ConsumerGroupLimits::default()
+        },
         ..GroupLimits::default()
     };
     let mut broker = BrokerOptions {

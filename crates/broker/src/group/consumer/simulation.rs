@@ -19,7 +19,7 @@ use crate::group::{
 };
 
 const CLIENTS: usize = 5;
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 200;
 const STEPS: usize = 400;
 const REBALANCE_MS: i64 = 20_000;
 const SESSION_MS: i64 = 10_000;
