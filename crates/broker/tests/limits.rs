@@ -82,6 +82,24 @@ async fn requests_share_a_budget() {
     assert!(now_ms() - began_ms >= arrival_ms as i64);
 }
 
+/// A large request may be slow; small ones do not wait for it.
+#[tokio::test]
+async fn large_requests_keep_only_one_another_waiting() {
+    let running = limited(Limits {
+        request_bytes_max: 8 << 20,
+        requests_in_flight_bytes_max: 8 << 20,
+        ..Limits::default()
+    })
+    .await;
+    let mut slow = running.client().await;
+    slow.stream.write_all(&(8_i32 << 20).to_be_bytes()).await.unwrap();
+    slow.stream.write_all(&[0; 100]).await.unwrap();
+    let mut other = running.client().await;
+    for _ in 0..20 {
+        other.call(0, &ApiVersionsRequest::default()).await;
+    }
+}
+
 #[tokio::test]
 async fn what_is_fetched_and_not_taken_shares_a_budget() {
     let running = start_with(BrokerOptions {

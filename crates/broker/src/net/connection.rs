@@ -27,6 +27,8 @@ use crate::api;
 
 /// What is read from a socket at a time while no large request is under way.
 const READ_BYTES: usize = 64 * 1024;
+/// What is larger may take long to arrive, and has a budget of its own.
+const LARGE_REQUEST_BYTES: usize = 1 << 20;
 /// How long requests that arrived before the peer closed may still take.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
@@ -223,7 +225,12 @@ impl Reader {
             return Err(Close::Size { size, looks_like, hint });
         }
         let (size, arrival_max) = (size as usize, limits.request_arrival_max);
-        let permit = self.broker.request_budget.take(size).await;
+        let budget = if size > LARGE_REQUEST_BYTES {
+            &self.broker.large_request_budget
+        } else {
+            &self.broker.request_budget
+        };
+        let permit = budget.take(size).await;
         self.buffer.advance(SIZE_BYTES);
         match timeout(arrival_max, self.fill_to(size)).await {
             Ok(filled) => filled?,
