@@ -11,12 +11,14 @@ mod coordinator;
 mod errors;
 mod fetch_sessions;
 mod group;
+mod group_settings;
 mod net;
 mod options;
 mod partitions;
 mod producer_ids;
 mod retention;
 mod settings;
+mod share;
 mod storage;
 mod tables;
 mod topics;
@@ -32,7 +34,7 @@ use log::{Log, Op, Outcome};
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
-pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy};
+pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy, ShareGroupLimits};
 pub use options::{BrokerOptions, Limits, ReplicationFactorPolicy};
 pub use topics::LocalTopics;
 
@@ -40,6 +42,7 @@ use coordinator::Coordinator;
 use fetch_sessions::FetchSessions;
 use net::{Budget, Listeners};
 use producer_ids::ProducerIds;
+use share::SharePartitions;
 use transactions::Transactions;
 
 /// One broker over one log. Its background work ends when the last handle goes.
@@ -50,6 +53,7 @@ pub struct Broker {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     coordinator: Arc<Coordinator>,
+    shares: Arc<SharePartitions>,
     fetch_sessions: FetchSessions,
     producer_ids: Arc<ProducerIds>,
     transactions: Arc<Transactions>,
@@ -78,6 +82,12 @@ impl Broker {
         let fetch_sessions = FetchSessions::new(limits);
         let advertised_port = AtomicU16::new(options.advertised_port);
         let options = Arc::new(options);
+        let shares = SharePartitions::new(
+            log.clone(),
+            Arc::clone(&catalog),
+            Arc::clone(&clock),
+            Arc::clone(&options),
+        );
         let coordinator = Coordinator::open(
             log.clone(),
             Arc::clone(&catalog),
@@ -101,6 +111,7 @@ impl Broker {
             clock,
             random,
             coordinator,
+            shares,
             fetch_sessions,
             producer_ids,
             transactions,
@@ -124,11 +135,13 @@ impl Broker {
     fn start_background(self: &Arc<Self>) {
         let timers = tokio::spawn(Arc::clone(&self.coordinator).run_timers());
         let coordinator = Arc::clone(&self.coordinator);
+        let shares = Arc::clone(&self.shares);
         let every = self.options.offsets_retention_check_interval;
         let expiry = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(every).await;
                 coordinator.expire().await;
+                shares.forget_gone().await;
             }
         });
         let transactions = Arc::clone(&self.transactions);

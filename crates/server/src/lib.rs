@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, OsRandom, Random, RealClock};
-use broker::{Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits};
+use broker::{Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits, ShareGroupLimits};
 use catalog::{Catalog, Registry};
 use client::Topics;
 use flow::Engine;
@@ -63,6 +63,10 @@ impl Server {
             consumer: ConsumerGroupLimits {
                 assignment_interval_ms: 0,
                 ..ConsumerGroupLimits::default()
+            },
+            share: ShareGroupLimits {
+                assignment_interval_ms: 0,
+                ..ShareGroupLimits::default()
             },
             ..GroupLimits::default()
         };

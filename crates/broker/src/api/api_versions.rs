@@ -24,6 +24,8 @@ const FINALIZED: &[(&str, i16)] = &[
     // Consumer groups of KIP-848.
     ("group.version", 1),
     (METADATA_VERSION, METADATA_VERSION_MAX),
+    // Share groups of KIP-932.
+    ("share.version", 1),
     // KIP-890.
     ("transaction.version", 2),
 ];

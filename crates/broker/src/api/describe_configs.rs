@@ -8,7 +8,7 @@ use wire::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 
-use super::Context;
+use super::{Context, group_configs};
 use crate::Broker;
 use crate::errors::Refusal;
 use crate::settings::{self, SOURCE_BROKER, SOURCE_DEFAULT, Shown};
@@ -61,6 +61,7 @@ fn describe(
     let mut configs = match resource.resource_type {
         RESOURCE_TOPIC => of_topic(broker, &resource.resource_name)?,
         RESOURCE_BROKER => of_broker(broker, &resource.resource_name)?,
+        group_configs::RESOURCE_GROUP => group_configs::describe(broker, &resource.resource_name),
         other => {
             let why = format!("settings of resource type {other} are not served by this broker");
             return Err(Refusal::new(ErrorCode::InvalidRequest, why));

@@ -11,8 +11,8 @@ use wire::messages::incremental_alter_configs_response::{
     AlterConfigsResourceResponse, IncrementalAlterConfigsResponse,
 };
 
-use super::Context;
 use super::alter_configs::{set, topic_settings};
+use super::{Context, group_configs};
 use crate::Broker;
 use crate::errors::Refusal;
 use crate::settings::{self, Kind};
@@ -58,6 +58,9 @@ pub(crate) async fn handle(
 
 async fn alter(broker: &Broker, resource: AlterConfigsResource, dry: bool) -> Result<(), Refusal> {
     let _altering = broker.altering.lock().await;
+    if resource.resource_type == group_configs::RESOURCE_GROUP {
+        return group_configs::alter(broker, resource, dry).await;
+    }
     let mut wanted = topic_settings(broker, resource.resource_type, &resource.resource_name)?;
     let mut named = HashSet::new();
     for config in resource.configs {

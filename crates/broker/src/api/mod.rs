@@ -5,6 +5,7 @@
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_configs;
+mod alter_share_group_offsets;
 mod api_versions;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
@@ -12,16 +13,19 @@ mod create_partitions;
 mod create_topics;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_offsets;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_producers;
+mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod end_txn;
 mod fetch;
 mod find_coordinator;
+mod group_configs;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
@@ -36,6 +40,10 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod share_acknowledge;
+mod share_fetch;
+mod share_group_describe;
+mod share_group_heartbeat;
 mod sync_group;
 mod txn_offset_commit;
 mod write_txn_markers;
@@ -49,6 +57,7 @@ use wire::frame::{self, RequestHeader};
 use wire::messages::add_offsets_to_txn_request::AddOffsetsToTxnRequest;
 use wire::messages::add_partitions_to_txn_request::AddPartitionsToTxnRequest;
 use wire::messages::alter_configs_request::AlterConfigsRequest;
+use wire::messages::alter_share_group_offsets_request::AlterShareGroupOffsetsRequest;
 use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
 use wire::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
@@ -56,11 +65,13 @@ use wire::messages::create_partitions_request::CreatePartitionsRequest;
 use wire::messages::create_topics_request::CreateTopicsRequest;
 use wire::messages::delete_groups_request::DeleteGroupsRequest;
 use wire::messages::delete_records_request::DeleteRecordsRequest;
+use wire::messages::delete_share_group_offsets_request::DeleteShareGroupOffsetsRequest;
 use wire::messages::delete_topics_request::DeleteTopicsRequest;
 use wire::messages::describe_cluster_request::DescribeClusterRequest;
 use wire::messages::describe_configs_request::DescribeConfigsRequest;
 use wire::messages::describe_groups_request::DescribeGroupsRequest;
 use wire::messages::describe_producers_request::DescribeProducersRequest;
+use wire::messages::describe_share_group_offsets_request::DescribeShareGroupOffsetsRequest;
 use wire::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
 use wire::messages::describe_transactions_request::DescribeTransactionsRequest;
 use wire::messages::end_txn_request::EndTxnRequest;
@@ -80,6 +91,10 @@ use wire::messages::offset_delete_request::OffsetDeleteRequest;
 use wire::messages::offset_fetch_request::OffsetFetchRequest;
 use wire::messages::offset_for_leader_epoch_request::OffsetForLeaderEpochRequest;
 use wire::messages::produce_request::ProduceRequest;
+use wire::messages::share_acknowledge_request::ShareAcknowledgeRequest;
+use wire::messages::share_fetch_request::ShareFetchRequest;
+use wire::messages::share_group_describe_request::ShareGroupDescribeRequest;
+use wire::messages::share_group_heartbeat_request::ShareGroupHeartbeatRequest;
 use wire::messages::sync_group_request::SyncGroupRequest;
 use wire::messages::txn_offset_commit_request::TxnOffsetCommitRequest;
 use wire::messages::write_txn_markers_request::WriteTxnMarkersRequest;
@@ -161,6 +176,13 @@ pub(crate) const APIS: &[Api] = &[
     api::<ConsumerGroupHeartbeatRequest>(0, 1),
     api::<ConsumerGroupDescribeRequest>(0, 1),
     api::<DescribeTopicPartitionsRequest>(0, 0),
+    api::<ShareGroupHeartbeatRequest>(1, 1),
+    api::<ShareGroupDescribeRequest>(1, 1),
+    api::<ShareFetchRequest>(1, 2),
+    api::<ShareAcknowledgeRequest>(1, 2),
+    api::<DescribeShareGroupOffsetsRequest>(0, 1),
+    api::<AlterShareGroupOffsetsRequest>(0, 0),
+    api::<DeleteShareGroupOffsetsRequest>(0, 0),
 ];
 
 /// Who asks, and in which version.
@@ -257,6 +279,16 @@ pub(crate) async fn start(
         ListTransactionsRequest::KEY => later(broker, context, reader, list_transactions::handle),
         ConsumerGroupHeartbeatRequest::KEY => later(broker, context, reader, consumer_group_heartbeat::handle),
         ConsumerGroupDescribeRequest::KEY => later(broker, context, reader, consumer_group_describe::handle),
+        ShareGroupHeartbeatRequest::KEY => later(broker, context, reader, share_group_heartbeat::handle),
+        ShareGroupDescribeRequest::KEY => later(broker, context, reader, share_group_describe::handle),
+        ShareFetchRequest::KEY => {
+            let request = decode::<ShareFetchRequest>(reader, version)?;
+            Ok(Box::pin(share_fetch::handle(broker, context, request)))
+        }
+        ShareAcknowledgeRequest::KEY => later(broker, context, reader, share_acknowledge::handle),
+        DescribeShareGroupOffsetsRequest::KEY => later(broker, context, reader, describe_share_group_offsets::handle),
+        AlterShareGroupOffsetsRequest::KEY => later(broker, context, reader, alter_share_group_offsets::handle),
+        DeleteShareGroupOffsetsRequest::KEY => later(broker, context, reader, delete_share_group_offsets::handle),
         DescribeTopicPartitionsRequest::KEY => later(broker, context, reader, describe_topic_partitions::handle),
         _ => Err(Close::UnknownKey { key }),
     }

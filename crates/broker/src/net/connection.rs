@@ -129,6 +129,7 @@ async fn run(broker: Arc<Broker>, stream: TcpStream, peer: SocketAddr, stop: wat
     let stall_max = broker.options.limits.write_stall_max;
     let mut writer = AbortOnDrop(tokio::spawn(write(queued, to, stall_max, Arc::clone(&in_flight))));
     let number = broker.listeners.next_number();
+    let _share_sessions = broker.shares.connected(number);
     let mut reader = Reader {
         broker,
         from,
