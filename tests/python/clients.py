@@ -10,7 +10,7 @@ import traceback
 import urllib.error
 import urllib.request
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
@@ -95,6 +95,48 @@ def protobuf():
     values = [order(id="a", total=1.5), order(id="b")]
     serializer = ProtobufSerializer(order, client, {"use.deprecated.format": False})
     round_trip("py-protobuf", serializer, ProtobufDeserializer(order, {"use.deprecated.format": False}, client), values)
+
+
+def transactions():
+    """The flow before KIP-890: copies with offsets in the transaction, aborting every third attempt."""
+    create("py-txn-in")
+    create("py-txn-out")
+    write("py-txn-in", [f"v{i:03}" for i in range(60)])
+    copied, attempt, deadline = 0, 0, time.time() + 60
+    while copied < 60:
+        assert time.time() < deadline, f"only {copied} are copied"
+        producer = Producer({"bootstrap.servers": BOOTSTRAP, "transactional.id": "py-copy", "linger.ms": 1})
+        producer.init_transactions(20)
+        consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "py-copy", "enable.auto.commit": False,
+                             "auto.offset.reset": "earliest", "isolation.level": "read_committed"})
+        consumer.subscribe(["py-txn-in"])
+        while copied < 60:
+            messages = consumer.consume(10, 1.0)
+            if not messages:
+                assert time.time() < deadline, f"nothing more comes after {copied}"
+                continue
+            producer.begin_transaction()
+            for message in messages:
+                producer.produce("py-txn-out", message.value())
+            offsets = consumer.position(consumer.assignment())
+            producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), 20)
+            attempt += 1
+            if attempt % 3 == 1:
+                producer.abort_transaction(20)
+                break
+            producer.commit_transaction(20)
+            copied += len(messages)
+        consumer.close()
+    assert read("py-txn-out", 60) == [f"v{i:03}".encode() for i in range(60)]
+    fencer = Producer({"bootstrap.servers": BOOTSTRAP, "transactional.id": "py-copy"})
+    fencer.init_transactions(20)
+    producer.begin_transaction()
+    producer.produce("py-txn-out", b"late")
+    try:
+        producer.commit_transaction(20)
+        raise AssertionError("a fenced producer can commit")
+    except KafkaException as error:
+        assert error.args[0].fatal(), error
 
 
 def evolution():
@@ -260,7 +302,18 @@ def out_of_range():
 
 
 def main():
-    for check in (avro, json_schema, protobuf, evolution, registry_paths, group, consumer_protocol, out_of_range):
+    checks = (
+        avro,
+        json_schema,
+        protobuf,
+        transactions,
+        evolution,
+        registry_paths,
+        group,
+        consumer_protocol,
+        out_of_range,
+    )
+    for check in checks:
         try:
             check()
         except Exception:

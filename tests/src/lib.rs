@@ -5,6 +5,7 @@
 pub mod differential;
 pub mod kafka;
 pub mod raw;
+pub mod torture;
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
@@ -43,7 +44,9 @@ pub fn binary() -> PathBuf {
 /// A server process with a data folder of its own; both end with it.
 pub struct Server {
     child: Child,
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removes the folder, if the server was not given one.
+    owned: Option<TempDir>,
     extra: Vec<String>,
     pub kafka: String,
     pub registry: String,
@@ -58,13 +61,21 @@ impl Server {
 
     pub fn start_with(extra: &[&str]) -> Server {
         let folder = tempfile::tempdir().expect("a folder for the data");
+        let mut server = Server::start_in(folder.path(), extra);
+        server.owned = Some(folder);
+        server
+    }
+
+    /// Starts a server that keeps its data in a folder there is.
+    pub fn start_in(folder: &Path, extra: &[&str]) -> Server {
         let extra: Vec<String> = extra.iter().map(|&arg| arg.to_owned()).collect();
-        let (child, line) = spawn(folder.path(), &extra, [0, 0, 0]);
+        let (child, line) = spawn(folder, &extra, [0, 0, 0]);
         let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
         let (kafka, registry, api) = (text("kafka"), text("registry"), text("api"));
         Server {
             child,
-            folder,
+            folder: folder.to_owned(),
+            owned: None,
             extra,
             kafka,
             registry,
@@ -81,7 +92,7 @@ impl Server {
     /// Starts again after [`Server::kill`], on the same ports and data.
     pub fn restart(&mut self) {
         let ports = [&self.kafka, &self.registry, &self.api].map(|address| port(address));
-        self.child = spawn(self.folder.path(), &self.extra, ports).0;
+        self.child = spawn(&self.folder, &self.extra, ports).0;
     }
 
     /// A connection to the Kafka port.
@@ -103,12 +114,12 @@ impl Server {
 
     /// The `up` process's folder: data below `data`, log lines in `server.log`.
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     /// What the server has logged so far.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
+        std::fs::read_to_string(self.folder.join("server.log")).unwrap_or_default()
     }
 
     /// Runs a command of the binary against this server.

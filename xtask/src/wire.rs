@@ -258,6 +258,10 @@ fn struct_code(message: &Message, item: &Struct) -> Result<String, String> {
             out,
             "const VERSION_MAX: i16 = {to};\nconst FLEXIBLE_FROM: Option<i16> = {flexible};\n"
         );
+        if fields.iter().any(|field| field.name == "ThrottleTimeMs") {
+            out.push_str("fn throttle_time_ms(&self) -> i32 {\nself.throttle_time_ms\n}\n\n");
+            out.push_str("fn set_throttle_time_ms(&mut self, ms: i32) {\nself.throttle_time_ms = ms;\n}\n\n");
+        }
     } else {
         put_line!(out, "impl {} {{", item.name);
     }

@@ -12,6 +12,9 @@ pub use memory::MemoryDisk;
 pub use real::RealDisk;
 pub use sim::SimDisk;
 
+/// What [`WriteThrough::write_blocks`] takes are multiples of this, in length, place and address.
+pub const BLOCK_BYTES: usize = 4096;
+
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
@@ -27,6 +30,9 @@ pub enum OpenMode {
 /// bytes and length before [`DiskFile::sync_data`], a name (created, renamed, removed) before [`Disk::sync_dir`].
 pub trait Disk: Send + Sync + 'static {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>>;
+    /// A second door to a file that exists, for writes that are durable when they return and need no sync; `None` where
+    /// the file system has no such.
+    fn open_write_through(&self, path: &Path) -> io::Result<Option<Arc<dyn WriteThrough>>>;
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Names in a directory, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
@@ -42,6 +48,13 @@ pub trait Disk: Send + Sync + 'static {
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
     /// Takes the lock named by a file, until the guard drops; [`io::ErrorKind::WouldBlock`] if another holds it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
+}
+
+/// Writes that pass by the page cache.
+pub trait WriteThrough: Send + Sync + 'static {
+    /// Writes whole blocks, durably as [`DiskFile::sync_data`] would make them. Address, length and place are multiples
+    /// of [`BLOCK_BYTES`].
+    fn write_blocks(&self, blocks: &[u8], at: u64) -> io::Result<()>;
 }
 
 /// Holds a lock until dropped.

@@ -132,7 +132,7 @@ impl Coordinator {
         };
         let now = coordinator.now();
         let mut groups = coordinator.groups.lock();
-        for (id, group) in storage::read(&coordinator.log, &coordinator.options.group, now) {
+        for (id, group) in storage::read(&coordinator.log, &coordinator.catalog, &coordinator.options.group, now) {
             groups.by_id.insert(id, kept(group));
         }
         for (key, _) in coordinator.log.scan(tables::OFFSETS, b"") {

@@ -115,6 +115,16 @@ pub(crate) enum Relation {
     Incremental(i32),
 }
 
+impl Relation {
+    /// The session that is there already; 0 if none.
+    pub(crate) fn id(&self) -> i32 {
+        match self {
+            Relation::None | Relation::New => 0,
+            Relation::Incremental(id) => *id,
+        }
+    }
+}
+
 /// All sessions of the broker.
 #[derive(Debug)]
 pub(crate) struct FetchSessions {

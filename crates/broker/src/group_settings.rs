@@ -1,146 +1,13 @@
-//! The settings of groups, which clients change like those of topics: their names, values and what they amount to.
+//! What the settings of a group amount to, where it has its own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
-use log::{Log, Op};
-use wire::{DecodeError, EncodeError, ErrorCode, Reader, Source, Writer};
+use catalog::Catalog;
 
-use crate::errors::Refusal;
 use crate::group::{GroupLimits, ShareGroupLimits};
+use crate::settings::Resource;
 use crate::share::Rules;
-use crate::tables;
-
-/// As DescribeConfigs numbers a group's settings.
-pub(crate) const SOURCE_GROUP: i8 = 8;
-
-/// What values a setting takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Int,
-    Boolean,
-    AutoReset,
-    Isolation,
-}
-
-impl Kind {
-    /// As DescribeConfigs numbers it.
-    pub(crate) fn code(self) -> i8 {
-        match self {
-            Kind::Boolean => 1,
-            Kind::AutoReset | Kind::Isolation => 2,
-            Kind::Int => 3,
-        }
-    }
-}
-
-/// One setting of a group.
-#[derive(Debug)]
-pub(crate) struct GroupSetting {
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    /// The broker's setting of the same meaning; with `min` and `max` before its last part, the range.
-    pub(crate) synonym: &'static str,
-    /// The least and greatest value.
-    range: fn(&GroupLimits) -> (i64, i64),
-    /// What holds where the group says nothing.
-    default: fn(&GroupLimits) -> String,
-}
-
-const SETTINGS: &[GroupSetting] = &[
-    GroupSetting {
-        name: "consumer.assignment.interval.ms",
-        kind: Kind::Int,
-        synonym: "group.consumer.assignment.interval.ms",
-        range: |_| (0, 15_000),
-        default: |limits| limits.consumer.assignment_interval_ms.to_string(),
-    },
-    GroupSetting {
-        name: "consumer.heartbeat.interval.ms",
-        kind: Kind::Int,
-        synonym: "group.consumer.heartbeat.interval.ms",
-        range: |_| (5_000, 15_000),
-        default: |limits| limits.consumer.heartbeat_interval_ms.to_string(),
-    },
-    GroupSetting {
-        name: "consumer.session.timeout.ms",
-        kind: Kind::Int,
-        synonym: "group.consumer.session.timeout.ms",
-        range: |_| (45_000, 60_000),
-        default: |limits| limits.consumer.session_timeout_ms.to_string(),
-    },
-    GroupSetting {
-        name: "share.assignment.interval.ms",
-        kind: Kind::Int,
-        synonym: "group.share.assignment.interval.ms",
-        range: |_| (0, 15_000),
-        default: |limits| limits.share.assignment_interval_ms.to_string(),
-    },
-    GroupSetting {
-        name: AUTO_RESET,
-        kind: Kind::AutoReset,
-        synonym: "",
-        range: |_| (0, 0),
-        default: |_| "latest".to_owned(),
-    },
-    GroupSetting {
-        name: DELIVERIES,
-        kind: Kind::Int,
-        synonym: "group.share.delivery.count.limit",
-        range: |_| (2, 10),
-        default: |limits| limits.share.delivery_count_limit.to_string(),
-    },
-    GroupSetting {
-        name: "share.heartbeat.interval.ms",
-        kind: Kind::Int,
-        synonym: "group.share.heartbeat.interval.ms",
-        range: |_| (5_000, 15_000),
-        default: |limits| limits.share.heartbeat_interval_ms.to_string(),
-    },
-    GroupSetting {
-        name: ISOLATION,
-        kind: Kind::Isolation,
-        synonym: "",
-        range: |_| (0, 0),
-        default: |_| "read_uncommitted".to_owned(),
-    },
-    GroupSetting {
-        name: LOCKS,
-        kind: Kind::Int,
-        synonym: "group.share.partition.max.record.locks",
-        range: |_| (100, 10_000),
-        default: |limits| limits.share.record_locks_max.to_string(),
-    },
-    GroupSetting {
-        name: LOCK_MS,
-        kind: Kind::Int,
-        synonym: "group.share.record.lock.duration.ms",
-        range: |limits| (limits.share.record_lock_min_ms, 60_000),
-        default: |limits| limits.share.record_lock_ms.to_string(),
-    },
-    GroupSetting {
-        name: RENEWS,
-        kind: Kind::Boolean,
-        synonym: "",
-        range: |_| (0, 0),
-        default: |_| "true".to_owned(),
-    },
-    GroupSetting {
-        name: "share.session.timeout.ms",
-        kind: Kind::Int,
-        synonym: "group.share.session.timeout.ms",
-        range: |_| (45_000, 60_000),
-        default: |limits| limits.share.session_timeout_ms.to_string(),
-    },
-];
-
-const AUTO_RESET: &str = "share.auto.offset.reset";
-const DELIVERIES: &str = "share.delivery.count.limit";
-const ISOLATION: &str = "share.isolation.level";
-const LOCKS: &str = "share.partition.max.record.locks";
-const LOCK_MS: &str = "share.record.lock.duration.ms";
-const RENEWS: &str = "share.renew.acknowledge.enable";
 
 /// Where a share-partition begins that nobody has read yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +18,7 @@ pub(crate) enum AutoReset {
 }
 
 impl AutoReset {
-    fn parse(value: &str) -> Option<AutoReset> {
+    pub(crate) fn parse(value: &str) -> Option<AutoReset> {
         match value.to_ascii_lowercase().as_str() {
             "earliest" => Some(AutoReset::Earliest),
             "latest" => Some(AutoReset::Latest),
@@ -194,82 +61,17 @@ fn duration(text: &str) -> Option<Duration> {
     (parts > 0).then(|| Duration::try_from_secs_f64(seconds).ok()).flatten()
 }
 
-pub(crate) fn find(name: &str) -> Option<&'static GroupSetting> {
-    SETTINGS.iter().find(|setting| setting.name == name)
-}
-
-fn refused(name: &str, value: &str, why: &str) -> Refusal {
-    let message = format!("Invalid value {value} for configuration {name}: {why}");
-    Refusal::new(ErrorCode::InvalidConfig, message)
-}
-
-/// Checks one value as Kafka does.
-pub(crate) fn check(limits: &GroupLimits, name: &str, value: &str) -> Result<(), Refusal> {
-    let Some(setting) = find(name) else {
-        let message = format!("Unknown group config name: {name}");
-        return Err(Refusal::new(ErrorCode::InvalidConfig, message));
-    };
-    match setting.kind {
-        Kind::AutoReset if AutoReset::parse(value).is_none() => {
-            let why = format!(
-                "Invalid value `{value}` for configuration {name}. The value must be either 'earliest', 'latest' or of the \
-                 format 'by_duration:<PnDTnHnMn.nS>'."
-            );
-            Err(refused(name, value, &why))
-        }
-        Kind::Isolation if !["read_committed", "read_uncommitted"].contains(&value) => Err(refused(
-            name,
-            value,
-            "String must be one of: read_committed, read_uncommitted",
-        )),
-        Kind::Boolean if !["true", "false"].contains(&value.to_ascii_lowercase().as_str()) => {
-            Err(refused(name, value, "Expected value to be either true or false"))
-        }
-        Kind::Int => {
-            let (min, max) = (setting.range)(limits);
-            match value.trim().parse::<i32>().map(i64::from) {
-                Err(_) => Err(refused(name, value, "Not a number of type INT")),
-                Ok(number) if number < min => Err(refused(name, value, &format!("Value must be at least {min}"))),
-                Ok(number) if number > max => Err(refused(name, value, &format!("Value must be no more than {max}"))),
-                Ok(_) => Ok(()),
-            }
-        }
-        _ => Ok(()),
-    }
-}
-
 /// What a group has set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct GroupSettings {
-    pub(crate) values: BTreeMap<String, String>,
+    values: BTreeMap<String, String>,
 }
 
 impl GroupSettings {
-    pub(crate) fn of(log: &Log, group: &str) -> GroupSettings {
-        let stored = log.get(tables::GROUP_SETTINGS, group.as_bytes());
-        let read = |bytes: Bytes| -> Result<GroupSettings, DecodeError> {
-            let mut input = Reader::new(bytes);
-            let pairs = input.array(false, 4, |input| Ok((input.string(false)?, input.string(false)?)))?;
-            Ok(GroupSettings {
-                values: pairs.into_iter().collect(),
-            })
-        };
-        stored.map(read).and_then(Result::ok).unwrap_or_default()
-    }
-
-    /// The operation that keeps them.
-    pub(crate) fn put(&self, group: &str) -> Result<Op, EncodeError> {
-        let mut out = Writer::new();
-        out.array_len(false, self.values.len())?;
-        for (name, value) in &self.values {
-            out.string(false, name)?;
-            out.string(false, value)?;
+    pub(crate) fn of(catalog: &Catalog, group: &str) -> GroupSettings {
+        GroupSettings {
+            values: catalog.settings_of(Resource::Group.word(), group),
         }
-        Ok(Op::Put {
-            table: tables::GROUP_SETTINGS,
-            key: Bytes::from(group.to_owned()),
-            value: (!self.values.is_empty()).then(|| Bytes::from(out.chunks().concat())),
-        })
     }
 
     fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
@@ -277,29 +79,35 @@ impl GroupSettings {
     }
 
     pub(crate) fn share_auto_reset(&self) -> AutoReset {
-        let set = self.values.get(AUTO_RESET);
+        let set = self.values.get("share.auto.offset.reset");
         set.and_then(|value| AutoReset::parse(value))
             .unwrap_or(AutoReset::Latest)
     }
 
     pub(crate) fn share_reads_committed(&self) -> bool {
         self.values
-            .get(ISOLATION)
+            .get("share.isolation.level")
             .is_some_and(|value| value == "read_committed")
     }
 
     pub(crate) fn share_renews(&self) -> bool {
         !self
             .values
-            .get(RENEWS)
+            .get("share.renew.acknowledge.enable")
             .is_some_and(|value| value.eq_ignore_ascii_case("false"))
     }
 
     pub(crate) fn share_rules(&self, limits: &ShareGroupLimits) -> Rules {
         Rules {
-            lock_ms: self.number(LOCK_MS).unwrap_or(limits.record_lock_ms),
-            deliveries_max: self.number(DELIVERIES).unwrap_or(limits.delivery_count_limit),
-            locks_max: self.number(LOCKS).unwrap_or(limits.record_locks_max),
+            lock_ms: self
+                .number("share.record.lock.duration.ms")
+                .unwrap_or(limits.record_lock_ms),
+            deliveries_max: self
+                .number("share.delivery.count.limit")
+                .unwrap_or(limits.delivery_count_limit),
+            locks_max: self
+                .number("share.partition.max.record.locks")
+                .unwrap_or(limits.record_locks_max),
         }
     }
 
@@ -325,44 +133,19 @@ impl GroupSettings {
     }
 }
 
-/// Every setting of a group: the setting, its value, and whether the group itself has set it.
-pub(crate) fn describe(limits: &GroupLimits, settings: &GroupSettings) -> Vec<(&'static GroupSetting, String, bool)> {
-    let one = |setting: &'static GroupSetting| match settings.values.get(setting.name) {
-        Some(value) => (setting, value.clone(), true),
-        None => (setting, (setting.default)(limits), false),
-    };
-    SETTINGS.iter().map(one).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn values_are_checked_and_read() {
-        let limits = GroupLimits::default();
-        for (name, value, good) in [
-            (AUTO_RESET, "earliest", true),
-            (AUTO_RESET, "by_duration:P1DT2H3M4.5S", true),
-            (AUTO_RESET, "by_duration:-PT1S", false),
-            (AUTO_RESET, "by_duration:PT", false),
-            (AUTO_RESET, "by_duration:P", false),
-            (AUTO_RESET, "sometimes", false),
-            (LOCK_MS, "15000", true),
-            (LOCK_MS, "14999", false),
-            (LOCK_MS, "60001", false),
-            (LOCK_MS, "x", false),
-            (ISOLATION, "read_committed", true),
-            (ISOLATION, "serializable", false),
-            (RENEWS, "False", true),
-            (RENEWS, "no", false),
-            ("nothing", "1", false),
-        ] {
-            assert_eq!(check(&limits, name, value).is_ok(), good, "{name}={value}");
-        }
+    fn resets_are_read() {
         let ago = |text| AutoReset::parse(&format!("by_duration:{text}"));
+        for text in ["-PT1S", "PT", "P", "", "PT1S1H", "1D", "PT1.5H"] {
+            assert_eq!(ago(text), None, "{text}");
+        }
         assert_eq!(ago("P1DT1H"), Some(AutoReset::ByDuration(Duration::from_secs(90_000))));
         assert_eq!(ago("PT0.5S"), Some(AutoReset::ByDuration(Duration::from_millis(500))));
-        assert_eq!(ago("PT1S1H"), None, "the order matters");
+        assert_eq!(AutoReset::parse("Earliest"), Some(AutoReset::Earliest));
+        assert_eq!(AutoReset::parse("sometimes"), None);
     }
 }

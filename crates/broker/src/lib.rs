@@ -7,16 +7,20 @@
 //! at batches, never at records. Layer 4: it stands on `catalog`, `log`, `client` and `wire`.
 
 mod api;
+mod cleaner;
 mod coordinator;
 mod errors;
 mod fetch_sessions;
 mod group;
 mod group_settings;
 mod net;
+mod nodes;
 mod options;
 mod partitions;
 mod producer_ids;
+mod quotas;
 mod retention;
+mod segments;
 mod settings;
 mod share;
 mod storage;
@@ -26,22 +30,24 @@ mod transaction;
 mod transactions;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use base::{Clock, Random};
 use catalog::Catalog;
 use log::{Log, Op, Outcome};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::task::AbortHandle;
 
 pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy, ShareGroupLimits};
-pub use options::{BrokerOptions, Limits, ReplicationFactorPolicy};
+pub use options::{BrokerOptions, Limits, QuotaWindows, ReplicationFactorPolicy};
+pub use settings::{ServerSetting, server_setting, server_settings};
 pub use topics::LocalTopics;
 
 use coordinator::Coordinator;
 use fetch_sessions::FetchSessions;
 use net::{Budget, Listeners};
 use producer_ids::ProducerIds;
+use quotas::Quotas;
+use settings::{Effective, Resource};
 use share::SharePartitions;
 use transactions::Transactions;
 
@@ -57,13 +63,17 @@ pub struct Broker {
     fetch_sessions: FetchSessions,
     producer_ids: Arc<ProducerIds>,
     transactions: Arc<Transactions>,
+    quotas: Quotas,
     runs: topics::Runs,
+    /// What all settings amount to now; replaced when one is changed.
+    effective: RwLock<Arc<Effective>>,
     /// Held from reading a topic's settings to storing them changed, so that no change is lost.
     altering: tokio::sync::Mutex<()>,
     listeners: Listeners,
     request_budget: Budget,
     fetch_budget: Budget,
-    advertised_port: AtomicU16,
+    /// Of the listeners, in the order they are served.
+    ports: RwLock<Vec<u16>>,
     background: Mutex<Vec<AbortHandle>>,
 }
 
@@ -80,7 +90,8 @@ impl Broker {
         let request_budget = Budget::new(limits.requests_in_flight_bytes_max.max(limits.request_bytes_max));
         let fetch_budget = Budget::new(limits.fetch_in_flight_bytes_max);
         let fetch_sessions = FetchSessions::new(limits);
-        let advertised_port = AtomicU16::new(options.advertised_port);
+        let effective = Broker::take_in(&options, &catalog);
+        let quotas = Quotas::open(&catalog, Arc::clone(&clock), &options.quotas);
         let options = Arc::new(options);
         let shares = SharePartitions::new(
             log.clone(),
@@ -115,14 +126,17 @@ impl Broker {
             fetch_sessions,
             producer_ids,
             transactions,
+            quotas,
             runs: topics::Runs::default(),
+            effective: RwLock::new(Arc::new(effective)),
             altering: tokio::sync::Mutex::default(),
             listeners: Listeners::default(),
             request_budget,
             fetch_budget,
-            advertised_port,
+            ports: RwLock::default(),
             background: Mutex::default(),
         });
+        broker.apply_segment_limits();
         broker.start_background();
         broker
     }
@@ -170,24 +184,52 @@ impl Broker {
                 broker.retain().await;
             }
         });
-        *self.background.lock() = [timers, expiry, transaction_timeouts, transactional_ids, retention]
-            .map(|task| task.abort_handle())
-            .into();
+        let broker = Arc::downgrade(self);
+        let cleaner = tokio::spawn(async move {
+            loop {
+                let Some(every) = broker
+                    .upgrade()
+                    .map(|broker| broker.effective().options.compaction_check_interval)
+                else {
+                    return;
+                };
+                tokio::time::sleep(every).await;
+                let Some(broker) = broker.upgrade() else { return };
+                if broker.options.compaction {
+                    broker.compact().await;
+                }
+            }
+        });
+        *self.background.lock() = [
+            timers,
+            expiry,
+            transaction_timeouts,
+            transactional_ids,
+            retention,
+            cleaner,
+        ]
+        .map(|task| task.abort_handle())
+        .into();
     }
 
-    /// The port clients are told.
-    fn advertised_port(&self) -> i32 {
-        i32::from(self.advertised_port.load(Ordering::Relaxed))
+    /// What all settings amount to now.
+    pub(crate) fn effective(&self) -> Arc<Effective> {
+        Arc::clone(&self.effective.read())
     }
 
-    /// Takes a listener's port for the advertised one, unless one was named.
-    fn advertise(&self, port: u16) {
-        let first = self
-            .advertised_port
-            .compare_exchange(0, port, Ordering::Relaxed, Ordering::Relaxed);
-        if first.is_ok() {
-            tracing::debug!(port, "advertised port follows the listener");
-        }
+    fn take_in(started: &BrokerOptions, catalog: &Catalog) -> Effective {
+        let word = Resource::Broker.word();
+        let (all, one) = (
+            catalog.settings_of(word, ""),
+            catalog.settings_of(word, &started.node_id.to_string()),
+        );
+        Effective::new(started.clone(), all, one)
+    }
+
+    /// Puts changed settings of the broker in force.
+    fn refresh(&self) {
+        *self.effective.write() = Arc::new(Broker::take_in(&self.options, &self.catalog));
+        self.apply_segment_limits();
     }
 
     async fn commit(&self, ops: Vec<Op>) -> Result<Vec<Outcome>, storage::CommitFailed> {

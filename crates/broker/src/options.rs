@@ -1,16 +1,17 @@
 //! What a broker can be told at start, and every limit it keeps.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::group::GroupLimits;
 
-/// What to do when a topic is to have more replicas than there are brokers, of which there is always one.
+/// What to do when a topic is to have more replicas than there are brokers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReplicationFactorPolicy {
     /// Refuse, as Kafka does.
     #[default]
     Strict,
-    /// Accept any factor and keep one replica: for tools that always ask for three.
+    /// Accept any factor and have as many as there are brokers: for tools that always ask for three.
     Clamp,
 }
 
@@ -19,23 +20,29 @@ pub enum ReplicationFactorPolicy {
 pub struct BrokerOptions {
     /// `node.id`.
     pub node_id: i32,
+    /// How many brokers clients see, with consecutive ids; [`crate::Broker::serve`] is called once for each.
+    pub virtual_brokers: i32,
     /// `advertised.listeners`: what clients are told to connect to.
     pub advertised_host: String,
-    /// 0: the port of the first listener served.
+    /// Of the first broker, the others' follow; 0: the ports of the listeners in the order they are served.
     pub advertised_port: u16,
+    /// `log.dirs`, as DescribeLogDirs tells it.
+    pub log_dir: String,
     /// `auto.create.topics.enable`.
     pub auto_create_topics: bool,
     /// `num.partitions`: of topics created without saying how many.
     pub partitions_default: i32,
+    /// `default.replication.factor`.
+    pub replication_factor_default: i16,
     pub replication_factor_policy: ReplicationFactorPolicy,
-    /// `log.retention.ms`; -1 keeps for ever.
-    pub retention_ms: i64,
-    /// `log.retention.bytes`; -1 is no limit.
-    pub retention_bytes: i64,
+    /// `delete.topic.enable`.
+    pub delete_topics: bool,
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval: Duration,
-    /// `message.max.bytes`: of one batch as sent.
-    pub batch_bytes_max: i32,
+    /// `log.cleaner.enable`.
+    pub compaction: bool,
+    /// `log.cleaner.backoff.ms`.
+    pub compaction_check_interval: Duration,
     /// `offsets.retention.minutes`, in milliseconds.
     pub offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`.
@@ -51,22 +58,52 @@ pub struct BrokerOptions {
     /// `transaction.remove.expired.transaction.cleanup.interval.ms`.
     pub transactional_id_check_interval: Duration,
     pub group: GroupLimits,
+    pub quotas: QuotaWindows,
     pub limits: Limits,
+    /// Settings that have no field here, by Kafka's names; see [`BrokerOptions::set`].
+    pub kept: BTreeMap<&'static str, String>,
+}
+
+/// The time that the rates of quotas are taken over: so many samples of so many seconds.
+#[derive(Clone, Debug)]
+pub struct QuotaWindows {
+    /// `quota.window.num`.
+    pub samples: u32,
+    /// `quota.window.size.seconds`.
+    pub sample_s: u32,
+    /// `controller.quota.window.num`.
+    pub controller_samples: u32,
+    /// `controller.quota.window.size.seconds`.
+    pub controller_sample_s: u32,
+}
+
+impl Default for QuotaWindows {
+    fn default() -> QuotaWindows {
+        QuotaWindows {
+            samples: 11,
+            sample_s: 1,
+            controller_samples: 11,
+            controller_sample_s: 1,
+        }
+    }
 }
 
 impl Default for BrokerOptions {
     fn default() -> BrokerOptions {
         BrokerOptions {
             node_id: 1,
+            virtual_brokers: 1,
             advertised_host: "localhost".to_owned(),
             advertised_port: 0,
+            log_dir: "data".to_owned(),
             auto_create_topics: true,
             partitions_default: 1,
+            replication_factor_default: 1,
             replication_factor_policy: ReplicationFactorPolicy::default(),
-            retention_ms: 604_800_000,
-            retention_bytes: -1,
+            delete_topics: true,
             retention_check_interval: Duration::from_secs(300),
-            batch_bytes_max: 1_048_588,
+            compaction: true,
+            compaction_check_interval: Duration::from_secs(15),
             offsets_retention_ms: 604_800_000,
             offsets_retention_check_interval: Duration::from_secs(600),
             offset_metadata_bytes_max: 4_096,
@@ -75,7 +112,9 @@ impl Default for BrokerOptions {
             transaction_timeout_check_interval: Duration::from_secs(10),
             transactional_id_check_interval: Duration::from_secs(3_600),
             group: GroupLimits::default(),
+            quotas: QuotaWindows::default(),
             limits: Limits::default(),
+            kept: BTreeMap::new(),
         }
     }
 }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use log::Retention;
 
 use crate::Broker;
-use crate::settings::TopicSettings;
 
 impl Broker {
     /// One round over all partitions.
     pub(crate) async fn retain(self: &Arc<Self>) {
         for topic in self.catalog.topics() {
-            let settings = TopicSettings::of(&topic, &self.options);
+            let settings = self.effective().of_topic(&topic);
             if !settings.deleted {
                 continue;
             }

@@ -20,12 +20,10 @@ pub(crate) const PENDING_OFFSETS: TableId = TableId(21);
 
 /// Group and member to the member, or to the group with no member, as stored by `group::consumer::stored`.
 pub(crate) const CONSUMER_GROUPS: TableId = TableId(22);
-/// Group to its settings, as written by `group_settings`.
-pub(crate) const GROUP_SETTINGS: TableId = TableId(23);
 /// Group, topic id and partition to what is left of it, as written by `share::partition`.
-pub(crate) const SHARE_PARTITIONS: TableId = TableId(24);
+pub(crate) const SHARE_PARTITIONS: TableId = TableId(23);
 /// As [`CONSUMER_GROUPS`], for share groups.
-pub(crate) const SHARE_GROUPS: TableId = TableId(25);
+pub(crate) const SHARE_GROUPS: TableId = TableId(24);
 
 const FORMAT: i8 = 1;
 

@@ -215,18 +215,18 @@ impl Topics for LocalTopics {
 
     async fn create(&self, topic: NewTopic) -> Result<(), TopicsError> {
         let wanted = topic.settings.into_iter().collect();
-        settings::check(&wanted).map_err(|refusal| TopicsError::new(ErrorKind::Invalid, refusal.message))?;
+        settings::check_topic(&wanted, &self.broker.effective())
+            .map_err(|refusal| TopicsError::new(ErrorKind::Invalid, refusal.message))?;
         let new = catalog::NewTopic {
             name: topic.name,
             partitions: topic.partitions,
+            replication_factor: self.broker.options.replication_factor_default,
+            assignments: Default::default(),
             settings: wanted,
         };
-        self.broker
-            .catalog
-            .create_topic(new)
-            .await
-            .map(drop)
-            .map_err(of_catalog)
+        let created = self.broker.catalog.create_topic(new).await.map_err(of_catalog)?;
+        self.broker.apply_segment_limits_of(&created);
+        Ok(())
     }
 
     async fn bounds(&self, topic: &str, partition: PartitionIndex) -> Result<Bounds, TopicsError> {

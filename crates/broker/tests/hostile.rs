@@ -121,7 +121,7 @@ async fn a_reader_that_takes_nothing_is_cut_off() {
     };
     let running = start_with(BrokerOptions {
         limits,
-        batch_bytes_max: 8 << 20,
+        kept: [("message.max.bytes", (8 << 20).to_string())].into(),
         ..quick_options()
     })
     .await;

@@ -26,7 +26,7 @@ const RELEASE: i8 = 2;
 fn options() -> BrokerOptions {
     let mut options = quick_options();
     options.group.share.assignment_interval_ms = 0;
-    options.group.share.record_lock_min_ms = 100;
+    options.set("group.share.min.record.lock.duration.ms", "100").unwrap();
     options
 }
 

@@ -8,6 +8,7 @@
 pub mod error;
 pub mod records;
 pub mod registry;
+pub mod settings;
 pub mod topics;
 
 pub use error::CatalogError;

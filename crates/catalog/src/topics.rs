@@ -33,6 +33,10 @@ pub struct Topic {
     pub partitions: Vec<PartitionId>,
     /// What was set explicitly; defaults are not stored.
     pub settings: BTreeMap<String, String>,
+    /// How many replicas were asked for; there is one.
+    pub replication_factor: i16,
+    /// The brokers that a partition was said to be on, leader first, where somebody said so.
+    pub assignments: BTreeMap<PartitionIndex, Vec<i32>>,
     /// The platform's own; clients may read it but not delete it.
     pub internal: bool,
 }
@@ -51,6 +55,8 @@ impl Topic {
 pub struct NewTopic {
     pub name: String,
     pub partitions: PartitionIndex,
+    pub replication_factor: i16,
+    pub assignments: BTreeMap<PartitionIndex, Vec<i32>>,
     pub settings: BTreeMap<String, String>,
 }
 
@@ -61,6 +67,15 @@ struct StoredTopic {
     partitions: Vec<u64>,
     #[serde(default)]
     settings: BTreeMap<String, String>,
+    #[serde(default = "one")]
+    replication_factor: i16,
+    #[serde(default)]
+    assignments: BTreeMap<PartitionIndex, Vec<i32>>,
+}
+
+/// What topics had before they were asked.
+fn one() -> i16 {
+    1
 }
 
 #[derive(Default)]
@@ -177,6 +192,8 @@ impl Catalog {
             name: new.name.into(),
             id: self.random.uuid(),
             partitions,
+            replication_factor: new.replication_factor,
+            assignments: new.assignments,
             settings: new.settings,
         };
         ops.push(put_topic(&topic));
@@ -236,6 +253,19 @@ impl Catalog {
         let changing = Arc::clone(&self.changing).lock_owned().await;
         let mut topic = Topic::clone(&*self.require(name)?);
         topic.settings = settings;
+        self.publish(changing, vec![put_topic(&topic)], |snapshot| snapshot.insert(topic))
+            .await
+    }
+
+    /// Says which brokers some of a topic's partitions are on.
+    pub async fn assign(
+        &self,
+        name: &str,
+        assignments: BTreeMap<PartitionIndex, Vec<i32>>,
+    ) -> Result<Arc<Topic>, CatalogError> {
+        let changing = Arc::clone(&self.changing).lock_owned().await;
+        let mut topic = Topic::clone(&*self.require(name)?);
+        topic.assignments.extend(assignments);
         self.publish(changing, vec![put_topic(&topic)], |snapshot| snapshot.insert(topic))
             .await
     }
@@ -332,6 +362,8 @@ fn decode_topic(key: &[u8], value: &[u8]) -> Result<Topic, CatalogError> {
         id: stored.id.into_bytes(),
         partitions: stored.partitions.into_iter().map(PartitionId).collect(),
         settings: stored.settings,
+        replication_factor: stored.replication_factor,
+        assignments: stored.assignments,
     })
 }
 
@@ -340,6 +372,8 @@ fn put_topic(topic: &Topic) -> Op {
         id: Uuid::from_bytes(topic.id),
         partitions: topic.partitions.iter().map(|partition| partition.0).collect(),
         settings: topic.settings.clone(),
+        replication_factor: topic.replication_factor,
+        assignments: topic.assignments.clone(),
     };
     // Strings, numbers and maps of strings always have a JSON form.
     let value = serde_json::to_vec(&stored).expect("a topic serialises");

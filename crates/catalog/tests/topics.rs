@@ -28,6 +28,8 @@ fn topic(name: &str, partitions: i32) -> NewTopic {
     NewTopic {
         name: name.to_owned(),
         partitions,
+        replication_factor: 1,
+        assignments: BTreeMap::new(),
         settings: BTreeMap::from([("retention.ms".into(), "5".into())]),
     }
 }

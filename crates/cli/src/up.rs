@@ -39,6 +39,22 @@ pub(crate) struct UpArgs {
     /// Refuse topics that nobody created
     #[arg(long)]
     no_auto_create: bool,
+    /// How many brokers clients see, all of them this process: node ids 1, 2, 3 ... on the Kafka port and those after it
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=100))]
+    virtual_brokers: u16,
+    /// A setting of the broker by Kafka's name, such as `num.partitions=3`; may be given more than once
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            let setting = (name.trim().to_owned(), value.to_owned());
+            server::check_setting(&setting.0, &setting.1).map(|()| setting)
+        }
+        _ => Err("a setting is NAME=VALUE".to_owned()),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -60,7 +76,9 @@ impl UpArgs {
             kafka: SocketAddr::new(self.listen, self.kafka_port),
             registry: SocketAddr::new(self.listen, self.registry_port),
             api: SocketAddr::new(self.listen, self.api_port),
+            virtual_brokers: self.virtual_brokers,
             auto_create_topics: !self.no_auto_create,
+            settings: self.settings.clone(),
         }
     }
 }
@@ -174,7 +192,7 @@ fn explain(error: ServerError) -> CliError {
             );
             CliError::internal(message).hint(format!("move it with `--{face}-port PORT`"))
         }
-        ServerError::Start(_) => CliError::internal(error.to_string()),
+        ServerError::Setting(_) | ServerError::Start(_) => CliError::internal(error.to_string()),
     }
 }
 

@@ -124,6 +124,9 @@ pub struct LogOptions {
     pub open_files_max: usize,
     /// A producer that has not written to a partition for this long is forgotten there.
     pub producer_expiration_ms: i64,
+    /// Keys that one pass of compaction holds in memory, 25 bytes each and as much again while their table grows; a
+    /// partition with more takes several passes.
+    pub compaction_keys_max: usize,
     /// With less free space than this, appends are refused; deletions, trims and table changes still work.
     pub free_bytes_min: u64,
     /// No threads: whoever calls [`crate::Log::drive`] or [`crate::Receipt::wait`] does the work. For simulations that
@@ -153,6 +156,20 @@ pub(crate) enum Planted {
     NoProducers,
     /// Readers see what is written before it is synced.
     ReadBeforeSync,
+    /// Commits are acknowledged before they are written.
+    EarlyAck,
+    /// Producers' batches are known again for four batches only.
+    ShortWindow,
+    /// Recovery forgets where open transactions begin.
+    StaleLastStable,
+    /// Checkpoints forget the aborted transactions of the active segment.
+    NoAborted,
+    /// Compaction puts a segment in its place before it is synced.
+    CompactionNotSynced,
+    /// Compaction drops the last record of some keys.
+    LiveKeyDropped,
+    /// Compaction drops tombstones at once.
+    HorizonIgnored,
 }
 
 impl Default for LogOptions {
@@ -169,6 +186,7 @@ impl Default for LogOptions {
             unsynced_bytes_max: 64 << 20,
             open_files_max: 256,
             producer_expiration_ms: 24 * 60 * 60 * 1000,
+            compaction_keys_max: 1_800_000,
             free_bytes_min: 128 << 20,
             driven: false,
             #[cfg(test)]
@@ -338,6 +356,65 @@ pub struct Retention {
     pub retention_ms: Option<i64>,
     /// Oldest segments go while the rest still holds this much; `None` keeps all.
     pub retention_bytes: Option<u64>,
+}
+
+/// When a partition is compacted, and how long what only says "gone" stays (Kafka's topic settings of these names).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CompactionOptions {
+    /// Younger records stay as they are (`min.compaction.lag.ms`).
+    pub min_lag_ms: i64,
+    /// When a record has waited longer than this, the segment it is in is closed and compacted whatever the ratio
+    /// (`max.compaction.lag.ms`).
+    pub max_lag_ms: i64,
+    /// Tombstones and markers stay so long after the first compaction that meets them (`delete.retention.ms`).
+    pub delete_retention_ms: i64,
+    /// The part of the bytes that must be new since the last time, 0 to 1 (`min.cleanable.dirty.ratio`).
+    pub min_dirty_ratio: f64,
+    /// Go over everything that may be compacted, new or not.
+    pub force: bool,
+}
+
+impl Default for CompactionOptions {
+    fn default() -> CompactionOptions {
+        CompactionOptions {
+            min_lag_ms: 0,
+            max_lag_ms: i64::MAX,
+            delete_retention_ms: 24 * 60 * 60 * 1000,
+            min_dirty_ratio: 0.5,
+            force: false,
+        }
+    }
+}
+
+/// What compaction did; all zero when nothing was due.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CompactionReport {
+    /// Ways through the log; more than one when the keys did not fit into memory at once.
+    pub passes: u32,
+    /// The part of the bytes that was new when it began.
+    pub dirty_ratio: f64,
+    /// Of the segments that were gone over, summed over all passes.
+    pub bytes_before: u64,
+    pub bytes_after: u64,
+    pub records_dropped: u64,
+    /// Of the segments that the last pass went over.
+    pub records_kept: u64,
+    /// Records before this have been compacted.
+    pub cleaned_to: Offset,
+}
+
+/// Why a partition could not be compacted; it is as it was, or as far as it came.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CompactionError {
+    #[error("partition does not exist")]
+    UnknownPartition,
+    #[error("the partition is being compacted already")]
+    Busy,
+    /// Damage: a partition with a batch that does not hold is left alone.
+    #[error("compaction cannot read what it should compact: {0}")]
+    Read(#[from] ReadError),
+    #[error("compaction cannot go on: {0}")]
+    Commit(CommitCause),
 }
 
 /// One producer's standing in a partition.

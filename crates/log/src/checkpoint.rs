@@ -56,12 +56,7 @@ pub(crate) fn encode_heads<'a>(
         out.put_i64_le(head.cleaned_to);
         out.put_u32_le(head.segments.len() as u32);
         for segment in &head.segments {
-            out.put_i64_le(segment.base);
-            out.put_u32_le(segment.version);
-            out.put_u64_le(segment.bytes);
-            out.put_i64_le(segment.first_timestamp);
-            out.put_i64_le(segment.max_timestamp);
-            out.put_u32_le(segment.aborted);
+            segment.encode(&mut out);
         }
         out.put_u32_le(head.aborted.len() as u32);
         aborted::encode(&head.aborted, &mut out);
@@ -160,19 +155,14 @@ fn decode_head(fields: &mut Fields<'_>, version: u32) -> Option<(PartitionId, He
 }
 
 fn decode_segment(fields: &mut Fields<'_>, version: u32) -> Option<SegmentMeta> {
-    let mut segment = SegmentMeta::fresh(fields.i64()?);
-    if version == VERSION_WITHOUT_TRANSACTIONS {
-        segment.bytes = fields.u64()?;
-        segment.max_timestamp = fields.i64()?;
-        // Not kept then; the latest it can have been.
-        segment.first_timestamp = segment.max_timestamp;
-        return Some(segment);
+    if version > VERSION_WITHOUT_TRANSACTIONS {
+        return SegmentMeta::decode(fields);
     }
-    segment.version = fields.u32()?;
+    let mut segment = SegmentMeta::fresh(fields.i64()?);
     segment.bytes = fields.u64()?;
-    segment.first_timestamp = fields.i64()?;
     segment.max_timestamp = fields.i64()?;
-    segment.aborted = fields.u32()?;
+    // Not kept then; the latest it can have been.
+    segment.first_timestamp = segment.max_timestamp;
     Some(segment)
 }
 

@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use base::disk::BLOCK_BYTES;
 
 use crate::api::{Durability, LogError};
 use crate::checkpoint;
@@ -21,13 +24,18 @@ const SMALL_GROUPS: u32 = 64;
 const DIRTY_FILES_MAX: usize = 256;
 /// The WAL may grow to this many times the checkpoint distance before commits wait for the checkpoint.
 const WAL_BACKLOG_FACTOR: u64 = 4;
+/// So long after a commit nothing else has come, it is marked as durable.
+const MARK_AFTER: Duration = Duration::from_millis(20);
 /// How much is appended between two looks at the free space.
 const SPACE_CHECK_BYTES: u64 = 8 << 20;
 
 /// The state of the commit thread.
 pub(crate) struct Committer {
     wal: Wal,
+    /// The frames of a group, behind what [`Wal::lead`] put there.
     buffer: Vec<u8>,
+    /// Where the first frame begins in it.
+    first: usize,
     effects: Vec<Effect>,
     /// WAL bytes since the last checkpoint was taken.
     wal_bytes: u64,
@@ -36,6 +44,8 @@ pub(crate) struct Committer {
     unchecked_space_bytes: u64,
     scratch: Vec<u8>,
     small_groups: u32,
+    /// No mark stands behind the last frame.
+    unmarked: bool,
 }
 
 /// What the commit thread does next.
@@ -44,6 +54,8 @@ enum Turn {
         pending: VecDeque<Pending>,
         heads: Option<Vec<u8>>,
     },
+    /// It is quiet, and the last frame is not marked yet.
+    Mark,
     Nothing,
     Close,
     Stop,
@@ -54,12 +66,14 @@ impl Committer {
         Committer {
             wal,
             buffer: Vec::new(),
+            first: 0,
             effects: Vec::new(),
             wal_bytes: 0,
             removals,
             unchecked_space_bytes: 0,
             scratch: Vec::new(),
             small_groups: 0,
+            unmarked: false,
         }
     }
 
@@ -68,6 +82,7 @@ impl Committer {
         loop {
             match self.turn(shared, true) {
                 Turn::Group { pending, heads } => self.group(shared, pending, heads),
+                Turn::Mark => self.mark_or_fail(shared),
                 Turn::Nothing => {}
                 Turn::Close => return self.close(shared),
                 Turn::Stop => return,
@@ -80,6 +95,10 @@ impl Committer {
         match self.turn(shared, false) {
             Turn::Group { pending, heads } => {
                 self.group(shared, pending, heads);
+                true
+            }
+            Turn::Mark => {
+                self.mark_or_fail(shared);
                 true
             }
             Turn::Close => {
@@ -120,9 +139,15 @@ impl Committer {
                 };
             }
             if !wait {
-                return Turn::Nothing;
+                return if self.unmarked { Turn::Mark } else { Turn::Nothing };
             }
-            shared.arrived.wait(&mut intake);
+            if self.unmarked {
+                if shared.arrived.wait_for(&mut intake, MARK_AFTER).timed_out() {
+                    return Turn::Mark;
+                }
+            } else {
+                shared.arrived.wait(&mut intake);
+            }
             if intake.queue.is_empty() {
                 // Woken for something else: a checkpoint may be due by now.
                 return Turn::Nothing;
@@ -138,6 +163,10 @@ impl Committer {
             if shared.options.planted == crate::api::Planted::NoProducers {
                 head.producers = Default::default();
             }
+            #[cfg(test)]
+            if shared.options.planted == crate::api::Planted::NoAborted {
+                head.forget_aborted();
+            }
         }
         checkpoint::encode_heads(intake.deleting.iter(), intake.heads.iter())
     }
@@ -145,6 +174,12 @@ impl Committer {
     fn group(&mut self, shared: &Shared, mut pending: VecDeque<Pending>, heads: Option<Vec<u8>>) {
         while !pending.is_empty() {
             let group = take_group(&mut pending, shared);
+            #[cfg(test)]
+            let group = if shared.options.planted == crate::api::Planted::EarlyAck {
+                group.into_iter().map(Pending::acknowledged).collect()
+            } else {
+                group
+            };
             let result = self.commit(shared, &group).map_err(|error| shared.fail(error));
             self.answer(shared, group, &result);
             if let Err(error) = result {
@@ -156,6 +191,12 @@ impl Committer {
         }
         if let Some(heads) = heads {
             self.take_checkpoint(shared, &heads, false);
+        }
+    }
+
+    fn mark_or_fail(&mut self, shared: &Shared) {
+        if let Err(error) = self.mark(shared) {
+            shared.fail(error);
         }
     }
 
@@ -176,17 +217,16 @@ impl Committer {
 
     /// Makes a group durable and visible.
     fn commit(&mut self, shared: &Shared, group: &VecDeque<Pending>) -> Result<(), LogError> {
-        self.buffer.clear();
         self.effects.clear();
         let bytes: u64 = group.iter().map(|pending| pending.bytes + FRAME_ALIGN as u64).sum();
-        self.buffer.reserve(bytes as usize);
-        let mut written = 0;
+        self.first = self.wal.lead(&mut self.buffer, bytes as usize);
+        let mut written = self.first;
         for pending in group {
             if !pending.ops.is_empty() {
                 self.encode(shared, pending, &mut written)?;
             }
         }
-        if self.buffer.is_empty() {
+        if self.buffer.len() == self.first {
             return Ok(());
         }
         #[cfg(test)]
@@ -203,8 +243,12 @@ impl Committer {
         self.write_segments(shared)?;
         self.apply(shared);
         if shared.keeps_files() {
-            self.mark(shared)?;
             self.keep_budgets(shared)?;
+        }
+        self.unmarked = shared.options.durability == Durability::Fsync;
+        if self.wal.current.through.is_none() && self.unmarked && shared.intake.lock().queue.is_empty() {
+            // Into the page cache: that costs next to nothing. Past it, a mark waits for a quiet moment.
+            self.mark(shared)?;
         }
         self.shrink();
         Ok(())
@@ -236,7 +280,7 @@ impl Committer {
         }
         let payload_bytes = (self.buffer.len() - start - FRAME_HEADER_BYTES) as u32;
         let payload_crc = frame::payload_crc(&self.buffer, start);
-        frame::pad(&mut self.buffer);
+        frame::pad(&mut self.buffer, start);
         let frame_bytes = (self.buffer.len() - start) as u64;
         if shared.keeps_files() && !self.wal.fits((start - *written) as u64, frame_bytes) {
             self.write_wal(shared, *written..start)?;
@@ -257,12 +301,19 @@ impl Committer {
         if range.is_empty() {
             return Ok(());
         }
-        let bytes = range.len() as u64;
         let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
-        let result = self.wal.current.file.write_all_at(&self.buffer[range], self.wal.offset);
+        let before = self.wal.offset;
+        let filler = self.wal.filler(range.len(), shared.clock.wall_ms());
+        let result = if range == (self.first..self.buffer.len()) {
+            self.buffer.extend_from_slice(&filler);
+            let result = self.wal.write_all(&self.buffer, range.start);
+            self.buffer.truncate(range.end);
+            result
+        } else {
+            self.wal.write(&[&self.buffer[range], &filler].concat())
+        };
         result.map_err(|error| shared.io_error("writing", &path, error))?;
-        self.wal.offset += bytes;
-        self.wal_bytes += bytes;
+        self.wal_bytes += self.wal.offset - before;
         Ok(())
     }
 
@@ -275,12 +326,11 @@ impl Committer {
             self.wal.durable_through = self.wal.sequence;
             return Ok(());
         }
-        let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
-        self.wal
-            .current
-            .file
-            .sync_data()
-            .map_err(|error| shared.io_error("syncing", &path, error))?;
+        if self.wal.current.through.is_none() {
+            let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
+            let synced = self.wal.current.file.sync_data();
+            synced.map_err(|error| shared.io_error("syncing", &path, error))?;
+        }
         self.wal.durable_through = self.wal.sequence;
         Ok(())
     }
@@ -334,25 +384,17 @@ impl Committer {
         Ok(())
     }
 
-    /// When nothing else waits, says in the WAL that the last frame was synced, so that damage to it later is not
-    /// taken for a torn write. Needs no sync of its own.
+    /// Says in the WAL that the last frame is durable, so that damage to it later is not taken for a torn write. Needs no
+    /// sync of its own.
     fn mark(&mut self, shared: &Shared) -> Result<(), LogError> {
-        if shared.options.durability != Durability::Fsync || !shared.intake.lock().queue.is_empty() {
+        self.unmarked = false;
+        if !self.wal.fits(0, BLOCK_BYTES as u64) {
             return Ok(());
         }
-        if !self.wal.fits(0, FRAME_HEADER_BYTES as u64) {
-            return Ok(());
-        }
-        let mut header = [0; FRAME_HEADER_BYTES];
-        let meta = self.wal.next_meta(0, shared.clock.wall_ms());
-        let chain = frame::seal(&mut header, 0, crc32c::crc32c(&[]), meta);
+        let mark = self.wal.mark(shared.clock.wall_ms());
         let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
-        let result = self.wal.current.file.write_all_at(&header, self.wal.offset);
-        result.map_err(|error| shared.io_error("writing", &path, error))?;
-        self.wal.chain = chain;
-        self.wal.sequence = meta.sequence;
-        self.wal.offset += FRAME_ALIGN as u64;
-        Ok(())
+        let result = self.wal.write(&mark);
+        result.map_err(|error| shared.io_error("writing", &path, error))
     }
 
     /// Bounds what is unsynced, what the WAL holds, and looks after free space.

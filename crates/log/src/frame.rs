@@ -12,6 +12,7 @@ use bytes::BufMut;
 
 use crate::api::{PartitionId, TableId};
 use crate::codec::Fields;
+use crate::partition::SegmentMeta;
 
 pub(crate) const FRAME_HEADER_BYTES: usize = 64;
 /// Frames begin at multiples of this, so that a search for them need not look at every byte.
@@ -25,6 +26,8 @@ const DELETE: u8 = 2;
 const APPEND: u8 = 3;
 const ADVANCE_START: u8 = 4;
 const PUT: u8 = 5;
+const REPLACE: u8 = 6;
+const CLEANED: u8 = 7;
 
 /// Where an append's bytes stand in the partition's segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,10 +108,10 @@ pub(crate) fn payload_crc(buffer: &[u8], start: usize) -> u32 {
     crc32c::crc32c(&buffer[start + FRAME_HEADER_BYTES..])
 }
 
-/// Fills the space up to the next boundary.
-pub(crate) fn pad(buffer: &mut Vec<u8>) {
-    let padded = buffer.len().next_multiple_of(FRAME_ALIGN);
-    buffer.resize(padded, 0);
+/// Fills the space behind the frame that begins at `start`, up to where the next one may begin.
+pub(crate) fn pad(buffer: &mut Vec<u8>, start: usize) {
+    let padded = (buffer.len() - start).next_multiple_of(FRAME_ALIGN);
+    buffer.resize(start + padded, 0);
 }
 
 /// Writes the header in front of a payload; returns its checksum.
@@ -153,6 +156,17 @@ pub(crate) enum FrameOp<'a> {
         table: TableId,
         key: &'a [u8],
         value: Option<&'a [u8]>,
+    },
+    /// The segments that begin in `base..end` gave way to what compaction left of them.
+    Replace {
+        partition: PartitionId,
+        base: Offset,
+        end: Offset,
+        added: Option<SegmentMeta>,
+    },
+    Cleaned {
+        partition: PartitionId,
+        cleaned_to: Offset,
     },
 }
 
@@ -202,6 +216,29 @@ pub(crate) fn put_put(buffer: &mut Vec<u8>, table: TableId, key: &[u8], value: O
     buffer.extend_from_slice(value);
 }
 
+pub(crate) fn put_replace(
+    buffer: &mut Vec<u8>,
+    partition: PartitionId,
+    base: Offset,
+    end: Offset,
+    added: Option<&SegmentMeta>,
+) {
+    buffer.put_u8(REPLACE);
+    buffer.put_u64_le(partition.0);
+    buffer.put_i64_le(base);
+    buffer.put_i64_le(end);
+    buffer.put_u8(u8::from(added.is_some()));
+    if let Some(added) = added {
+        added.encode(buffer);
+    }
+}
+
+pub(crate) fn put_cleaned(buffer: &mut Vec<u8>, partition: PartitionId, cleaned_to: Offset) {
+    buffer.put_u8(CLEANED);
+    buffer.put_u64_le(partition.0);
+    buffer.put_i64_le(cleaned_to);
+}
+
 /// The operations of a payload, up to the first that cannot be read.
 pub(crate) fn ops(payload: &[u8], count: u32) -> impl Iterator<Item = FrameOp<'_>> {
     let mut fields = Fields::new(payload);
@@ -248,6 +285,19 @@ fn op<'a>(fields: &mut Fields<'a>) -> Option<FrameOp<'a>> {
                 value: present.then_some(value),
             })
         }
+        REPLACE => Some(FrameOp::Replace {
+            partition: PartitionId(fields.u64()?),
+            base: fields.i64()?,
+            end: fields.i64()?,
+            added: match fields.u8()? {
+                0 => None,
+                _ => Some(SegmentMeta::decode(fields)?),
+            },
+        }),
+        CLEANED => Some(FrameOp::Cleaned {
+            partition: PartitionId(fields.u64()?),
+            cleaned_to: fields.i64()?,
+        }),
         _ => None,
     }
 }
@@ -270,10 +320,21 @@ mod tests {
         put_put(&mut buffer, TableId(3), b"key", Some(b""));
         put_advance_start(&mut buffer, PartitionId(1), 9);
         put_delete(&mut buffer, PartitionId(1));
+        let segment = SegmentMeta {
+            version: 3,
+            bytes: 44,
+            first_timestamp: 5,
+            max_timestamp: 6,
+            aborted: 2,
+            ..SegmentMeta::fresh(7)
+        };
+        put_replace(&mut buffer, PartitionId(1), 7, 12, Some(&segment));
+        put_replace(&mut buffer, PartitionId(1), 12, 20, None);
+        put_cleaned(&mut buffer, PartitionId(1), 20);
         let payload_bytes = (buffer.len() - FRAME_HEADER_BYTES) as u32;
         let crc = payload_crc(&buffer, start);
         let meta = FrameMeta {
-            op_count: 6,
+            op_count: 9,
             generation: 4,
             sequence: 5,
             durable_through: 3,
@@ -281,7 +342,7 @@ mod tests {
             wall_ms: 1234,
         };
         let checksum = seal(&mut buffer[start..], payload_bytes, crc, meta);
-        pad(&mut buffer);
+        pad(&mut buffer, start);
 
         let header = FrameHeader::parse(&buffer).unwrap();
         assert_eq!((header.generation, header.sequence, header.durable_through), (4, 5, 3));
@@ -291,7 +352,14 @@ mod tests {
         assert!(header.payload_holds(payload));
         assert_eq!(&buffer[range], b"batch");
         let read: Vec<FrameOp<'_>> = ops(payload, header.op_count).collect();
-        assert_eq!(read.len(), 6);
+        assert_eq!(read.len(), 9);
+        let replace = FrameOp::Replace {
+            partition: PartitionId(1),
+            base: 7,
+            end: 12,
+            added: Some(segment),
+        };
+        assert_eq!(read[6], replace);
         assert_eq!(
             read[1],
             FrameOp::Append {

@@ -16,6 +16,8 @@ use crate::codec::Fields;
 /// An entry is made at most every so many bytes of a segment.
 pub(crate) const INDEX_INTERVAL_BYTES: u64 = 64 << 10;
 pub(crate) const ENTRY_BYTES: usize = 32;
+/// So many entries are looked at together.
+const RECENT_ENTRIES: u64 = 64;
 /// Entries are written to the file when so many wait.
 const TAIL_ENTRIES_MAX: usize = 64;
 
@@ -70,6 +72,8 @@ pub(crate) struct Index {
     tail: Vec<Entry>,
     /// The interval that is still growing.
     open: Option<Entry>,
+    /// Entries one after another that were looked at last: where gaps are many, readers ask for one entry per batch.
+    recent: Vec<Entry>,
 }
 
 /// An entry of the index file does not hold: rebuild.
@@ -163,6 +167,42 @@ impl Index {
     pub(crate) fn resume(&mut self, from: Entry) {
         self.tail = Vec::new();
         self.open = Some(from);
+    }
+
+    /// Whether an interval begins with this batch.
+    pub(crate) fn holds(
+        &mut self,
+        file: Option<&Arc<dyn DiskFile>>,
+        segment_base: Offset,
+        base_offset: Offset,
+        position: u64,
+    ) -> io::Result<Result<bool, Stale>> {
+        if !self.covers(position) {
+            let (mut low, mut high) = (0, self.count());
+            while low < high {
+                let middle = low + (high - low) / 2;
+                match self.entry(file, segment_base, middle)? {
+                    Some(entry) if entry.position <= position => low = middle + 1,
+                    Some(_) => high = middle,
+                    None => return Ok(Err(Stale)),
+                }
+            }
+            let first = low.saturating_sub(1);
+            self.recent.clear();
+            for number in first..self.count().min(first + RECENT_ENTRIES) {
+                match self.entry(file, segment_base, number)? {
+                    Some(entry) => self.recent.push(entry),
+                    None => return Ok(Err(Stale)),
+                }
+            }
+        }
+        let found = self.recent.binary_search_by_key(&position, |entry| entry.position);
+        Ok(Ok(found.is_ok_and(|at| self.recent[at].base_offset == base_offset)))
+    }
+
+    fn covers(&self, position: u64) -> bool {
+        let ends = self.recent.first().zip(self.recent.last());
+        ends.is_some_and(|(first, last)| (first.position..=last.position).contains(&position))
     }
 
     /// The last entry for which `before` holds; `before` must hold for a prefix of the entries.

@@ -14,13 +14,13 @@ use crate::aborted::Aborted;
 use crate::api::*;
 use crate::frame::FRAME_HEADER_BYTES;
 use crate::partition::{Addition, EpochStart, Head, HeadMark, Partition, Sealed, SegmentMeta};
-use crate::producers::{Producer, Standing};
+use crate::producers::{BATCHES_REMEMBERED, Producer, Standing};
 use crate::shared::{Intake, Pending, Prepared, PreparedAppend, Shared, State};
 
 /// What an operation weighs besides its bytes: its fields in the frame.
 const OP_OVERHEAD_BYTES: u64 = 64;
 /// The settled outcomes, and where the word comes that they are durable.
-type Answer = (Vec<Outcome>, oneshot::Receiver<Result<(), LogError>>);
+pub(crate) type Answer = (Vec<Outcome>, oneshot::Receiver<Result<(), LogError>>);
 
 /// How to take an operation back.
 enum Undo {
@@ -125,6 +125,17 @@ impl Shared {
         if let Some(op) = ops.iter().position(appends) {
             self.check_space().map_err(|cause| CommitError { op, cause })?;
         }
+        self.enqueue(bytes, false, |intake, now| self.accept(intake, ops, now))
+    }
+
+    /// Queues what `accept` makes of the state, as one unit. What is urgent does not wait for room.
+    pub(crate) fn enqueue(
+        &self,
+        bytes: u64,
+        urgent: bool,
+        accept: impl FnOnce(&mut Intake, TimestampMs) -> Result<(Vec<Prepared>, Vec<Outcome>), CommitError>,
+    ) -> Result<Answer, CommitError> {
+        let at_first = |cause| CommitError { op: 0, cause };
         let wall_ms = self.clock.wall_ms();
         let (sender, receiver) = oneshot::channel();
         let mut intake = self.intake.lock();
@@ -135,10 +146,10 @@ impl Shared {
         }
         let full = intake.held_commits >= self.options.pending_commits_max
             || (intake.held_commits > 0 && intake.held_bytes + bytes > self.options.pending_bytes_max);
-        if full {
+        if full && !urgent {
             return Err(at_first(CommitCause::Busy));
         }
-        let (prepared, outcomes) = self.accept(&mut intake, ops, wall_ms)?;
+        let (prepared, outcomes) = accept(&mut intake, wall_ms)?;
         intake.held_bytes += bytes;
         intake.held_commits += 1;
         let was_idle = intake.queue.is_empty();
@@ -153,6 +164,15 @@ impl Shared {
             self.arrived.notify_one();
         }
         Ok((outcomes, receiver))
+    }
+
+    /// How many batches of a producer are known again when they come twice.
+    fn window(&self) -> usize {
+        #[cfg(test)]
+        if self.options.planted == Planted::ShortWindow {
+            return BATCHES_REMEMBERED - 1;
+        }
+        BATCHES_REMEMBERED
     }
 
     /// Looks at free space again only while it was short.
@@ -287,7 +307,7 @@ impl Shared {
         let log_start = head.log_start;
         let standing = head
             .producers
-            .check(&header, now, self.options.producer_expiration_ms)?;
+            .check(&header, now, self.options.producer_expiration_ms, self.window())?;
         if let Standing::Duplicate {
             base_offset,
             last_offset,

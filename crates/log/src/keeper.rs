@@ -104,6 +104,7 @@ impl Shared {
             Some((old, _)) => wal::recycle(disk, dir, old, generation),
             None => wal::create(disk, dir, generation, bytes),
         };
+        let prepared = prepared.and_then(|file| wal::opened(file, &self.options, disk, dir));
         let path = wal::wal_path(dir, generation);
         let prepared = prepared.map_err(|error| self.io_error("preparing", &path, error))?;
         let mut jobs = self.jobs.lock();

@@ -1,4 +1,4 @@
-//! The log: WAL and partitions on disk; append, flush, index, read, retain, recover.
+//! The log: WAL and partitions on disk; append, flush, index, read, retain, compact, recover.
 //!
 //! One write-ahead log serves the whole process. A commit is one frame of it, the unit of atomicity: it may append to
 //! any number of partitions and change tables. A commit thread turns all that arrived meanwhile into one write and one
@@ -20,6 +20,7 @@ pub mod api;
 mod checkpoint;
 mod codec;
 mod committer;
+mod compact;
 mod files;
 mod frame;
 mod index;

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::api::*;
+use crate::intake::Answer;
 use crate::partition::{Partition, epoch_of};
 use crate::recover;
 use crate::segment::Segment;
@@ -96,7 +97,7 @@ impl Log {
         Ok((Log { inner: Arc::new(inner) }, report))
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
 
@@ -150,9 +151,12 @@ impl Log {
     /// Checks all operations, gives appends their offsets in the order of calls, and queues them as one unit: after
     /// whatever happens either all of them took place or none. Never blocks on the disk.
     pub fn commit(&self, ops: Vec<Op>) -> Result<Receipt, CommitError> {
-        let (outcomes, done) = self.shared().commit(ops)?;
+        Ok(self.receipt(self.shared().commit(ops)?))
+    }
+
+    pub(crate) fn receipt(&self, (outcomes, done): Answer) -> Receipt {
         let driver = self.shared().options.driven.then(|| Arc::downgrade(&self.inner));
-        Ok(Receipt { outcomes, done, driver })
+        Receipt { outcomes, done, driver }
     }
 
     /// Waits until [`CommitCause::Busy`] is over.
@@ -174,7 +178,7 @@ impl Log {
         }
     }
 
-    fn partition(&self, partition: PartitionId) -> Option<Arc<Partition>> {
+    pub(crate) fn partition(&self, partition: PartitionId) -> Option<Arc<Partition>> {
         self.shared().partitions.read().get(&partition).cloned()
     }
 

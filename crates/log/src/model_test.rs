@@ -3,13 +3,13 @@
 //!
 //! `RIVULET_SEED=n` runs one seed, `RIVULET_SEEDS=n` that many. A failure prints its seed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::disk::SimDisk;
-use base::{ManualClock, Offset, Random, SeededRandom};
+use base::{Clock, ManualClock, Offset, Random, SeededRandom};
 use bytes::Bytes;
 use wire::builder::end_transaction_marker;
 use wire::{BatchBuilder, Compression, NewRecord};
@@ -20,10 +20,10 @@ use crate::{Log, Receipt};
 mod compare;
 mod model;
 
-use compare::compare_partition;
+use compare::Compared;
 use model::{Change, Model};
 
-const SEEDS: u64 = 4000;
+const SEEDS: u64 = 1200;
 const CYCLES: u64 = 5;
 const PARTITIONS_MAX: u64 = 5;
 
@@ -82,6 +82,9 @@ struct World {
     next_value: u64,
     leader_epoch: i32,
     damage: Vec<String>,
+    compaction: CompactionOptions,
+    /// Partitions that compaction may have changed.
+    compacted: BTreeSet<u64>,
 }
 
 impl World {
@@ -96,11 +99,21 @@ impl World {
             group_bytes_max: pick(&[500, 4 << 10, 1 << 20]),
             unsynced_bytes_max: pick(&[1 << 10, 8 << 10, 1 << 20]),
             open_files_max: 8,
+            compaction_keys_max: pick(&[2, 4, 1000]) as usize,
             driven: true,
             planted,
             ..LogOptions::default()
         };
+        let compaction = CompactionOptions {
+            min_lag_ms: pick(&[0, 0, 2000]) as i64,
+            max_lag_ms: [i64::MAX, 3000][random.below(2) as usize],
+            delete_retention_ms: pick(&[0, 1000, 8000]) as i64,
+            min_dirty_ratio: 0.0,
+            force: random.below(2) == 0,
+        };
         World {
+            compaction,
+            compacted: BTreeSet::new(),
             disk: SimDisk::new(random.next_u64()),
             clock: Arc::new(ManualClock::at(1_000_000)),
             options,
@@ -144,7 +157,7 @@ impl World {
             match self.open() {
                 Ok(()) => {
                     if self.disk.powered() {
-                        // The power may still go later; that is the run's business.
+                        self.disk.power_off_after(u64::MAX >> 1);
                         return Ok(());
                     }
                 }
@@ -173,8 +186,17 @@ impl World {
             log.partitions()
         );
         for (id, partition) in &model.partitions {
-            compare_partition(log, PartitionId(*id), partition, &self.random)
-                .map_err(|error| format!("partition {id}: {error}"))?;
+            let compared = Compared {
+                log,
+                id: PartitionId(*id),
+                model: partition,
+                random: &self.random,
+                compacted: self.compacted.contains(id),
+                settled: self.in_flight.is_empty(),
+                now: self.clock.wall_ms(),
+                delete_retention_ms: self.compaction.delete_retention_ms,
+            };
+            compared.check().map_err(|error| format!("partition {id}: {error}"))?;
         }
         let mut tables = BTreeMap::new();
         for table in 0..3 {
@@ -399,6 +421,7 @@ impl World {
                     op,
                     Change::Append {
                         partition: id,
+                        written_ms: self.clock.wall_ms(),
                         batches,
                         next_offset,
                     },
@@ -444,6 +467,7 @@ impl World {
         let next_offset = base_offset + records as i64;
         let change = Change::Append {
             partition: id,
+            written_ms: self.clock.wall_ms(),
             batches: Bytes::from(patched),
             next_offset,
         };
@@ -544,6 +568,37 @@ impl World {
         Ok(())
     }
 
+    /// Compacts a partition; the power may go at any point of it.
+    fn compact(&mut self) -> Check<()> {
+        let ids: Vec<u64> = self
+            .accepted
+            .partitions
+            .keys()
+            .copied()
+            .filter(|id| is_compacted(*id))
+            .collect();
+        let (Some(log), false) = (&self.log, ids.is_empty()) else {
+            return Ok(());
+        };
+        let id = ids[self.below(ids.len() as u64) as usize];
+        self.compacted.insert(id);
+        if let Err(error) = log.compact(PartitionId(id), &self.compaction) {
+            let text = format!("{error} {error:?}");
+            // It may not be there yet, or not any more.
+            let unknown = matches!(
+                error,
+                CompactionError::UnknownPartition | CompactionError::Commit(CommitCause::UnknownPartition(_))
+            );
+            let stopped = matches!(error, CompactionError::Commit(CommitCause::Log(_)));
+            let expected = unknown || stopped || !self.disk.powered();
+            ensure!(
+                expected || text.contains("simulated"),
+                "compacting partition {id} failed: {text}"
+            );
+        }
+        self.collect_acks()
+    }
+
     /// One life of the process: commits and turns of the log until something ends it.
     fn live(&mut self) -> Check<()> {
         match self.below(8) {
@@ -552,18 +607,22 @@ impl World {
             _ => {}
         }
         for _ in 0..5 + self.below(40) {
-            match self.below(6) {
-                0..2 => self.commit()?,
-                2 => self.commit_as_client()?,
-                3 => self.clock.advance(Duration::from_millis(self.below(1000))),
+            match self.below(13) {
+                0..4 => self.commit()?,
+                4 | 5 => self.commit_as_client()?,
+                6 => self.compact()?,
+                7 | 8 => self.clock.advance(Duration::from_millis(self.below(1000))),
                 _ => {
                     if let Some(log) = &self.log {
                         log.drive_step();
                     }
                     self.collect_acks()?;
                     if self.below(6) == 0 && self.disk.powered() {
-                        self.compare(&self.durable)
-                            .map_err(|error| format!("while running: {error}"))?;
+                        let compared = self.compare(&self.durable);
+                        // Looking costs writes, too: the power may go meanwhile.
+                        if self.disk.powered() {
+                            compared.map_err(|error| format!("while running: {error}"))?;
+                        }
                     }
                 }
             }
@@ -672,6 +731,13 @@ fn planted_faults_are_found() {
         Planted::CheckpointBeforeSegments,
         Planted::NoProducers,
         Planted::ReadBeforeSync,
+        Planted::EarlyAck,
+        Planted::ShortWindow,
+        Planted::StaleLastStable,
+        Planted::NoAborted,
+        Planted::CompactionNotSynced,
+        Planted::LiveKeyDropped,
+        Planted::HorizonIgnored,
     ] {
         let found = (0..SEEDS).find(|seed| run(*seed, planted).is_err());
         assert!(found.is_some(), "no seed finds {planted:?}");

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use base::{Offset, TimestampMs};
+use bytes::BufMut;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use wire::{BatchHeader, EndMarker};
 
 use crate::aborted::{ABORTED_MAX, Aborted};
 use crate::api::{Bounds, PartitionId, SegmentLimits};
+use crate::codec::Fields;
 use crate::files::SegmentId;
 use crate::frame::Place;
 use crate::producers::{Producer, Producers};
@@ -60,6 +62,26 @@ impl SegmentMeta {
             version: self.version,
         }
     }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.put_i64_le(self.base);
+        out.put_u32_le(self.version);
+        out.put_u64_le(self.bytes);
+        out.put_i64_le(self.first_timestamp);
+        out.put_i64_le(self.max_timestamp);
+        out.put_u32_le(self.aborted);
+    }
+
+    pub(crate) fn decode(fields: &mut Fields<'_>) -> Option<SegmentMeta> {
+        Some(SegmentMeta {
+            base: fields.i64()?,
+            version: fields.u32()?,
+            bytes: fields.u64()?,
+            first_timestamp: fields.i64()?,
+            max_timestamp: fields.i64()?,
+            aborted: fields.u32()?,
+        })
+    }
 }
 
 /// What has been accepted for a partition, durable or not. Commits are judged by it and change it.
@@ -71,6 +93,8 @@ pub(crate) struct Head {
     /// Compaction has seen to the records before it.
     pub(crate) cleaned_to: Offset,
     pub(crate) limits: Option<SegmentLimits>,
+    /// The next append begins a new segment.
+    pub(crate) sealed: bool,
     pub(crate) segments: Vec<SegmentMeta>,
     pub(crate) epochs: Vec<EpochStart>,
     pub(crate) producers: Producers,
@@ -85,6 +109,7 @@ pub(crate) struct HeadMark {
     last_segment: Option<SegmentMeta>,
     epoch_count: usize,
     aborted_count: usize,
+    was_sealed: bool,
 }
 
 /// What an append adds to a head.
@@ -106,6 +131,7 @@ impl Head {
             log_end: 0,
             cleaned_to: 0,
             limits: None,
+            sealed: false,
             segments: Vec::new(),
             epochs: Vec::new(),
             producers: Producers::default(),
@@ -135,7 +161,7 @@ impl Head {
                 && span_max.is_none_or(|span_max| span <= span_max)
         };
         match self.segments.last() {
-            Some(active) if takes(active) => Place {
+            Some(active) if !self.sealed && takes(active) => Place {
                 segment_base: active.base,
                 position: active.bytes,
             },
@@ -153,6 +179,7 @@ impl Head {
             return None;
         }
         self.segments.push(SegmentMeta::fresh(place.segment_base));
+        self.sealed = false;
         let aborted = std::mem::take(&mut self.aborted);
         active.map(|active| (active, aborted))
     }
@@ -208,6 +235,26 @@ impl Head {
         gone
     }
 
+    /// Puts what compaction left in the place of the segments that begin in `base..end`; returns those.
+    pub(crate) fn replace(&mut self, base: Offset, end: Offset, added: Option<SegmentMeta>) -> Vec<SegmentMeta> {
+        let from = self.segments.partition_point(|segment| segment.base < base);
+        let to = self.segments.partition_point(|segment| segment.base < end);
+        if to == self.segments.len() {
+            // Those of the last segment move to the new one's file.
+            self.aborted.clear();
+        }
+        self.segments.splice(from..to, added).collect()
+    }
+
+    /// The planted fault of checkpoints without them.
+    #[cfg(test)]
+    pub(crate) fn forget_aborted(&mut self) {
+        self.aborted.clear();
+        if let Some(active) = self.segments.last_mut() {
+            active.aborted = 0;
+        }
+    }
+
     /// Takes note of how things stand before an append.
     pub(crate) fn mark(&self) -> HeadMark {
         HeadMark {
@@ -216,6 +263,7 @@ impl Head {
             last_segment: self.segments.last().copied(),
             epoch_count: self.epochs.len(),
             aborted_count: self.aborted.len(),
+            was_sealed: self.sealed,
         }
     }
 
@@ -226,6 +274,7 @@ impl Head {
         producers: Vec<(i64, Option<Producer>)>,
     ) {
         self.log_end = mark.log_end;
+        self.sealed = mark.was_sealed;
         self.segments.truncate(mark.segment_count);
         if let (Some(active), Some(before)) = (self.segments.last_mut(), mark.last_segment) {
             *active = before;
@@ -262,6 +311,8 @@ pub(crate) struct View {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) epochs: Arc<[EpochStart]>,
     pub(crate) deleted: bool,
+    /// How often compaction has replaced segments: a read that fails meanwhile is tried again.
+    pub(crate) replacements: u64,
 }
 
 impl View {
@@ -295,6 +346,7 @@ impl Partition {
             segments: Vec::new(),
             epochs: Arc::from([]),
             deleted: false,
+            replacements: 0,
         };
         Partition::with_view(id, view)
     }

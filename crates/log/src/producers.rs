@@ -12,7 +12,7 @@ use crate::api::{CommitCause, ProducerInfo};
 use crate::codec::Fields;
 
 /// Batches remembered per producer; as many as a client may have in flight.
-const BATCHES_REMEMBERED: usize = 5;
+pub(crate) const BATCHES_REMEMBERED: usize = 5;
 
 /// The producers of one partition.
 #[derive(Clone, Debug, Default)]
@@ -104,12 +104,13 @@ fn following(sequence: i32) -> i32 {
 }
 
 impl Producers {
-    /// Judges a batch before it gets its offsets.
+    /// Judges a batch before it gets its offsets; the last `window` batches are known again.
     pub(crate) fn check(
         &self,
         header: &BatchHeader,
         now: TimestampMs,
         expiration_ms: i64,
+        window: usize,
     ) -> Result<Standing, CommitCause> {
         if !header.is_idempotent() {
             return Ok(Standing::New);
@@ -132,7 +133,7 @@ impl Producers {
             return Ok(Standing::New);
         }
         let standing = if is_numbered(header) {
-            known.judge(header)?
+            known.judge(header, window)?
         } else {
             Standing::New
         };
@@ -265,7 +266,7 @@ impl Producers {
 
 impl Producer {
     /// Compares a numbered batch of this epoch or a later one with those remembered.
-    fn judge(&self, header: &BatchHeader) -> Result<Standing, CommitCause> {
+    fn judge(&self, header: &BatchHeader, window: usize) -> Result<Standing, CommitCause> {
         let out_of_order = |expected| CommitCause::OutOfOrderSequence {
             producer_id: header.producer_id,
             expected,
@@ -276,6 +277,8 @@ impl Producer {
         let remembered = if same_epoch { &self.batches[..self.count] } else { &[] };
         let repeated = remembered
             .iter()
+            .rev()
+            .take(window)
             .find(|batch| batch.base_sequence == header.base_sequence && batch.last_sequence == last_sequence);
         if let Some(batch) = repeated {
             return Ok(Standing::Duplicate {
@@ -367,7 +370,7 @@ mod tests {
         let read = Producers::decode(&mut Fields::new(&encoded), true).unwrap();
         let judge = |producers: &Producers| {
             producers
-                .check(&header(asked.0, asked.1, 3, 0), now, EXPIRATION_MS)
+                .check(&header(asked.0, asked.1, 3, 0), now, EXPIRATION_MS, BATCHES_REMEMBERED)
                 .map_err(|cause| match cause {
                     CommitCause::OutOfOrderSequence { .. } => "order",
                     CommitCause::InvalidProducerEpoch { .. } => "epoch",

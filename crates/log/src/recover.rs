@@ -275,6 +275,12 @@ impl Recovery {
             }
         }
         let partitions: HashMap<PartitionId, Arc<Partition>> = self.heads.iter_mut().map(share).collect();
+        #[cfg(test)]
+        if options.planted == crate::api::Planted::StaleLastStable {
+            partitions
+                .values()
+                .for_each(|partition| partition.view.write().first_open = None);
+        }
         self.report.partitions = partitions.len();
         self.report.lines.push(format!(
             "{} partitions, WAL goes on in file {}",
@@ -315,6 +321,7 @@ impl Recovery {
             failure: watch::Sender::new(None),
             low_space: low_space.into(),
             watch_numbers: 0.into(),
+            compacting: Mutex::default(),
             driven: Mutex::new(None),
             lock: Mutex::new(Some(lock)),
             options,
@@ -361,15 +368,17 @@ impl Recovery {
             }
             None => wal::create(self.disk(), &self.wal_dir, generation, bytes),
         };
+        let file = file.and_then(|file| wal::opened(file, &self.options, self.disk(), &self.wal_dir));
         Ok((file.map_err(failed("preparing", &path))?, free.into_iter().collect()))
     }
 }
 
 /// Gives a recovered head the partition that readers share.
 fn share((id, head): (&PartitionId, &mut Head)) -> (PartitionId, Arc<Partition>) {
-    let active = head.segments.last().map(|active| active.base);
+    let active = head.segments.last().filter(|active| active.version == 0);
+    let active = active.map(SegmentMeta::id);
     let known = |segment: &SegmentMeta| {
-        let aborted = match active == Some(segment.base) {
+        let aborted = match active == Some(segment.id()) {
             true => AbortedList::Held(head.aborted.clone()),
             false => AbortedList::Filed(segment.aborted),
         };
@@ -382,6 +391,7 @@ fn share((id, head): (&PartitionId, &mut Head)) -> (PartitionId, Arc<Partition>)
         segments: head.segments.iter().map(known).collect(),
         epochs: head.epochs.clone().into(),
         deleted: false,
+        replacements: 0,
     };
     head.partition = Arc::new(Partition::with_view(*id, view));
     (*id, Arc::clone(&head.partition))

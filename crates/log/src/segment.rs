@@ -41,6 +41,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) partition: PartitionId,
     /// One past the last offset that this segment may serve.
     pub(crate) end: Offset,
+    pub(crate) log_start: Offset,
     pub(crate) epochs: &'a [EpochStart],
 }
 
@@ -56,10 +57,12 @@ impl Reading<'_> {
 
 impl Segment {
     /// A segment that begins now; no file of it exists.
-    pub(crate) fn fresh(base: Offset) -> Segment {
+    pub(crate) fn fresh(id: SegmentId) -> Segment {
+        let mut meta = SegmentMeta::fresh(id.base);
+        meta.version = id.version;
         Segment {
             index: Mutex::new(Index::fresh()),
-            ..Segment::known(&SegmentMeta::fresh(base), AbortedList::default())
+            ..Segment::known(&meta, AbortedList::default())
         }
     }
 
@@ -265,7 +268,7 @@ impl Segment {
     fn ask<T>(
         &self,
         reading: &Reading<'_>,
-        question: impl Fn(&Index, Option<&Arc<dyn DiskFile>>) -> io::Result<Result<T, Stale>>,
+        mut question: impl FnMut(&mut Index, Option<&Arc<dyn DiskFile>>) -> io::Result<Result<T, Stale>>,
     ) -> io::Result<T> {
         let mut index = self.index.lock();
         if !index.loaded {
@@ -276,12 +279,12 @@ impl Segment {
         } else {
             None
         };
-        if let Ok(answer) = question(&index, file.as_ref())? {
+        if let Ok(answer) = question(&mut index, file.as_ref())? {
             return Ok(answer);
         }
         self.rebuild(&mut index, reading)?;
         let file = reading.file(self, FileKind::Index).ok();
-        question(&index, file.as_ref())?
+        question(&mut index, file.as_ref())?
             .map_err(|Stale| io::Error::other("an index does not hold right after it was built"))
     }
 
@@ -299,7 +302,8 @@ impl Segment {
     }
 
     fn has_entry(&self, reading: &Reading<'_>, base_offset: Offset, position: u64) -> io::Result<bool> {
-        let entry = self.entry_before(reading, base_offset)?;
-        Ok(entry.base_offset == base_offset && entry.position == position)
+        self.ask(reading, |index, file| {
+            index.holds(file, self.base, base_offset, position)
+        })
     }
 }

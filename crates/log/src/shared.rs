@@ -17,7 +17,8 @@ use crate::api::{Durability, LogError, LogOptions, PartitionId, TableId};
 use crate::committer::Committer;
 use crate::files::{Files, SegmentId};
 use crate::frame::Place;
-use crate::partition::{Head, Partition};
+use crate::partition::{Head, Partition, SegmentMeta};
+use crate::segment::Segment;
 use crate::tables::Tables;
 use crate::wal::WalFile;
 
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     /// Free space was below the limit when last looked at.
     pub(crate) low_space: AtomicBool,
     pub(crate) watch_numbers: AtomicU64,
+    /// Partitions that someone compacts just now.
+    pub(crate) compacting: Mutex<BTreeSet<PartitionId>>,
     /// The commit thread's work, done by callers when the log is driven.
     pub(crate) driven: Mutex<Option<Committer>>,
     /// Holds the directory until the log is closed or gone.
@@ -79,6 +82,16 @@ pub(crate) struct Pending {
     pub(crate) done: oneshot::Sender<Result<(), LogError>>,
 }
 
+#[cfg(test)]
+impl Pending {
+    /// The planted fault of answering early.
+    pub(crate) fn acknowledged(mut self) -> Pending {
+        let (nobody, _) = oneshot::channel();
+        std::mem::replace(&mut self.done, nobody).send(Ok(())).ok();
+        self
+    }
+}
+
 /// An operation with its offsets settled.
 pub(crate) enum Prepared {
     Create(Arc<Partition>),
@@ -93,6 +106,21 @@ pub(crate) enum Prepared {
         key: Bytes,
         value: Option<Bytes>,
     },
+    Replace(Replacement),
+    Cleaned {
+        partition: Arc<Partition>,
+        cleaned_to: Offset,
+    },
+}
+
+/// What compaction puts in the place of the segments that begin in `base..end`.
+#[derive(Clone)]
+pub(crate) struct Replacement {
+    pub(crate) partition: Arc<Partition>,
+    pub(crate) base: Offset,
+    pub(crate) end: Offset,
+    /// Nothing, if nothing was left.
+    pub(crate) added: Option<(SegmentMeta, Arc<Segment>)>,
 }
 
 pub(crate) struct PreparedAppend {

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base::TimestampMs;
-use base::disk::{Disk, DiskFile, OpenMode};
+use base::disk::{BLOCK_BYTES, Disk, DiskFile, OpenMode, WriteThrough};
 
-use crate::frame::FrameMeta;
+#[cfg(test)]
+use crate::api::Planted;
+use crate::api::{Durability, LogOptions};
+use crate::frame::{self, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameMeta};
 
 /// Size of the first file of a new directory; each next one is larger by [`WAL_GROWTH`], up to the setting.
 pub(crate) const WAL_FIRST_BYTES: u64 = 1 << 20;
@@ -33,6 +36,9 @@ pub(crate) struct WalPosition {
 pub(crate) struct WalFile {
     pub(crate) generation: u64,
     pub(crate) file: Arc<dyn DiskFile>,
+    /// The way past the page cache, where the disk has one and what is written must be durable: it saves a copy of
+    /// every byte, and the sync.
+    pub(crate) through: Option<Arc<dyn WriteThrough>>,
     /// How far it is written with zeros or old frames: up to here a sync need not touch the file's metadata.
     pub(crate) bytes: u64,
 }
@@ -78,6 +84,7 @@ pub(crate) fn create(disk: &dyn Disk, dir: &Path, generation: u64, bytes: u64) -
     Ok(WalFile {
         generation,
         file,
+        through: None,
         bytes,
     })
 }
@@ -92,8 +99,22 @@ pub(crate) fn recycle(disk: &dyn Disk, dir: &Path, old: u64, generation: u64) ->
     Ok(WalFile {
         generation,
         file,
+        through: None,
         bytes,
     })
+}
+
+/// Opens the way past the page cache, if writes are to be durable and there is one.
+pub(crate) fn opened(mut file: WalFile, options: &LogOptions, disk: &dyn Disk, dir: &Path) -> io::Result<WalFile> {
+    #[cfg(test)]
+    if options.planted != Planted::Nothing {
+        // The faults are about syncs that are missing or late.
+        return Ok(file);
+    }
+    if options.durability == Durability::Fsync {
+        file.through = disk.open_write_through(&wal_path(dir, file.generation))?;
+    }
+    Ok(file)
 }
 
 /// The end of the WAL that is written to.
@@ -140,5 +161,78 @@ impl Wal {
     pub(crate) fn switch(&mut self, next: WalFile) {
         self.current = next;
         self.offset = 0;
+    }
+
+    /// Empties a buffer for about `bytes` of frames and begins it so that [`Wal::write_all`] can write from it as it
+    /// is: at a block's address. Returns where the frames begin.
+    pub(crate) fn lead(&self, buffer: &mut Vec<u8>, bytes: usize) -> usize {
+        buffer.clear();
+        buffer.reserve(bytes + 2 * BLOCK_BYTES);
+        if self.current.through.is_some() {
+            // Without an answer the bytes are copied once more, see `write`.
+            let gap = buffer.as_ptr().align_offset(BLOCK_BYTES);
+            buffer.resize(gap.min(BLOCK_BYTES), 0);
+        }
+        buffer.len()
+    }
+
+    /// A frame without operations, to stand behind `bytes` of frames that begin at `offset`: it fills their last block,
+    /// so that what is acknowledged is never written again. Empty where blocks do not matter.
+    pub(crate) fn filler(&mut self, bytes: usize, wall_ms: TimestampMs) -> Vec<u8> {
+        let end = self.offset as usize + bytes;
+        let rest = end.next_multiple_of(BLOCK_BYTES) - end;
+        if self.current.through.is_none() || rest == 0 {
+            return Vec::new();
+        }
+        self.empty_frame(rest, wall_ms)
+    }
+
+    /// A frame that says how far the WAL is durable, and nothing else.
+    pub(crate) fn mark(&mut self, wall_ms: TimestampMs) -> Vec<u8> {
+        let bytes = if self.current.through.is_some() {
+            BLOCK_BYTES
+        } else {
+            FRAME_ALIGN
+        };
+        self.empty_frame(bytes, wall_ms)
+    }
+
+    /// `bytes` are a multiple of [`FRAME_ALIGN`], which a header fits into.
+    fn empty_frame(&mut self, bytes: usize, wall_ms: TimestampMs) -> Vec<u8> {
+        let mut frame = vec![0; bytes];
+        let meta = self.next_meta(0, wall_ms);
+        let payload_bytes = (bytes - FRAME_HEADER_BYTES) as u32;
+        let payload_crc = frame::payload_crc(&frame, 0);
+        self.chain = frame::seal(&mut frame, payload_bytes, payload_crc, meta);
+        self.sequence = meta.sequence;
+        frame
+    }
+
+    /// Writes a buffer from `start` to its end; [`Wal::lead`] has begun it.
+    pub(crate) fn write_all(&mut self, buffer: &[u8], start: usize) -> io::Result<()> {
+        let frames = &buffer[start..];
+        match self.current.through.clone() {
+            Some(through) if frames.as_ptr().addr().is_multiple_of(BLOCK_BYTES) => {
+                through.write_blocks(frames, self.offset)?;
+                self.offset += frames.len() as u64;
+                Ok(())
+            }
+            _ => self.write(frames),
+        }
+    }
+
+    /// Writes frames behind those that are there. Past the page cache they are durable then.
+    pub(crate) fn write(&mut self, frames: &[u8]) -> io::Result<()> {
+        match self.current.through.clone() {
+            None => self.current.file.write_all_at(frames, self.offset)?,
+            Some(through) => {
+                let mut copy = Vec::new();
+                let start = self.lead(&mut copy, frames.len());
+                copy.extend_from_slice(frames);
+                through.write_blocks(&copy[start..], self.offset)?;
+            }
+        }
+        self.offset += frames.len() as u64;
+        Ok(())
     }
 }

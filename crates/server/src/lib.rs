@@ -9,11 +9,12 @@ mod options;
 mod store;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, OsRandom, Random, RealClock};
-use broker::{Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits, ShareGroupLimits};
+use broker::{Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits, ReplicationFactorPolicy, ShareGroupLimits};
 use catalog::{Catalog, Registry};
 use client::Topics;
 use flow::Engine;
@@ -36,7 +37,7 @@ pub struct Server {
     log: Log,
     recovery: RecoveryReport,
     kafka_stop: watch::Sender<bool>,
-    kafka: JoinHandle<()>,
+    kafka: Vec<JoinHandle<()>>,
     engine: Engine,
     http: Vec<Serving>,
 }
@@ -44,39 +45,19 @@ pub struct Server {
 impl Server {
     /// Binds all ports, recovers the data, starts everything.
     pub async fn start(options: ServerOptions) -> Result<Server, ServerError> {
-        let kafka = bind("kafka", options.kafka).await?;
+        let broker_options = broker_options(&options)?;
+        let kafka = bind_kafka(&options).await?;
         let registry = bind("registry", options.registry).await?;
         let api = bind("api", options.api).await?;
         let addresses = Addresses {
-            kafka: local(&kafka)?,
+            kafka: local(&kafka[0])?,
             registry: local(&registry)?,
             api: local(&api)?,
         };
 
         let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(RealClock::new()), Arc::new(OsRandom));
-        let (log, recovery) = open_log(&options).await?;
+        let (log, recovery) = open_log(&options, &broker_options).await?;
         let catalog = Arc::new(Catalog::open(log.clone(), Arc::clone(&random)).await.map_err(start)?);
-        // One machine has no fleet of consumers that start together: a group need not wait for more members, neither with
-        // its first rebalance nor between two.
-        let group = GroupLimits {
-            initial_rebalance_delay_ms: 0,
-            consumer: ConsumerGroupLimits {
-                assignment_interval_ms: 0,
-                ..ConsumerGroupLimits::default()
-            },
-            share: ShareGroupLimits {
-                assignment_interval_ms: 0,
-                ..ShareGroupLimits::default()
-            },
-            ..GroupLimits::default()
-        };
-        let broker_options = BrokerOptions {
-            group,
-            auto_create_topics: options.auto_create_topics,
-            advertised_host: advertised_host(addresses.kafka),
-            advertised_port: addresses.kafka.port(),
-            ..BrokerOptions::default()
-        };
         let broker = Broker::new(
             broker_options,
             log.clone(),
@@ -91,7 +72,10 @@ impl Server {
         engine.recover().await.map_err(start)?;
 
         let (kafka_stop, stopped) = watch::channel(false);
-        let kafka = broker.serve(kafka, stopped);
+        let kafka = kafka
+            .into_iter()
+            .map(|listener| broker.serve(listener, stopped.clone()))
+            .collect();
         let state = http::api::ApiState {
             engine: engine.clone(),
             status: status(addresses, &options, Arc::clone(&catalog), clock, &recovery),
@@ -136,7 +120,8 @@ impl Server {
             face.stop().await;
         }
         self.kafka_stop.send_replace(true);
-        if tokio::time::timeout(KAFKA_DRAIN_MAX, self.kafka).await.is_err() {
+        let drained = futures::future::join_all(self.kafka);
+        if tokio::time::timeout(KAFKA_DRAIN_MAX, drained).await.is_err() {
             tracing::warn!("some Kafka connections did not end in time");
         }
         let log = self.log;
@@ -147,6 +132,63 @@ impl Server {
 
 fn start(error: impl std::fmt::Display) -> ServerError {
     ServerError::Start(error.to_string())
+}
+
+/// Says in words why the broker cannot be given a setting, and which names are near.
+pub fn check_setting(name: &str, value: &str) -> Result<(), String> {
+    BrokerOptions::default().set(name, value)
+}
+
+/// What the broker is told. Where one machine differs from a fleet, so do the defaults; settings hold before both.
+fn broker_options(options: &ServerOptions) -> Result<BrokerOptions, ServerError> {
+    // There is no fleet of consumers that start together: a group need not wait for more members, neither with its first
+    // rebalance nor between two.
+    let group = GroupLimits {
+        initial_rebalance_delay_ms: 0,
+        consumer: ConsumerGroupLimits {
+            assignment_interval_ms: 0,
+            ..ConsumerGroupLimits::default()
+        },
+        share: ShareGroupLimits {
+            assignment_interval_ms: 0,
+            ..ShareGroupLimits::default()
+        },
+        ..GroupLimits::default()
+    };
+    let mut broker = BrokerOptions {
+        group,
+        virtual_brokers: i32::from(options.virtual_brokers.max(1)),
+        // Tools that were written for a fleet ask for three replicas.
+        replication_factor_policy: ReplicationFactorPolicy::Clamp,
+        log_dir: log_dir(options).display().to_string(),
+        auto_create_topics: options.auto_create_topics,
+        advertised_host: advertised_host(options.kafka),
+        ..BrokerOptions::default()
+    };
+    for (name, value) in &options.settings {
+        broker.set(name, value).map_err(ServerError::Setting)?;
+    }
+    Ok(broker)
+}
+
+fn log_dir(options: &ServerOptions) -> PathBuf {
+    let dir = options.data_dir.join("log");
+    std::path::absolute(&dir).unwrap_or(dir)
+}
+
+/// A listener for each broker that clients see, on consecutive ports, or on any free ones.
+async fn bind_kafka(options: &ServerOptions) -> Result<Vec<TcpListener>, ServerError> {
+    let mut listeners = Vec::new();
+    for at in 0..options.virtual_brokers.max(1) {
+        let mut address = options.kafka;
+        if address.port() != 0 {
+            let port = address.port().checked_add(at);
+            let port = port.ok_or_else(|| start("there are not so many ports for virtual brokers"))?;
+            address.set_port(port);
+        }
+        listeners.push(bind("kafka", address).await?);
+    }
+    Ok(listeners)
 }
 
 async fn bind(face: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {
@@ -167,14 +209,15 @@ fn advertised_host(address: SocketAddr) -> String {
     }
 }
 
-async fn open_log(options: &ServerOptions) -> Result<(Log, RecoveryReport), ServerError> {
+async fn open_log(options: &ServerOptions, broker: &BrokerOptions) -> Result<(Log, RecoveryReport), ServerError> {
     let log_options = LogOptions {
-        dir: options.data_dir.join("log"),
+        dir: log_dir(options),
         durability: match options.durability {
             Durability::Fsync => log::Durability::Fsync,
             Durability::Os => log::Durability::Os,
             Durability::Memory => log::Durability::Memory,
         },
+        producer_expiration_ms: producer_expiration_ms(broker),
         ..LogOptions::default()
     };
     let memory = options.durability == Durability::Memory;
@@ -186,6 +229,12 @@ async fn open_log(options: &ServerOptions) -> Result<(Log, RecoveryReport), Serv
         Log::open(log_options, env)
     };
     tokio::task::spawn_blocking(open).await.map_err(start)?.map_err(start)
+}
+
+fn producer_expiration_ms(broker: &BrokerOptions) -> i64 {
+    let set = broker.value("producer.id.expiration.ms");
+    let default_ms = LogOptions::default().producer_expiration_ms;
+    set.and_then(|value| value.parse().ok()).unwrap_or(default_ms)
 }
 
 /// What `status` shows; computed when asked.

@@ -13,8 +13,12 @@ pub struct ServerOptions {
     pub kafka: SocketAddr,
     pub registry: SocketAddr,
     pub api: SocketAddr,
+    /// How many brokers clients see, each on a port of its own: `kafka`'s and those after it.
+    pub virtual_brokers: u16,
     /// Topics are made when a client first names them.
     pub auto_create_topics: bool,
+    /// Settings of the broker by Kafka's names, and their values.
+    pub settings: Vec<(String, String)>,
 }
 
 /// When a write counts as done.
@@ -58,6 +62,9 @@ pub enum ServerError {
         address: SocketAddr,
         source: std::io::Error,
     },
+    /// A setting that there is not, or a value it cannot have.
+    #[error("{0}")]
+    Setting(String),
     #[error("{0}")]
     Start(String),
 }

@@ -25,10 +25,11 @@ const PRODUCER_EPOCH_AT: usize = 51;
 const BASE_SEQUENCE_AT: usize = 53;
 const COUNT_AT: usize = 57;
 
-const CODEC_MASK: i16 = 0x07;
+pub(crate) const CODEC_MASK: i16 = 0x07;
 pub(crate) const LOG_APPEND_TIME_BIT: i16 = 1 << 3;
 pub(crate) const TRANSACTIONAL_BIT: i16 = 1 << 4;
 pub(crate) const CONTROL_BIT: i16 = 1 << 5;
+pub(crate) const DELETE_HORIZON_BIT: i16 = 1 << 6;
 
 /// What is wrong with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -163,6 +164,11 @@ impl BatchHeader {
         self.attributes & CONTROL_BIT != 0
     }
 
+    /// From when on compaction may drop the tombstones or the marker in the batch; set by compaction (KIP-534).
+    pub fn delete_horizon_ms(&self) -> Option<TimestampMs> {
+        (self.attributes & DELETE_HORIZON_BIT != 0).then_some(self.base_timestamp)
+    }
+
     /// Written by a producer that numbers its batches.
     pub fn is_idempotent(&self) -> bool {
         self.producer_id >= 0
@@ -234,6 +240,40 @@ pub fn stamp_append_time(batch: &mut [u8], now: TimestampMs) {
     batch[ATTRIBUTES_AT..LAST_OFFSET_DELTA_AT].copy_from_slice(&attributes.to_be_bytes());
     batch[MAX_TIMESTAMP_AT..PRODUCER_ID_AT].copy_from_slice(&now.to_be_bytes());
     seal(batch);
+}
+
+/// The same records in another codec; everything that numbers or dates them stays. `bytes_max` bounds what they may
+/// grow to in between.
+pub fn recompress(
+    batch: &Bytes,
+    codec: Compression,
+    level: Option<i32>,
+    bytes_max: usize,
+) -> Result<Bytes, BatchError> {
+    let header = BatchHeader::parse(batch)?;
+    let size = header.size_bytes();
+    if batch.len() < size {
+        return Err(BatchError::Truncated {
+            have: batch.len(),
+            need: size,
+        });
+    }
+    let records = header
+        .compression()?
+        .decompress(&batch.slice(HEADER_BYTES..size), bytes_max)?;
+    let body = codec
+        .compress_at(&records, level)
+        .map_err(|_| BatchError::Compressed(codec))?;
+    let size = HEADER_BYTES + body.len();
+    let length = i32::try_from(size - PREFIX_BYTES).map_err(|_| BatchError::TooLarge { bytes_max })?;
+    let mut out = Vec::with_capacity(size);
+    out.extend_from_slice(&batch[..HEADER_BYTES]);
+    out.extend_from_slice(&body);
+    out[LENGTH_AT..LEADER_EPOCH_AT].copy_from_slice(&length.to_be_bytes());
+    let attributes = (header.attributes & !CODEC_MASK) | codec.code();
+    out[ATTRIBUTES_AT..LAST_OFFSET_DELTA_AT].copy_from_slice(&attributes.to_be_bytes());
+    seal(&mut out);
+    Ok(Bytes::from(out))
 }
 
 /// Computes the checksum over what stands in the batch and writes it.

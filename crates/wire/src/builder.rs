@@ -1,9 +1,11 @@
 //! Writes record batches: what our own writers and test clients send.
 
+use std::borrow::Cow;
+
 use base::TimestampMs;
 use bytes::Bytes;
 
-use crate::batch::{self, BatchError, HEADER_BYTES, MAGIC, PREFIX_BYTES};
+use crate::batch::{self, BatchError, BatchHeader, HEADER_BYTES, MAGIC, PREFIX_BYTES};
 use crate::compression::Compression;
 use crate::varint;
 
@@ -85,20 +87,14 @@ impl BatchBuilder {
             self.max_timestamp = record.timestamp;
         }
         self.max_timestamp = self.max_timestamp.max(record.timestamp);
-        // The length stands first but is known last: write the record behind a gap, then close the gap.
-        let mut fields = Vec::with_capacity(record_size_hint(&record));
-        fields.push(0);
-        varint::write_i64(&mut fields, record.timestamp.wrapping_sub(self.base_timestamp));
-        varint::write_i32(&mut fields, self.count);
-        write_bytes(&mut fields, record.key);
-        write_bytes(&mut fields, record.value);
-        varint::write_i32(&mut fields, record.headers.len() as i32);
-        for (name, value) in record.headers {
-            write_bytes(&mut fields, Some(name));
-            write_bytes(&mut fields, value.as_deref());
-        }
-        varint::write_i32(&mut self.body, fields.len() as i32);
-        self.body.extend_from_slice(&fields);
+        write_record(
+            &mut self.body,
+            record.timestamp.wrapping_sub(self.base_timestamp),
+            self.count,
+            record.key,
+            record.value,
+            record.headers,
+        );
         self.count += 1;
     }
 
@@ -107,42 +103,90 @@ impl BatchBuilder {
         if self.count == 0 {
             return Err(BatchError::Empty);
         }
-        let packed;
-        let body = match self.compression {
-            Compression::None => &self.body,
-            codec => {
-                packed = codec.compress(&self.body).map_err(|_| BatchError::Compressed(codec))?;
-                &packed
-            }
+        let body = pack(self.compression, &self.body)?;
+        let header = BatchHeader {
+            base_offset: 0,
+            length: 0,
+            leader_epoch: -1,
+            magic: MAGIC,
+            crc: 0,
+            attributes: self.attributes,
+            last_offset_delta: self.count - 1,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer_id: self.producer_id,
+            producer_epoch: self.producer_epoch,
+            base_sequence: self.base_sequence,
+            count: self.count,
         };
-        let size = HEADER_BYTES + body.len();
-        let bytes_max = i32::MAX as usize;
-        let length = i32::try_from(size - PREFIX_BYTES).map_err(|_| BatchError::TooLarge { bytes_max })?;
-        let mut out = Vec::with_capacity(size);
-        out.extend_from_slice(&0_i64.to_be_bytes());
-        out.extend_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(&(-1_i32).to_be_bytes());
-        out.push(MAGIC as u8);
-        out.extend_from_slice(&0_u32.to_be_bytes());
-        out.extend_from_slice(&self.attributes.to_be_bytes());
-        out.extend_from_slice(&(self.count - 1).to_be_bytes());
-        out.extend_from_slice(&self.base_timestamp.to_be_bytes());
-        out.extend_from_slice(&self.max_timestamp.to_be_bytes());
-        out.extend_from_slice(&self.producer_id.to_be_bytes());
-        out.extend_from_slice(&self.producer_epoch.to_be_bytes());
-        out.extend_from_slice(&self.base_sequence.to_be_bytes());
-        out.extend_from_slice(&self.count.to_be_bytes());
-        out.extend_from_slice(body);
-        batch::seal(&mut out);
-        Ok(Bytes::from(out))
+        assemble(&header, &body)
     }
 }
 
-fn record_size_hint(record: &NewRecord<'_>) -> usize {
-    32 + record.key.map_or(0, <[u8]>::len)
-        + record.value.map_or(0, <[u8]>::len)
-        + record
-            .headers
+/// Appends one record to a batch's body.
+pub(crate) fn write_record(
+    body: &mut Vec<u8>,
+    timestamp_delta: i64,
+    offset_delta: i32,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[(Bytes, Option<Bytes>)],
+) {
+    // The length stands first but is known last: write the record apart, then its length, then the record.
+    let mut fields = Vec::with_capacity(record_size_hint(key, value, headers));
+    fields.push(0);
+    varint::write_i64(&mut fields, timestamp_delta);
+    varint::write_i32(&mut fields, offset_delta);
+    write_bytes(&mut fields, key);
+    write_bytes(&mut fields, value);
+    varint::write_i32(&mut fields, headers.len() as i32);
+    for (name, value) in headers {
+        write_bytes(&mut fields, Some(name));
+        write_bytes(&mut fields, value.as_deref());
+    }
+    varint::write_i32(body, fields.len() as i32);
+    body.extend_from_slice(&fields);
+}
+
+/// A batch's body as its codec has it.
+pub(crate) fn pack(compression: Compression, body: &[u8]) -> Result<Cow<'_, [u8]>, BatchError> {
+    match compression {
+        Compression::None => Ok(Cow::Borrowed(body)),
+        codec => codec
+            .compress(body)
+            .map(Cow::Owned)
+            .map_err(|_| BatchError::Compressed(codec)),
+    }
+}
+
+/// The sealed batch of a header and a packed body; length and checksum are computed.
+pub(crate) fn assemble(header: &BatchHeader, body: &[u8]) -> Result<Bytes, BatchError> {
+    let size = HEADER_BYTES + body.len();
+    let bytes_max = i32::MAX as usize;
+    let length = i32::try_from(size - PREFIX_BYTES).map_err(|_| BatchError::TooLarge { bytes_max })?;
+    let mut out = Vec::with_capacity(size);
+    out.extend_from_slice(&header.base_offset.to_be_bytes());
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&header.leader_epoch.to_be_bytes());
+    out.push(MAGIC as u8);
+    out.extend_from_slice(&0_u32.to_be_bytes());
+    out.extend_from_slice(&header.attributes.to_be_bytes());
+    out.extend_from_slice(&header.last_offset_delta.to_be_bytes());
+    out.extend_from_slice(&header.base_timestamp.to_be_bytes());
+    out.extend_from_slice(&header.max_timestamp.to_be_bytes());
+    out.extend_from_slice(&header.producer_id.to_be_bytes());
+    out.extend_from_slice(&header.producer_epoch.to_be_bytes());
+    out.extend_from_slice(&header.base_sequence.to_be_bytes());
+    out.extend_from_slice(&header.count.to_be_bytes());
+    out.extend_from_slice(body);
+    batch::seal(&mut out);
+    Ok(Bytes::from(out))
+}
+
+fn record_size_hint(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(Bytes, Option<Bytes>)]) -> usize {
+    32 + key.map_or(0, <[u8]>::len)
+        + value.map_or(0, <[u8]>::len)
+        + headers
             .iter()
             .map(|(name, value)| 10 + name.len() + value.as_ref().map_or(0, Bytes::len))
             .sum::<usize>()

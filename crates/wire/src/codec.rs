@@ -66,6 +66,14 @@ pub trait Message: Sized + Clone + Default + PartialEq + std::fmt::Debug {
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError>;
     fn encode(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError>;
 
+    /// How long the client is to wait before its next request; 0 for messages that do not say.
+    fn throttle_time_ms(&self) -> i32 {
+        0
+    }
+
+    /// Nothing, for messages that do not say.
+    fn set_throttle_time_ms(&mut self, _ms: i32) {}
+
     fn is_flexible(version: i16) -> bool {
         Self::FLEXIBLE_FROM.is_some_and(|from| version >= from)
     }

@@ -77,10 +77,17 @@ impl Compression {
 
     /// Compresses `input`; fails only when memory does.
     pub fn compress(self, input: &[u8]) -> std::io::Result<Vec<u8>> {
+        self.compress_at(input, None)
+    }
+
+    /// The same at a level of the codec's own scale, for those that have one: gzip 1 to 9, zstd up to 22.
+    pub fn compress_at(self, input: &[u8], level: Option<i32>) -> std::io::Result<Vec<u8>> {
         match self {
             Compression::None => Ok(input.to_vec()),
             Compression::Gzip => {
-                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                let level = level.and_then(|level| u32::try_from(level).ok());
+                let level = level.map_or_else(flate2::Compression::default, flate2::Compression::new);
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
                 encoder.write_all(input)?;
                 encoder.finish()
             }
@@ -90,7 +97,7 @@ impl Compression {
                 encoder.write_all(input)?;
                 encoder.finish().map_err(std::io::Error::other)
             }
-            Compression::Zstd => zstd::stream::encode_all(input, ZSTD_LEVEL),
+            Compression::Zstd => zstd::stream::encode_all(input, level.unwrap_or(ZSTD_LEVEL)),
         }
     }
 

@@ -14,6 +14,7 @@ pub mod frame;
 pub mod marker;
 pub mod messages;
 pub mod records;
+pub mod rewrite;
 mod varint;
 
 pub use batch::{BatchError, BatchHeader, TimestampType, batches, patch_base_offset, patch_leader_epoch, validate};

@@ -89,3 +89,25 @@ fn a_bomb_stops_at_the_cap() {
         );
     }
 }
+
+#[test]
+fn recompressing_keeps_every_record() {
+    let random = SeededRandom::new(11);
+    let read = |batch: &Bytes| -> Vec<_> { records(batch, LIMITS).unwrap().map(Result::unwrap).collect() };
+    for _ in 0..200 {
+        let (batch, _) = random_batch(&random);
+        for (codec, level) in [
+            (Compression::None, None),
+            (Compression::Gzip, Some(1)),
+            (Compression::Snappy, None),
+            (Compression::Lz4, None),
+            (Compression::Zstd, Some(9)),
+        ] {
+            let again = wire::batch::recompress(&batch, codec, level, LIMITS.bytes_max).unwrap();
+            assert_eq!(validate(&again).unwrap().compression(), Ok(codec));
+            assert_eq!(read(&again), read(&batch));
+        }
+    }
+    let (batch, _) = random_batch(&random);
+    assert!(wire::batch::recompress(&batch.slice(..batch.len() - 1), Compression::Gzip, None, 1 << 20).is_err());
+}

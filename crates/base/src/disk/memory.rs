@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::{Disk, DiskFile, DiskLock, OpenMode};
+use super::{Disk, DiskFile, DiskLock, OpenMode, WriteThrough};
 
 /// Memory is taken in pieces, so that a growing file is never copied.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -33,6 +33,10 @@ fn not_found(path: &Path) -> io::Error {
 }
 
 impl Disk for MemoryDisk {
+    fn open_write_through(&self, _: &Path) -> io::Result<Option<Arc<dyn WriteThrough>>> {
+        Ok(None)
+    }
+
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut names = self.names();
         if let Some(file) = names.files.get(path) {

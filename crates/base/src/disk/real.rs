@@ -2,11 +2,13 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Disk, DiskFile, DiskLock, OpenMode};
+use rustix::fs::OFlags;
+
+use super::{Disk, DiskFile, DiskLock, OpenMode, WriteThrough};
 
 /// The machine's own file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,6 +22,20 @@ impl Disk for RealDisk {
             .create(mode == OpenMode::Create)
             .open(path)?;
         Ok(Arc::new(RealFile { file }))
+    }
+
+    fn open_write_through(&self, path: &Path) -> io::Result<Option<Arc<dyn WriteThrough>>> {
+        let flags = OFlags::DIRECT | OFlags::DSYNC;
+        match OpenOptions::new()
+            .write(true)
+            .custom_flags(flags.bits() as i32)
+            .open(path)
+        {
+            Ok(file) => Ok(Some(Arc::new(DirectFile { file }))),
+            // What a file system says that has no direct writes.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -76,6 +92,16 @@ struct RealLock {
 }
 
 impl DiskLock for RealLock {}
+
+struct DirectFile {
+    file: File,
+}
+
+impl WriteThrough for DirectFile {
+    fn write_blocks(&self, blocks: &[u8], at: u64) -> io::Result<()> {
+        self.file.write_all_at(blocks, at)
+    }
+}
 
 struct RealFile {
     file: File,

@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Disk, DiskFile, DiskLock, OpenMode};
+use super::{BLOCK_BYTES, Disk, DiskFile, DiskLock, OpenMode, WriteThrough};
 use crate::{Random, SeededRandom};
 
 const SECTOR_BYTES: usize = 512;
@@ -453,6 +453,24 @@ impl Disk for SimDisk {
         }))
     }
 
+    /// Some files have it and some have not, so that both ways are tried.
+    fn open_write_through(&self, path: &Path) -> io::Result<Option<Arc<dyn WriteThrough>>> {
+        let inner = self.inner();
+        inner.check_power()?;
+        let node = match inner.names.get(path) {
+            Some(Entry::File(node)) => *node,
+            _ => return Err(not_found(path)),
+        };
+        if inner.random.below(2) == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(SimFile {
+            disk: self.clone(),
+            node,
+            life: inner.life,
+        })))
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         let mut inner = self.inner();
         inner.check_power()?;
@@ -652,6 +670,22 @@ impl DiskFile for SimFile {
         }
         inner.nodes[self.node].sync();
         Ok(())
+    }
+}
+
+impl WriteThrough for SimFile {
+    fn write_blocks(&self, blocks: &[u8], at: u64) -> io::Result<()> {
+        let address = blocks.as_ptr().addr();
+        for (what, value) in [("address", address), ("length", blocks.len()), ("place", at as usize)] {
+            if value % BLOCK_BYTES != 0 {
+                return Err(io::Error::other(format!(
+                    "the {what} of blocks is {value}: not a multiple"
+                )));
+            }
+        }
+        // The power may fail before all blocks are there, and in what order they get there nobody knows.
+        self.write_all_at(blocks, at)?;
+        self.sync_data()
     }
 }
 

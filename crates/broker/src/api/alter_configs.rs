@@ -1,4 +1,4 @@
-//! AlterConfigs: replaces all settings of a topic. Old tools use it; new ones change single settings.
+//! AlterConfigs: replaces all settings of a topic, a broker, a group. Old tools use it; new ones change single settings.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use wire::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsRes
 use wire::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 
 use super::Context;
-use super::describe_configs::{RESOURCE_BROKER, RESOURCE_TOPIC};
 use crate::errors::Refusal;
-use crate::{Broker, errors, settings};
+use crate::settings::{self, Resource};
+use crate::{Broker, errors};
 
 pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: AlterConfigsRequest) -> AlterConfigsResponse {
     let mut seen = HashSet::new();
@@ -44,7 +44,7 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: AlterConfig
 
 async fn replace(broker: &Broker, resource: AlterConfigsResource, dry: bool) -> Result<(), Refusal> {
     let _altering = broker.altering.lock().await;
-    topic_settings(broker, resource.resource_type, &resource.resource_name)?;
+    let (kind, now) = settings_now(broker, resource.resource_type, &resource.resource_name)?;
     let mut wanted = BTreeMap::new();
     for config in resource.configs {
         let Some(value) = config.value else {
@@ -60,50 +60,83 @@ async fn replace(broker: &Broker, resource: AlterConfigsResource, dry: bool) -> 
             ));
         }
     }
-    set(broker, &resource.resource_name, wanted, dry).await
+    set(broker, kind, &resource.resource_name, &now, wanted, dry).await
 }
 
-/// The settings a topic has now; refuses resources whose settings cannot be changed.
-pub(super) fn topic_settings(
+/// What kind of resource it is and what is set for it; refuses resources whose settings cannot be changed.
+pub(super) fn settings_now(
     broker: &Broker,
     resource_type: i8,
     name: &str,
-) -> Result<BTreeMap<String, String>, Refusal> {
-    match resource_type {
-        RESOURCE_TOPIC => match broker.catalog.topic(name) {
-            Some(topic) => Ok(topic.settings.clone()),
-            None => {
-                let why = format!("The topic '{name}' does not exist.");
-                Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, why))
-            }
+) -> Result<(Resource, BTreeMap<String, String>), Refusal> {
+    let refuse = |code, why: String| Err(Refusal::new(code, why));
+    match Resource::of_code(resource_type) {
+        Some(Resource::Topic) => match broker.catalog.topic(name) {
+            Some(topic) => Ok((Resource::Topic, topic.settings.clone())),
+            None => refuse(
+                ErrorCode::UnknownTopicOrPartition,
+                format!("The topic '{name}' does not exist."),
+            ),
         },
-        RESOURCE_BROKER => {
-            let why = "the broker's settings are given at start and cannot be changed by clients".to_owned();
-            Err(Refusal::new(ErrorCode::InvalidRequest, why))
+        Some(Resource::Broker) if !name.is_empty() && !broker.is_node(name) => {
+            let node = broker.options.node_id;
+            let why = format!("Unexpected broker id, expected {node} or empty string, but received {name}");
+            refuse(ErrorCode::InvalidRequest, why)
         }
-        other => {
-            let why = format!("settings of resource type {other} are not served by this broker");
-            Err(Refusal::new(ErrorCode::InvalidRequest, why))
+        Some(kind @ (Resource::Group | Resource::ClientMetrics)) if name.is_empty() => refuse(
+            ErrorCode::InvalidRequest,
+            format!("{} names must not be empty", kind.word()),
+        ),
+        Some(kind) => Ok((kind, broker.catalog.settings_of(kind.word(), name))),
+        None => {
+            let why = format!("settings of resource type {resource_type} are not served by this broker");
+            refuse(ErrorCode::InvalidRequest, why)
         }
     }
 }
 
-/// Checks and stores a topic's settings.
+/// Checks and stores settings, and puts them in force.
 pub(super) async fn set(
     broker: &Broker,
+    kind: Resource,
     name: &str,
+    now: &BTreeMap<String, String>,
     wanted: BTreeMap<String, String>,
     dry: bool,
 ) -> Result<(), Refusal> {
-    settings::check(&wanted)?;
+    match kind {
+        Resource::Topic => settings::check_topic(&wanted, &broker.effective())?,
+        Resource::Broker => check_broker(name, now, &wanted)?,
+        Resource::Group | Resource::ClientMetrics => settings::check_small(kind, &wanted, &broker.effective())?,
+    }
     if dry {
         return Ok(());
     }
     let refuse = |error: catalog::CatalogError| Refusal::new(errors::of_catalog(&error), error.to_string());
-    broker
-        .catalog
-        .set_settings(name, wanted)
-        .await
-        .map(drop)
-        .map_err(refuse)
+    if kind == Resource::Topic {
+        let topic = broker.catalog.set_settings(name, wanted).await.map_err(refuse)?;
+        broker.apply_segment_limits_of(&topic);
+        return Ok(());
+    }
+    let stored = broker.catalog.put_settings_of(kind.word(), name, &wanted).await;
+    stored.map_err(refuse)?;
+    if kind == Resource::Broker {
+        broker.refresh();
+    }
+    Ok(())
+}
+
+/// Only what changes is looked at: what stands was allowed once.
+fn check_broker(name: &str, now: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    let for_one = !name.is_empty();
+    let changed = wanted
+        .iter()
+        .filter(|(setting, value)| now.get(*setting) != Some(value));
+    for (setting, value) in changed {
+        settings::may_be_altered(setting, Some(value), for_one)?;
+    }
+    for setting in now.keys().filter(|setting| !wanted.contains_key(*setting)) {
+        settings::may_be_altered(setting, None, for_one)?;
+    }
+    Ok(())
 }

@@ -17,20 +17,56 @@ const METADATA_VERSION: &str = "metadata.version";
 const METADATA_VERSION_MIN: i16 = 7;
 const METADATA_VERSION_MAX: i16 = 30;
 
-/// What is in force, by name. Clients choose their protocols by these.
-const FINALIZED: &[(&str, i16)] = &[
+/// The catalog's word for levels that were changed.
+pub(super) const FEATURES: &str = "features";
+
+/// What clients choose their protocols by.
+#[derive(Debug)]
+pub(super) struct Feature {
+    pub(super) name: &'static str,
+    pub(super) min: i16,
+    pub(super) max: i16,
+    /// Whether another level than the highest can be in force.
+    pub(super) may_change: bool,
+}
+
+const fn fixed(name: &'static str, min: i16, max: i16) -> Feature {
+    Feature {
+        name,
+        min,
+        max,
+        may_change: false,
+    }
+}
+
+/// By name; at their highest level unless that was changed.
+const FINALIZED: &[Feature] = &[
     // A topic that asks for more in-sync replicas than there are is written to all the same, as with KIP-966.
-    ("eligible.leader.replicas.version", 1),
+    fixed("eligible.leader.replicas.version", 0, 1),
     // Consumer groups of KIP-848.
-    ("group.version", 1),
-    (METADATA_VERSION, METADATA_VERSION_MAX),
+    fixed("group.version", 0, 1),
+    fixed(METADATA_VERSION, METADATA_VERSION_MIN, METADATA_VERSION_MAX),
     // Share groups of KIP-932.
-    ("share.version", 1),
-    // KIP-890.
-    ("transaction.version", 2),
+    fixed("share.version", 0, 1),
+    // KIP-890; clients of level 1 go on in the old flow.
+    Feature {
+        may_change: true,
+        ..fixed("transaction.version", 0, 2)
+    },
 ];
 
-pub(crate) async fn handle(_: Arc<Broker>, context: Context, request: ApiVersionsRequest) -> ApiVersionsResponse {
+pub(super) fn feature(name: &str) -> Option<&'static Feature> {
+    FINALIZED.iter().find(|feature| feature.name == name)
+}
+
+/// The level that is in force.
+pub(super) fn level(broker: &Broker, feature: &Feature) -> i16 {
+    let changed = broker.catalog.settings_of(FEATURES, "");
+    let changed = changed.get(feature.name).and_then(|level| level.parse().ok());
+    changed.unwrap_or(feature.max)
+}
+
+pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ApiVersionsRequest) -> ApiVersionsResponse {
     let named = is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
     if context.version >= 3 && !named {
         return ApiVersionsResponse {
@@ -46,13 +82,16 @@ pub(crate) async fn handle(_: Arc<Broker>, context: Context, request: ApiVersion
             max_version: METADATA_VERSION_MAX,
         }],
         finalized_features_epoch: 0,
-        finalized_features: FINALIZED.iter().map(finalized).collect(),
+        finalized_features: FINALIZED
+            .iter()
+            .filter_map(|feature| finalized(&broker, feature))
+            .collect(),
         ..ApiVersionsResponse::default()
     }
 }
 
 /// A client newer than we are is told, in the oldest form, which versions of this API it may ask with (KIP-511).
-pub(super) fn unsupported(context: &Context) -> Result<Reply, Close> {
+pub(super) fn unsupported(broker: &Broker, context: &Context) -> Result<Reply, Close> {
     let own = APIS.iter().filter(|api| api.key == ApiVersionsRequest::KEY);
     let response = ApiVersionsResponse {
         error_code: ErrorCode::UnsupportedVersion.code(),
@@ -63,15 +102,17 @@ pub(super) fn unsupported(context: &Context) -> Result<Reply, Close> {
         version: 0,
         ..context.clone()
     }
-    .reply(&response)
+    .reply(broker, response)
 }
 
-fn finalized((name, level): &(&str, i16)) -> FinalizedFeatureKey {
-    FinalizedFeatureKey {
-        name: (*name).to_owned(),
-        max_version_level: *level,
-        min_version_level: *level,
-    }
+/// What is not in force at any level is not told.
+fn finalized(broker: &Broker, feature: &Feature) -> Option<FinalizedFeatureKey> {
+    let level = level(broker, feature);
+    (level > 0).then(|| FinalizedFeatureKey {
+        name: feature.name.to_owned(),
+        max_version_level: level,
+        min_version_level: level,
+    })
 }
 
 fn entry(api: &Api) -> ApiVersion {

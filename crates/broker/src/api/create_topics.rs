@@ -8,17 +8,26 @@ use wire::ErrorCode;
 use wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use wire::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse};
 
-use super::Context;
+use super::alter_partition_reassignments::check_replicas;
+use super::{Context, may_mutate, quota_exceeded};
 use crate::errors::Refusal;
 use crate::options::ReplicationFactorPolicy;
 use crate::{Broker, errors, settings};
 
-pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: CreateTopicsRequest) -> CreateTopicsResponse {
+/// From this version on what goes past the quota is refused; before, the client is only told to wait (KIP-599).
+const STRICT_FROM: i16 = 6;
+
+pub(crate) async fn handle(
+    broker: Arc<Broker>,
+    context: Context,
+    request: CreateTopicsRequest,
+) -> CreateTopicsResponse {
     let mut named: HashMap<String, usize> = HashMap::new();
     for topic in &request.topics {
         *named.entry(topic.name.clone()).or_default() += 1;
     }
     let mut topics = Vec::with_capacity(named.len());
+    let mut throttle_time_ms = 0;
     for topic in request.topics {
         match named.get_mut(&topic.name) {
             // Answered once, as the first of its name was reached.
@@ -33,12 +42,23 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: CreateTopic
             None => continue,
         }
         let name = topic.name.clone();
+        if let Err(wait_ms) = may_mutate(&broker, &context, STRICT_FROM) {
+            throttle_time_ms = throttle_time_ms.max(wait_ms);
+            topics.push(refused(name, quota_exceeded()));
+            continue;
+        }
         let result = create(&broker, topic, request.validate_only).await;
+        if let Ok(created) = &result
+            && !request.validate_only
+        {
+            let wait_ms = broker.quotas.mutated(context.client(), created.num_partitions as usize);
+            throttle_time_ms = throttle_time_ms.max(wait_ms);
+        }
         topics.push(result.unwrap_or_else(|refusal| refused(name, refusal)));
     }
     CreateTopicsResponse {
+        throttle_time_ms,
         topics,
-        ..CreateTopicsResponse::default()
     }
 }
 
@@ -55,7 +75,7 @@ fn refused(name: String, refusal: Refusal) -> CreatableTopicResult {
 }
 
 async fn create(broker: &Broker, topic: CreatableTopic, dry: bool) -> Result<CreatableTopicResult, Refusal> {
-    let partitions = partition_count(broker, &topic)?;
+    let (partitions, replication_factor) = shape(broker, &topic)?;
     let mut wanted = BTreeMap::new();
     for config in topic.configs {
         let Some(value) = config.value else {
@@ -64,10 +84,17 @@ async fn create(broker: &Broker, topic: CreatableTopic, dry: bool) -> Result<Cre
         };
         wanted.insert(config.name, value);
     }
-    settings::check(&wanted)?;
+    let effective = broker.effective();
+    settings::check_topic(&wanted, &effective)?;
     let new = NewTopic {
         name: topic.name.clone(),
         partitions,
+        replication_factor,
+        assignments: topic
+            .assignments
+            .iter()
+            .map(|assignment| (assignment.partition_index, assignment.broker_ids.clone()))
+            .collect(),
         settings: wanted.clone(),
     };
     let refuse = |error: catalog::CatalogError| Refusal::new(errors::of_catalog(&error), error.to_string());
@@ -75,13 +102,15 @@ async fn create(broker: &Broker, topic: CreatableTopic, dry: bool) -> Result<Cre
         broker.catalog.check_new_topic(&new).map_err(refuse)?;
         [0; 16]
     } else {
-        broker.catalog.create_topic(new).await.map_err(refuse)?.id
+        let created = broker.catalog.create_topic(new).await.map_err(refuse)?;
+        broker.apply_segment_limits_of(&created);
+        created.id
     };
-    let shown = settings::describe(&broker.options, &wanted);
+    let shown = settings::describe_topic(&effective, &wanted);
     let configs = shown.into_iter().map(|shown| CreatableTopicConfigs {
-        name: shown.setting.name.to_owned(),
-        value: Some(shown.value),
-        read_only: false,
+        name: shown.name,
+        value: shown.value,
+        read_only: shown.read_only,
         config_source: shown.source,
         is_sensitive: false,
     });
@@ -90,54 +119,65 @@ async fn create(broker: &Broker, topic: CreatableTopic, dry: bool) -> Result<Cre
         topic_id,
         error_message: None,
         num_partitions: partitions,
-        replication_factor: 1,
+        replication_factor,
         configs: Some(configs.collect()),
         ..CreatableTopicResult::default()
     })
 }
 
-/// How many partitions are asked for; also checks that they and their replicas can be.
-fn partition_count(broker: &Broker, topic: &CreatableTopic) -> Result<i32, Refusal> {
-    let node = broker.options.node_id;
+/// How many partitions and replicas are asked for; also checks that they can be.
+fn shape(broker: &Broker, topic: &CreatableTopic) -> Result<(i32, i16), Refusal> {
     if !topic.assignments.is_empty() {
-        if topic.num_partitions != -1 || topic.replication_factor != -1 {
-            let why = "with an explicit assignment, partitions and replication factor must both be -1".to_owned();
-            return Err(Refusal::new(ErrorCode::InvalidRequest, why));
-        }
-        let mut indexes: Vec<i32> = topic
-            .assignments
-            .iter()
-            .map(|assignment| assignment.partition_index)
-            .collect();
-        indexes.sort_unstable();
-        let consecutive = indexes.iter().enumerate().all(|(place, index)| place as i32 == *index);
-        if !consecutive
-            || topic
-                .assignments
-                .iter()
-                .any(|assignment| assignment.broker_ids != [node])
-        {
-            let why = format!("partitions must be numbered from 0 without gaps, each assigned to broker {node}");
-            return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, why));
-        }
-        return Ok(indexes.len() as i32);
+        return assigned_shape(broker, topic);
     }
-    let factor = topic.replication_factor;
-    let clamped = broker.options.replication_factor_policy == ReplicationFactorPolicy::Clamp;
-    if factor == 0 || factor < -1 {
-        let why = "Replication factor must be larger than 0, or -1 to use the default value.".to_owned();
-        return Err(Refusal::new(ErrorCode::InvalidReplicationFactor, why));
-    }
-    if factor > 1 && !clamped {
-        let why = format!("Unable to replicate the partition {factor} time(s): only 1 broker(s) are registered.");
+    let brokers = broker.node_count();
+    let is_clamped = broker.options.replication_factor_policy == ReplicationFactorPolicy::Clamp;
+    let factor = match topic.replication_factor {
+        -1 => broker.options.replication_factor_default,
+        factor if factor > 0 => factor,
+        _ => {
+            let why = "Replication factor must be larger than 0, or -1 to use the default value.".to_owned();
+            return Err(Refusal::new(ErrorCode::InvalidReplicationFactor, why));
+        }
+    };
+    if i32::from(factor) > brokers && !is_clamped {
+        let why =
+            format!("Unable to replicate the partition {factor} time(s): only {brokers} broker(s) are registered.");
         return Err(Refusal::new(ErrorCode::InvalidReplicationFactor, why));
     }
     match topic.num_partitions {
-        -1 => Ok(broker.options.partitions_default),
-        count if count > 0 => Ok(count),
+        -1 => Ok((broker.options.partitions_default, factor)),
+        count if count > 0 => Ok((count, factor)),
         _ => {
             let why = "Number of partitions was set to an invalid non-positive value.".to_owned();
             Err(Refusal::new(ErrorCode::InvalidPartitions, why))
         }
     }
+}
+
+/// The same where the brokers of each partition are named.
+fn assigned_shape(broker: &Broker, topic: &CreatableTopic) -> Result<(i32, i16), Refusal> {
+    if topic.num_partitions != -1 || topic.replication_factor != -1 {
+        let why = "with an explicit assignment, partitions and replication factor must both be -1".to_owned();
+        return Err(Refusal::new(ErrorCode::InvalidRequest, why));
+    }
+    let assignments = &topic.assignments;
+    let mut indexes: Vec<i32> = assignments
+        .iter()
+        .map(|assignment| assignment.partition_index)
+        .collect();
+    indexes.sort_unstable();
+    let is_consecutive = indexes.iter().enumerate().all(|(place, index)| place as i32 == *index);
+    let replicas = assignments.first().map_or(0, |assignment| assignment.broker_ids.len());
+    let is_even = assignments
+        .iter()
+        .all(|assignment| assignment.broker_ids.len() == replicas);
+    if !is_consecutive || !is_even {
+        let why = "partitions must be numbered from 0 without gaps, each assigned to as many brokers as the others";
+        return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, why.to_owned()));
+    }
+    for assignment in assignments {
+        check_replicas(broker, &assignment.broker_ids)?;
+    }
+    Ok((indexes.len() as i32, replicas as i16))
 }

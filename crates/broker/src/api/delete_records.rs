@@ -11,7 +11,6 @@ use wire::messages::delete_records_response::{
 
 use super::Context;
 use crate::partitions::TopicKey;
-use crate::settings::TopicSettings;
 use crate::{Broker, errors};
 
 /// Everything there is.
@@ -46,7 +45,7 @@ async fn delete(broker: &Broker, key: &TopicKey, asked: &DeleteRecordsPartition)
     let partition = topic
         .partition(asked.partition_index)
         .ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    if !TopicSettings::of(&topic, &broker.options).deleted {
+    if !broker.effective().of_topic(&topic).deleted {
         // What compaction keeps is the latest of each key: cutting at an offset would lose keys.
         return Err(ErrorCode::PolicyViolation);
     }

@@ -6,8 +6,11 @@ use wire::ErrorCode;
 use wire::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 use wire::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
 
-use super::Context;
+use super::{Context, may_mutate, quota_exceeded};
 use crate::{Broker, errors};
+
+/// From this version on what goes past the quota is refused; before, the client is only told to wait (KIP-599).
+const STRICT_FROM: i16 = 5;
 
 pub(crate) async fn handle(
     broker: Arc<Broker>,
@@ -23,12 +26,38 @@ pub(crate) async fn handle(
         wanted = request.topic_names.into_iter().map(named).collect();
     }
     let mut responses = Vec::with_capacity(wanted.len());
+    let mut throttle_time_ms = 0;
     for topic in wanted {
-        responses.push(delete(&broker, topic).await);
+        let partitions = topic
+            .name
+            .as_ref()
+            .map_or_else(
+                || broker.catalog.topic_by_id(topic.topic_id),
+                |name| broker.catalog.topic(name),
+            )
+            .map_or(0, |topic| topic.partitions.len());
+        let result = match may_mutate(&broker, &context, STRICT_FROM) {
+            Ok(()) => delete(&broker, topic).await,
+            Err(wait_ms) => {
+                throttle_time_ms = throttle_time_ms.max(wait_ms);
+                let refusal = quota_exceeded();
+                DeletableTopicResult {
+                    name: topic.name,
+                    topic_id: topic.topic_id,
+                    error_code: refusal.code.code(),
+                    error_message: Some(refusal.message),
+                }
+            }
+        };
+        if result.error_code == 0 {
+            let wait_ms = broker.quotas.mutated(context.client(), partitions);
+            throttle_time_ms = throttle_time_ms.max(wait_ms);
+        }
+        responses.push(result);
     }
     DeleteTopicsResponse {
+        throttle_time_ms,
         responses,
-        ..DeleteTopicsResponse::default()
     }
 }
 
@@ -43,6 +72,11 @@ async fn delete(broker: &Broker, wanted: DeleteTopicState) -> DeletableTopicResu
         topic_id: wanted.topic_id,
         ..DeletableTopicResult::default()
     };
+    if !broker.options.delete_topics {
+        result.error_code = ErrorCode::TopicDeletionDisabled.code();
+        result.error_message = Some("Topic deletion is disabled.".to_owned());
+        return result;
+    }
     let Some(topic) = found else {
         let code = if by_id {
             ErrorCode::UnknownTopicId

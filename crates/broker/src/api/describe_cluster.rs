@@ -8,6 +8,7 @@ use wire::messages::describe_cluster_response::{DescribeClusterBroker, DescribeC
 
 use super::{CLUSTER_OPERATIONS, Context};
 use crate::Broker;
+use crate::nodes::Node;
 
 const BROKERS: i8 = 1;
 
@@ -26,16 +27,20 @@ pub(crate) async fn handle(
     let mut response = DescribeClusterResponse {
         cluster_id: broker.catalog.cluster_id().to_owned(),
         controller_id: broker.options.node_id,
-        brokers: vec![DescribeClusterBroker {
-            broker_id: broker.options.node_id,
-            host: broker.options.advertised_host.clone(),
-            port: broker.advertised_port(),
-            ..DescribeClusterBroker::default()
-        }],
+        brokers: broker.nodes().map(described).collect(),
         ..DescribeClusterResponse::default()
     };
     if request.include_cluster_authorized_operations {
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     }
     response
+}
+
+fn described(node: Node) -> DescribeClusterBroker {
+    DescribeClusterBroker {
+        broker_id: node.id,
+        host: node.host,
+        port: node.port,
+        ..DescribeClusterBroker::default()
+    }
 }

@@ -1,5 +1,6 @@
-//! DescribeConfigs: settings of topics, and of the broker, with where each value comes from.
+//! DescribeConfigs: settings of topics, brokers, groups and client metrics, with where each value comes from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wire::ErrorCode;
@@ -8,17 +9,12 @@ use wire::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 
-use super::{Context, group_configs};
+use super::Context;
 use crate::Broker;
 use crate::errors::Refusal;
-use crate::settings::{self, SOURCE_BROKER, SOURCE_DEFAULT, Shown};
-
-pub(super) const RESOURCE_TOPIC: i8 = 2;
-pub(super) const RESOURCE_BROKER: i8 = 4;
-
-const TYPE_BOOLEAN: i8 = 1;
-const TYPE_INT: i8 = 3;
-const TYPE_LONG: i8 = 5;
+use crate::settings::{
+    self, Effective, Kind, Reach, Resource, SOURCE_ALL_BROKERS_NOW, SOURCE_BROKER_NOW, SOURCE_DEFAULT, Shown,
+};
 
 pub(crate) async fn handle(
     broker: Arc<Broker>,
@@ -32,7 +28,7 @@ pub(crate) async fn handle(
             ..DescribeConfigsResult::default()
         };
         match describe(&broker, &resource) {
-            Ok(configs) => result.configs = configs,
+            Ok(configs) => result.configs = configs.into_iter().map(shown).collect(),
             Err(refusal) => {
                 result.error_code = refusal.code.code();
                 result.error_message = Some(refusal.message);
@@ -54,16 +50,24 @@ pub(crate) async fn handle(
     }
 }
 
-fn describe(
-    broker: &Broker,
-    resource: &DescribeConfigsResource,
-) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
-    let mut configs = match resource.resource_type {
-        RESOURCE_TOPIC => of_topic(broker, &resource.resource_name)?,
-        RESOURCE_BROKER => of_broker(broker, &resource.resource_name)?,
-        group_configs::RESOURCE_GROUP => group_configs::describe(broker, &resource.resource_name),
-        other => {
-            let why = format!("settings of resource type {other} are not served by this broker");
+fn describe(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<Shown>, Refusal> {
+    let name = &resource.resource_name;
+    let effective = broker.effective();
+    let mut configs = match Resource::of_code(resource.resource_type) {
+        Some(Resource::Topic) => of_topic(broker, &effective, name)?,
+        Some(Resource::Broker) => of_broker(broker, &effective, name)?,
+        Some(kind) => {
+            if name.is_empty() {
+                let why = format!("{} names must not be empty", kind.word());
+                return Err(Refusal::new(ErrorCode::InvalidRequest, why));
+            }
+            settings::describe_small(kind, &effective, &broker.catalog.settings_of(kind.word(), name))
+        }
+        None => {
+            let why = format!(
+                "settings of resource type {} are not served by this broker",
+                resource.resource_type
+            );
             return Err(Refusal::new(ErrorCode::InvalidRequest, why));
         }
     };
@@ -73,142 +77,90 @@ fn describe(
     Ok(configs)
 }
 
-fn of_topic(broker: &Broker, name: &str) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
-    let Some(topic) = broker.catalog.topic(name) else {
-        return Err(match base::topic_name::check(name) {
+fn shown(shown: Shown) -> DescribeConfigsResourceResult {
+    let synonyms = shown
+        .synonyms
+        .into_iter()
+        .map(|(name, value, source)| DescribeConfigsSynonym {
+            name,
+            value: Some(value),
+            source,
+        });
+    DescribeConfigsResourceResult {
+        name: shown.name,
+        value: shown.value,
+        read_only: shown.read_only,
+        is_sensitive: shown.sensitive,
+        config_source: shown.source,
+        synonyms: synonyms.collect(),
+        config_type: if shown.sensitive { 0 } else { shown.kind.code() },
+        documentation: Some(shown.documentation.to_owned()),
+    }
+}
+
+fn of_topic(broker: &Broker, effective: &Effective, name: &str) -> Result<Vec<Shown>, Refusal> {
+    match broker.catalog.topic(name) {
+        Some(topic) => Ok(settings::describe_topic(effective, &topic.settings)),
+        None => Err(match base::topic_name::check(name) {
             Ok(()) => Refusal::new(
                 ErrorCode::UnknownTopicOrPartition,
                 format!("there is no topic `{name}`"),
             ),
             Err(why) => Refusal::new(ErrorCode::InvalidTopicException, why.to_string()),
-        });
-    };
-    let show = |shown: Shown| DescribeConfigsResourceResult {
-        name: shown.setting.name.to_owned(),
-        value: Some(shown.value),
-        config_source: shown.source,
-        synonyms: shown
-            .synonyms
-            .into_iter()
-            .map(|(name, value, source)| synonym(name, value, source))
-            .collect(),
-        config_type: shown.setting.kind.code(),
-        documentation: Some(shown.setting.documentation.to_owned()),
-        ..DescribeConfigsResourceResult::default()
-    };
-    Ok(settings::describe(&broker.options, &topic.settings)
-        .into_iter()
-        .map(show)
-        .collect())
-}
-
-fn synonym(name: &str, value: String, source: i8) -> DescribeConfigsSynonym {
-    DescribeConfigsSynonym {
-        name: name.to_owned(),
-        value: Some(value),
-        source,
+        }),
     }
 }
 
-/// What the broker was started with. None of it can be changed by clients.
-fn of_broker(broker: &Broker, name: &str) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
-    let options = &broker.options;
+/// One broker's settings; without a name, what was set for all while they run.
+fn of_broker(broker: &Broker, effective: &Effective, name: &str) -> Result<Vec<Shown>, Refusal> {
     if name.is_empty() {
-        // Settings shared by all brokers: none was ever set.
-        return Ok(Vec::new());
+        return Ok(set_while_running(effective.for_all(), SOURCE_ALL_BROKERS_NOW));
     }
-    if name.parse() != Ok(options.node_id) {
+    if !broker.is_node(name) {
         let why = format!(
             "Unexpected broker id, expected {} or empty string, but received {name}",
-            options.node_id
+            broker.options.node_id
         );
         return Err(Refusal::new(ErrorCode::InvalidRequest, why));
     }
-    let delay_ms = options.group.initial_rebalance_delay_ms;
-    let all = [
-        (
-            "auto.create.topics.enable",
-            TYPE_BOOLEAN,
-            options.auto_create_topics.to_string(),
-            "true",
-        ),
-        ("default.replication.factor", TYPE_INT, "1".to_owned(), "1"),
-        (
-            "group.initial.rebalance.delay.ms",
-            TYPE_INT,
-            delay_ms.to_string(),
-            "3000",
-        ),
-        (
-            "group.max.session.timeout.ms",
-            TYPE_INT,
-            options.group.session_timeout_max_ms.to_string(),
-            "1800000",
-        ),
-        (
-            "group.min.session.timeout.ms",
-            TYPE_INT,
-            options.group.session_timeout_min_ms.to_string(),
-            "6000",
-        ),
-        (
-            "log.retention.bytes",
-            TYPE_LONG,
-            options.retention_bytes.to_string(),
-            "-1",
-        ),
-        (
-            "log.retention.ms",
-            TYPE_LONG,
-            options.retention_ms.to_string(),
-            "604800000",
-        ),
-        (
-            "message.max.bytes",
-            TYPE_INT,
-            options.batch_bytes_max.to_string(),
-            "1048588",
-        ),
-        ("node.id", TYPE_INT, options.node_id.to_string(), ""),
-        ("num.partitions", TYPE_INT, options.partitions_default.to_string(), "1"),
-        (
-            "offset.metadata.max.bytes",
-            TYPE_INT,
-            options.offset_metadata_bytes_max.to_string(),
-            "4096",
-        ),
-        (
-            "offsets.retention.minutes",
-            TYPE_INT,
-            (options.offsets_retention_ms / 60_000).to_string(),
-            "10080",
-        ),
-        (
-            "socket.request.max.bytes",
-            TYPE_INT,
-            options.limits.request_bytes_max.to_string(),
-            "104857600",
-        ),
-    ];
-    let show = |(name, config_type, value, default): (&str, i8, String, &str)| {
-        let config_source = if value == default {
-            SOURCE_DEFAULT
-        } else {
-            SOURCE_BROKER
-        };
-        let mut synonyms = vec![synonym(name, value.clone(), config_source)];
-        if config_source == SOURCE_BROKER && !default.is_empty() {
-            synonyms.push(synonym(name, default.to_owned(), SOURCE_DEFAULT));
-        }
-        DescribeConfigsResourceResult {
-            name: name.to_owned(),
-            value: Some(value),
-            read_only: true,
-            config_source,
+    let known = settings::server_settings().iter().map(|setting| {
+        let synonyms = effective.values_of(setting);
+        Shown {
+            name: setting.name.to_owned(),
+            value: synonyms.first().map(|(_, value, _)| value.clone()),
+            kind: setting.kind,
+            source: synonyms.first().map_or(SOURCE_DEFAULT, |(_, _, source)| *source),
+            read_only: setting.reach == Reach::Start,
+            sensitive: false,
+            documentation: setting.documentation,
             synonyms,
-            config_type,
-            ..DescribeConfigsResourceResult::default()
+        }
+    });
+    let for_all = set_while_running(effective.for_all(), SOURCE_ALL_BROKERS_NOW).into_iter();
+    let for_one = set_while_running(effective.for_one(), SOURCE_BROKER_NOW).into_iter();
+    // What nobody knows may be a secret.
+    let unknown = for_one.chain(for_all).filter(|shown| shown.sensitive);
+    let mut unknown: BTreeMap<String, Shown> = unknown.map(|shown| (shown.name.clone(), shown)).collect();
+    Ok(known.chain(std::mem::take(&mut unknown).into_values()).collect())
+}
+
+fn set_while_running(set: &BTreeMap<String, String>, source: i8) -> Vec<Shown> {
+    let show = |(name, value): (&String, &String)| {
+        let known = settings::server_setting(name);
+        let value = known.map(|_| value.clone());
+        Shown {
+            name: name.clone(),
+            kind: known.map_or(Kind::Text, |setting| setting.kind),
+            source,
+            read_only: false,
+            sensitive: known.is_none(),
+            documentation: known.map_or("", |setting| setting.documentation),
+            synonyms: value
+                .iter()
+                .map(|value| (name.clone(), value.clone(), source))
+                .collect(),
+            value,
         }
     };
-    Ok(all.into_iter().map(show).collect())
+    set.iter().map(show).collect()
 }

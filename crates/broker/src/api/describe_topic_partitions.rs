@@ -83,18 +83,20 @@ fn describe(
         };
         return (absent, 0, false);
     };
-    let node = broker.options.node_id;
     let until = topic.partitions.len().min(from.saturating_add(limit));
     let partitions: Vec<_> = (from..until)
-        .map(|index| DescribeTopicPartitionsResponsePartition {
-            partition_index: index as i32,
-            leader_id: node,
-            leader_epoch: LEADER_EPOCH,
-            replica_nodes: vec![node],
-            isr_nodes: vec![node],
-            eligible_leader_replicas: Some(Vec::new()),
-            last_known_elr: Some(Vec::new()),
-            ..DescribeTopicPartitionsResponsePartition::default()
+        .map(|index| {
+            let replicas = broker.replicas_of(&topic, index);
+            DescribeTopicPartitionsResponsePartition {
+                partition_index: index as i32,
+                leader_id: replicas[0],
+                leader_epoch: LEADER_EPOCH,
+                isr_nodes: replicas.clone(),
+                replica_nodes: replicas,
+                eligible_leader_replicas: Some(Vec::new()),
+                last_known_elr: Some(Vec::new()),
+                ..DescribeTopicPartitionsResponsePartition::default()
+            }
         })
         .collect();
     let taken = partitions.len();

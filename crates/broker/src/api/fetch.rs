@@ -9,7 +9,6 @@ use log::PartitionId;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use wire::ErrorCode;
-use wire::frame;
 use wire::messages::fetch_request::FetchRequest;
 use wire::messages::fetch_response::{AbortedTransaction, FetchResponse, FetchableTopicResponse, PartitionData};
 
@@ -69,28 +68,42 @@ impl Found {
 
 pub(super) async fn handle(broker: Arc<Broker>, context: Context, request: FetchRequest) -> Result<Reply, Close> {
     let by_id = context.version >= IDS_FROM;
-    let limits = Limits::of(&broker, &request);
+    let mut limits = Limits::of(&broker, &request);
+    limits.bytes_max = limits.bytes_max.min(broker.quotas.fetch_bytes_max(context.client()));
+    limits.bytes_min = limits.bytes_min.min(limits.bytes_max);
     let asked = asked(request, by_id);
     let plan = match broker.fetch_sessions.plan(asked, broker.clock.monotonic()) {
         Ok(plan) => plan,
         Err(error) => {
-            return context.reply(&FetchResponse {
+            let refused = FetchResponse {
                 error_code: error.code(),
                 ..FetchResponse::default()
-            });
+            };
+            return context.reply(&broker, refused);
         }
     };
     let (found, permit) = read_or_wait(&broker, &plan.wants, &limits).await;
+    let throttle_time_ms = broker
+        .quotas
+        .fetch(context.client(), found.iter().map(Found::bytes).sum());
+    if throttle_time_ms > 0 {
+        // Nothing now: the client asks for the same again when it has waited.
+        let nothing = FetchResponse {
+            throttle_time_ms,
+            session_id: plan.session.id(),
+            ..FetchResponse::default()
+        };
+        return context.reply(&broker, nothing);
+    }
     let (session_id, found) = account(&broker, plan.session, by_id, found);
     let response = FetchResponse {
         session_id,
         responses: by_topic(found),
         ..FetchResponse::default()
     };
-    Ok(Reply {
-        chunks: frame::response(context.correlation_id, &response, context.version)?,
-        _permit: permit,
-    })
+    let mut reply = context.reply(&broker, response)?;
+    reply._permit = permit;
+    Ok(reply)
 }
 
 struct Limits {

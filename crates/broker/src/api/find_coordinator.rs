@@ -73,11 +73,12 @@ fn is_share_key(key: &str) -> bool {
 }
 
 fn found(broker: &Broker, key: String) -> Coordinator {
+    let node = broker.coordinator_of(&key);
     Coordinator {
         key,
-        node_id: broker.options.node_id,
-        host: broker.options.advertised_host.clone(),
-        port: broker.advertised_port(),
+        node_id: node.id,
+        host: node.host,
+        port: node.port,
         error_code: ErrorCode::None.code(),
         error_message: Some(String::new()),
     }

@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs: changes single settings of a topic.
+//! IncrementalAlterConfigs: changes single settings of a topic, a broker, a group.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use wire::messages::incremental_alter_configs_response::{
     AlterConfigsResourceResponse, IncrementalAlterConfigsResponse,
 };
 
-use super::alter_configs::{set, topic_settings};
-use super::{Context, group_configs};
+use super::Context;
+use super::alter_configs::{set, settings_now};
 use crate::Broker;
 use crate::errors::Refusal;
-use crate::settings::{self, Kind};
+use crate::settings::{self, Resource};
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -58,10 +58,8 @@ pub(crate) async fn handle(
 
 async fn alter(broker: &Broker, resource: AlterConfigsResource, dry: bool) -> Result<(), Refusal> {
     let _altering = broker.altering.lock().await;
-    if resource.resource_type == group_configs::RESOURCE_GROUP {
-        return group_configs::alter(broker, resource, dry).await;
-    }
-    let mut wanted = topic_settings(broker, resource.resource_type, &resource.resource_name)?;
+    let (kind, before) = settings_now(broker, resource.resource_type, &resource.resource_name)?;
+    let mut wanted = before.clone();
     let mut named = HashSet::new();
     for config in resource.configs {
         let name = config.name.clone();
@@ -72,15 +70,20 @@ async fn alter(broker: &Broker, resource: AlterConfigsResource, dry: bool) -> Re
             ));
         }
         let now = wanted.remove(&name);
-        if let Some(value) = changed(broker, config, now)? {
+        if let Some(value) = changed(broker, kind, config, now)? {
             wanted.insert(name, value);
         }
     }
-    set(broker, &resource.resource_name, wanted, dry).await
+    set(broker, kind, &resource.resource_name, &before, wanted, dry).await
 }
 
 /// What one setting becomes; `None` for not set.
-fn changed(broker: &Broker, config: AlterableConfig, now: Option<String>) -> Result<Option<String>, Refusal> {
+fn changed(
+    broker: &Broker,
+    kind: Resource,
+    config: AlterableConfig,
+    now: Option<String>,
+) -> Result<Option<String>, Refusal> {
     let name = config.name;
     if config.config_operation == DELETE {
         return Ok(None);
@@ -99,17 +102,12 @@ fn changed(broker: &Broker, config: AlterableConfig, now: Option<String>) -> Res
             } else {
                 "SUBTRACT"
             };
-            let setting = settings::find(&name).filter(|setting| matches!(setting.kind, Kind::ListOf(_)));
-            let Some(setting) = setting else {
+            if !settings::kind_of(kind, &name).is_some_and(|kind| kind.is_list()) {
                 let why = format!("Can't {verb} to key {name} because its type is not LIST.");
                 return Err(Refusal::new(ErrorCode::InvalidConfig, why));
-            };
+            }
             // A list that is not set starts from what holds now.
-            let holds = settings::describe(&broker.options, &Default::default());
-            let default = holds
-                .into_iter()
-                .find(|shown| shown.setting.name == setting.name)
-                .map(|shown| shown.value);
+            let default = holds_now(broker, kind, &name);
             let current = now.or(default).unwrap_or_default();
             let mut items: Vec<&str> = settings::items(&current).collect();
             let given: Vec<&str> = settings::items(&value).collect();
@@ -129,4 +127,15 @@ fn changed(broker: &Broker, config: AlterableConfig, now: Option<String>) -> Res
             format!("there is no alter operation {other}"),
         )),
     }
+}
+
+/// What a setting is that the resource does not set itself.
+fn holds_now(broker: &Broker, kind: Resource, name: &str) -> Option<String> {
+    let effective = broker.effective();
+    let shown = match kind {
+        Resource::Topic => settings::describe_topic(&effective, &Default::default()),
+        Resource::Broker => return settings::server_setting(name)?.value_in(&effective.options),
+        Resource::Group | Resource::ClientMetrics => settings::describe_small(kind, &effective, &Default::default()),
+    };
+    shown.into_iter().find(|shown| shown.name == name)?.value
 }

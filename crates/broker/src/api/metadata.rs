@@ -12,6 +12,7 @@ use wire::messages::metadata_response::{
 use super::{CLUSTER_OPERATIONS, Context, LEADER_EPOCH, TOPIC_OPERATIONS};
 use crate::Broker;
 use crate::errors;
+use crate::nodes::Node;
 
 const NO_ID: [u8; 16] = [0; 16];
 
@@ -37,12 +38,7 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: Metad
         }
     }
     let mut response = MetadataResponse {
-        brokers: vec![MetadataResponseBroker {
-            node_id: broker.options.node_id,
-            host: broker.options.advertised_host.clone(),
-            port: broker.advertised_port(),
-            rack: None,
-        }],
+        brokers: broker.nodes().map(described).collect(),
         cluster_id: Some(broker.catalog.cluster_id().to_owned()),
         controller_id: broker.options.node_id,
         topics,
@@ -72,19 +68,32 @@ async fn find(broker: &Broker, wanted: MetadataRequestTopic, create: bool) -> Me
     if !create {
         return absent(Some(name), NO_ID, ErrorCode::UnknownTopicOrPartition);
     }
-    let partitions = broker.options.partitions_default;
     let new = NewTopic {
         name: name.clone(),
-        partitions,
+        partitions: broker.options.partitions_default,
+        replication_factor: broker.options.replication_factor_default,
+        assignments: Default::default(),
         settings: Default::default(),
     };
     match broker.catalog.create_topic(new).await {
-        Ok(topic) => present(broker, &topic),
+        Ok(topic) => {
+            broker.apply_segment_limits_of(&topic);
+            present(broker, &topic)
+        }
         // Somebody else was faster.
         Err(error) => match broker.catalog.topic(&name) {
             Some(topic) => present(broker, &topic),
             None => absent(Some(name), NO_ID, errors::of_catalog(&error)),
         },
+    }
+}
+
+fn described(node: Node) -> MetadataResponseBroker {
+    MetadataResponseBroker {
+        node_id: node.id,
+        host: node.host,
+        port: node.port,
+        rack: None,
     }
 }
 
@@ -98,14 +107,16 @@ fn absent(name: Option<String>, topic_id: [u8; 16], error: ErrorCode) -> Metadat
 }
 
 fn present(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {
-    let node = broker.options.node_id;
-    let partition = |partition_index: usize| MetadataResponsePartition {
-        partition_index: partition_index as i32,
-        leader_id: node,
-        leader_epoch: LEADER_EPOCH,
-        replica_nodes: vec![node],
-        isr_nodes: vec![node],
-        ..MetadataResponsePartition::default()
+    let partition = |index: usize| {
+        let replicas = broker.replicas_of(topic, index);
+        MetadataResponsePartition {
+            partition_index: index as i32,
+            leader_id: replicas[0],
+            leader_epoch: LEADER_EPOCH,
+            isr_nodes: replicas.clone(),
+            replica_nodes: replicas,
+            ..MetadataResponsePartition::default()
+        }
     };
     MetadataResponseTopic {
         name: Some(topic.name.to_string()),

@@ -4,7 +4,10 @@
 
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
+mod alter_client_quotas;
 mod alter_configs;
+mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod alter_share_group_offsets;
 mod api_versions;
 mod consumer_group_describe;
@@ -15,24 +18,29 @@ mod delete_groups;
 mod delete_records;
 mod delete_share_group_offsets;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
 mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
+mod elect_leaders;
 mod end_txn;
 mod fetch;
 mod find_coordinator;
-mod group_configs;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod list_transactions;
 mod metadata;
 mod offset_commit;
@@ -46,6 +54,7 @@ mod share_group_describe;
 mod share_group_heartbeat;
 mod sync_group;
 mod txn_offset_commit;
+mod update_features;
 mod write_txn_markers;
 
 use std::future::Future;
@@ -53,10 +62,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use wire::frame::{self, RequestHeader};
 use wire::messages::add_offsets_to_txn_request::AddOffsetsToTxnRequest;
 use wire::messages::add_partitions_to_txn_request::AddPartitionsToTxnRequest;
+use wire::messages::alter_client_quotas_request::AlterClientQuotasRequest;
 use wire::messages::alter_configs_request::AlterConfigsRequest;
+use wire::messages::alter_partition_reassignments_request::AlterPartitionReassignmentsRequest;
+use wire::messages::alter_replica_log_dirs_request::AlterReplicaLogDirsRequest;
 use wire::messages::alter_share_group_offsets_request::AlterShareGroupOffsetsRequest;
 use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
@@ -67,13 +80,17 @@ use wire::messages::delete_groups_request::DeleteGroupsRequest;
 use wire::messages::delete_records_request::DeleteRecordsRequest;
 use wire::messages::delete_share_group_offsets_request::DeleteShareGroupOffsetsRequest;
 use wire::messages::delete_topics_request::DeleteTopicsRequest;
+use wire::messages::describe_client_quotas_request::DescribeClientQuotasRequest;
 use wire::messages::describe_cluster_request::DescribeClusterRequest;
 use wire::messages::describe_configs_request::DescribeConfigsRequest;
 use wire::messages::describe_groups_request::DescribeGroupsRequest;
+use wire::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use wire::messages::describe_producers_request::DescribeProducersRequest;
+use wire::messages::describe_quorum_request::DescribeQuorumRequest;
 use wire::messages::describe_share_group_offsets_request::DescribeShareGroupOffsetsRequest;
 use wire::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
 use wire::messages::describe_transactions_request::DescribeTransactionsRequest;
+use wire::messages::elect_leaders_request::ElectLeadersRequest;
 use wire::messages::end_txn_request::EndTxnRequest;
 use wire::messages::fetch_request::FetchRequest;
 use wire::messages::find_coordinator_request::FindCoordinatorRequest;
@@ -82,8 +99,10 @@ use wire::messages::incremental_alter_configs_request::IncrementalAlterConfigsRe
 use wire::messages::init_producer_id_request::InitProducerIdRequest;
 use wire::messages::join_group_request::JoinGroupRequest;
 use wire::messages::leave_group_request::LeaveGroupRequest;
+use wire::messages::list_config_resources_request::ListConfigResourcesRequest;
 use wire::messages::list_groups_request::ListGroupsRequest;
 use wire::messages::list_offsets_request::ListOffsetsRequest;
+use wire::messages::list_partition_reassignments_request::ListPartitionReassignmentsRequest;
 use wire::messages::list_transactions_request::ListTransactionsRequest;
 use wire::messages::metadata_request::MetadataRequest;
 use wire::messages::offset_commit_request::OffsetCommitRequest;
@@ -97,11 +116,14 @@ use wire::messages::share_group_describe_request::ShareGroupDescribeRequest;
 use wire::messages::share_group_heartbeat_request::ShareGroupHeartbeatRequest;
 use wire::messages::sync_group_request::SyncGroupRequest;
 use wire::messages::txn_offset_commit_request::TxnOffsetCommitRequest;
+use wire::messages::update_features_request::UpdateFeaturesRequest;
 use wire::messages::write_txn_markers_request::WriteTxnMarkersRequest;
 use wire::{ErrorCode, Message, Reader, Request};
 
 use crate::Broker;
-use crate::net::{Close, Reply, Work};
+use crate::errors::Refusal;
+use crate::net::{Close, Peer, Reply, Work};
+use crate::quotas::Meter;
 
 /// The leader epoch of every partition: with one broker nobody else ever leads.
 pub(crate) const LEADER_EPOCH: i32 = 0;
@@ -165,16 +187,26 @@ pub(crate) const APIS: &[Api] = &[
     api::<TxnOffsetCommitRequest>(0, 5),
     api::<DescribeConfigsRequest>(1, 4),
     api::<AlterConfigsRequest>(0, 2),
+    api::<AlterReplicaLogDirsRequest>(1, 2),
+    api::<DescribeLogDirsRequest>(1, 5),
     api::<CreatePartitionsRequest>(0, 3),
     api::<DeleteGroupsRequest>(0, 2),
+    api::<ElectLeadersRequest>(0, 2),
     api::<IncrementalAlterConfigsRequest>(0, 1),
+    api::<AlterPartitionReassignmentsRequest>(0, 1),
+    api::<ListPartitionReassignmentsRequest>(0, 0),
     api::<OffsetDeleteRequest>(0, 0),
+    api::<DescribeClientQuotasRequest>(0, 1),
+    api::<AlterClientQuotasRequest>(0, 1),
+    api::<DescribeQuorumRequest>(0, 2),
+    api::<UpdateFeaturesRequest>(0, 2),
     api::<DescribeClusterRequest>(0, 2),
     api::<DescribeProducersRequest>(0, 0),
     api::<DescribeTransactionsRequest>(0, 0),
     api::<ListTransactionsRequest>(0, 2),
     api::<ConsumerGroupHeartbeatRequest>(0, 1),
     api::<ConsumerGroupDescribeRequest>(0, 1),
+    api::<ListConfigResourcesRequest>(0, 1),
     api::<DescribeTopicPartitionsRequest>(0, 0),
     api::<ShareGroupHeartbeatRequest>(1, 1),
     api::<ShareGroupDescribeRequest>(1, 1),
@@ -194,39 +226,57 @@ pub(crate) struct Context {
     pub(crate) peer: SocketAddr,
     /// Counts connections in the order they were accepted.
     pub(crate) connection: u64,
+    /// The broker that the client believes to talk to.
+    pub(crate) node: i32,
+    /// Of the request as it was sent.
+    pub(crate) request_bytes: usize,
+    /// Set while the time spent on the client's requests is of interest.
+    meter: Option<Arc<Meter>>,
 }
 
 impl Context {
-    fn reply<M: Message>(&self, response: &M) -> Result<Reply, Close> {
+    /// What the client calls itself.
+    fn client(&self) -> &str {
+        self.client_id.as_deref().unwrap_or_default()
+    }
+
+    /// Frames a response; a client that has used up its time is told to wait.
+    fn reply<M: Message>(&self, broker: &Broker, mut response: M) -> Result<Reply, Close> {
+        if let Some(meter) = &self.meter {
+            let throttle_ms = broker.quotas.request(self.client(), meter.spent_ns());
+            response.set_throttle_time_ms(response.throttle_time_ms().max(throttle_ms));
+        }
         Ok(Reply {
-            chunks: frame::response(self.correlation_id, response, self.version)?,
+            chunks: frame::response(self.correlation_id, &response, self.version)?,
+            throttle_ms: response.throttle_time_ms(),
             _permit: None,
         })
     }
 }
 
 /// Reads a frame and begins to work it off: produce requests are appended at once, all else is done in its turn.
-pub(crate) async fn start(
-    broker: &Arc<Broker>,
-    (peer, connection): (SocketAddr, u64),
-    frame: Bytes,
-) -> Result<Work, Close> {
+pub(crate) async fn start(broker: &Arc<Broker>, from: &Peer, frame: Bytes) -> Result<Work, Close> {
+    let request_bytes = frame.len();
     let mut reader = Reader::new(frame);
     let header = RequestHeader::decode(&mut reader)?;
     let (key, version) = (header.key, header.version);
-    let context = Context {
+    let mut context = Context {
         version,
         correlation_id: header.correlation_id,
         client_id: header.client_id,
-        peer,
-        connection,
+        peer: from.address,
+        connection: from.number,
+        node: from.node,
+        request_bytes,
+        meter: None,
     };
     let Some(api) = APIS.iter().find(|api| api.key == key) else {
         return Err(Close::UnknownKey { key });
     };
     if !(api.min..=api.max).contains(&version) {
         if key == ApiVersionsRequest::KEY {
-            return Ok(Box::pin(async move { api_versions::unsupported(&context) }));
+            let broker = Arc::clone(broker);
+            return Ok(Box::pin(async move { api_versions::unsupported(&broker, &context) }));
         }
         return Err(Close::UnknownVersion {
             key,
@@ -235,7 +285,19 @@ pub(crate) async fn start(
             max: api.max,
         });
     }
+    if !broker.quotas.measures_requests(context.client()) {
+        return dispatch(broker, key, context, reader).await;
+    }
+    let meter = Meter::new(Arc::clone(&broker.clock));
+    context.meter = Some(Arc::clone(&meter));
     let broker = Arc::clone(broker);
+    let begun: BoxFuture<'static, _> = Box::pin(async move { dispatch(&broker, key, context, reader).await });
+    let work = Arc::clone(&meter).measure(begun).await?;
+    Ok(Box::pin(meter.measure(work)))
+}
+
+async fn dispatch(broker: &Arc<Broker>, key: i16, context: Context, reader: Reader) -> Result<Work, Close> {
+    let (broker, version) = (Arc::clone(broker), context.version);
     match key {
         ProduceRequest::KEY => {
             let request = decode::<ProduceRequest>(reader, version)?;
@@ -277,6 +339,7 @@ pub(crate) async fn start(
         DescribeProducersRequest::KEY => later(broker, context, reader, describe_producers::handle),
         DescribeTransactionsRequest::KEY => later(broker, context, reader, describe_transactions::handle),
         ListTransactionsRequest::KEY => later(broker, context, reader, list_transactions::handle),
+        ListConfigResourcesRequest::KEY => later(broker, context, reader, list_config_resources::handle),
         ConsumerGroupHeartbeatRequest::KEY => later(broker, context, reader, consumer_group_heartbeat::handle),
         ConsumerGroupDescribeRequest::KEY => later(broker, context, reader, consumer_group_describe::handle),
         ShareGroupHeartbeatRequest::KEY => later(broker, context, reader, share_group_heartbeat::handle),
@@ -290,6 +353,17 @@ pub(crate) async fn start(
         AlterShareGroupOffsetsRequest::KEY => later(broker, context, reader, alter_share_group_offsets::handle),
         DeleteShareGroupOffsetsRequest::KEY => later(broker, context, reader, delete_share_group_offsets::handle),
         DescribeTopicPartitionsRequest::KEY => later(broker, context, reader, describe_topic_partitions::handle),
+        AlterClientQuotasRequest::KEY => later(broker, context, reader, alter_client_quotas::handle),
+        AlterPartitionReassignmentsRequest::KEY => {
+            later(broker, context, reader, alter_partition_reassignments::handle)
+        }
+        AlterReplicaLogDirsRequest::KEY => later(broker, context, reader, alter_replica_log_dirs::handle),
+        DescribeClientQuotasRequest::KEY => later(broker, context, reader, describe_client_quotas::handle),
+        DescribeLogDirsRequest::KEY => later(broker, context, reader, describe_log_dirs::handle),
+        DescribeQuorumRequest::KEY => later(broker, context, reader, describe_quorum::handle),
+        ElectLeadersRequest::KEY => later(broker, context, reader, elect_leaders::handle),
+        ListPartitionReassignmentsRequest::KEY => later(broker, context, reader, list_partition_reassignments::handle),
+        UpdateFeaturesRequest::KEY => later(broker, context, reader, update_features::handle),
         _ => Err(Close::UnknownKey { key }),
     }
 }
@@ -300,6 +374,19 @@ fn fenced(code: ErrorCode, is_known: bool) -> ErrorCode {
         ErrorCode::ProducerFenced if !is_known => ErrorCode::InvalidProducerEpoch,
         code => code,
     }
+}
+
+/// Whether partitions may be made or deleted now, in versions that refuse it; else how long to wait.
+fn may_mutate(broker: &Broker, context: &Context, strict_from: i16) -> Result<(), i32> {
+    match broker.quotas.may_mutate(context.client()) {
+        Err(wait_ms) if context.version >= strict_from => Err(wait_ms),
+        _ => Ok(()),
+    }
+}
+
+fn quota_exceeded() -> Refusal {
+    let why = "The throttling quota has been exceeded.".to_owned();
+    Refusal::new(ErrorCode::ThrottlingQuotaExceeded, why)
 }
 
 /// Bytes behind the message are left unread, as Kafka leaves them: librdkafka's Metadata request for all topics has
@@ -318,8 +405,8 @@ where
 {
     let request = decode::<R>(reader, context.version)?;
     Ok(Box::pin(async move {
-        let response = handler(broker, context.clone(), request).await;
-        context.reply(&response)
+        let response = handler(Arc::clone(&broker), context.clone(), request).await;
+        context.reply(&broker, response)
     }))
 }
 

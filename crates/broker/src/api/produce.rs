@@ -16,7 +16,7 @@ use crate::Broker;
 use crate::errors::{self, Refusal};
 use crate::net::{Close, Reply, Work};
 use crate::partitions::TopicKey;
-use crate::settings::TopicSettings;
+use crate::settings::{CompressionType, TopicSettings};
 use crate::transaction::{Flow, Place, Producer};
 use crate::transactions::AppendRefused;
 
@@ -98,11 +98,15 @@ pub(super) async fn start(broker: Arc<Broker>, context: Context, request: Produc
         }
         topics.push((key, partitions));
     }
+    let throttle_time_ms = broker.quotas.produce(context.client(), context.request_bytes);
     if request.acks == 0 {
-        return Box::pin(std::future::ready(unacknowledged(&topics)));
+        return Box::pin(std::future::ready(unacknowledged(&topics, throttle_time_ms)));
     }
     Box::pin(async move {
-        let mut response = ProduceResponse::default();
+        let mut response = ProduceResponse {
+            throttle_time_ms,
+            ..ProduceResponse::default()
+        };
         for (key, partitions) in topics {
             let mut answered = Vec::with_capacity(partitions.len());
             for (index, started) in partitions {
@@ -114,7 +118,7 @@ pub(super) async fn start(broker: Arc<Broker>, context: Context, request: Produc
                 partition_responses: answered,
             });
         }
-        context.reply(&response)
+        context.reply(&broker, response)
     })
 }
 
@@ -134,7 +138,7 @@ fn check_whole(request: &ProduceRequest) -> Option<ErrorCode> {
 }
 
 /// No answer is wanted; a failure can only be shown by closing the connection.
-fn unacknowledged(topics: &[(TopicKey, Vec<Started>)]) -> Result<Reply, Close> {
+fn unacknowledged(topics: &[(TopicKey, Vec<Started>)], throttle_ms: i32) -> Result<Reply, Close> {
     for (_, started) in topics.iter().flat_map(|(_, partitions)| partitions) {
         if let Err(refused) = started {
             return Err(Close::UnacknowledgedFailure(refused.message.clone()));
@@ -142,6 +146,7 @@ fn unacknowledged(topics: &[(TopicKey, Vec<Started>)]) -> Result<Reply, Close> {
     }
     Ok(Reply {
         chunks: Vec::new(),
+        throttle_ms,
         _permit: None,
     })
 }
@@ -161,8 +166,9 @@ async fn append(
             "the request holds no records for this partition",
         ));
     };
-    let settings = TopicSettings::of(&topic, &broker.options);
+    let settings = broker.effective().of_topic(&topic);
     let header = check_batch(broker, context, &settings, &records)?;
+    let (records, header) = in_topics_codec(broker, &settings, records, header)?;
     let now = broker.clock.wall_ms();
     let (batch, append_time) = match settings.timestamp_type {
         TimestampType::CreateTime => {
@@ -225,6 +231,25 @@ fn check_batch(
         check_keys(broker, records)?;
     }
     Ok(header)
+}
+
+/// Compresses a batch anew where the topic has a codec of its own and the producer chose another.
+fn in_topics_codec(
+    broker: &Broker,
+    settings: &TopicSettings,
+    records: Bytes,
+    header: BatchHeader,
+) -> Result<(Bytes, BatchHeader), Refused> {
+    let CompressionType::Own(codec, level) = settings.compression else {
+        return Ok((records, header));
+    };
+    if header.compression()? == codec {
+        return Ok((records, header));
+    }
+    let bytes_max = broker.options.limits.decompressed_bytes_max;
+    let batch = batch::recompress(&records, codec, level, bytes_max)?;
+    let header = BatchHeader::parse(&batch)?;
+    Ok((batch, header))
 }
 
 /// A compacted topic keeps the last record of each key, so there must be keys.

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use wire::ErrorCode;
-use wire::frame;
 use wire::messages::share_fetch_request::ShareFetchRequest;
 use wire::messages::share_fetch_response::{
     AcquiredRecords, PartitionData, ShareFetchResponse, ShareFetchableTopicResponse,
@@ -32,19 +31,27 @@ struct Found {
 
 pub(super) async fn handle(broker: Arc<Broker>, context: Context, request: ShareFetchRequest) -> Result<Reply, Close> {
     let (response, permit) = match fetch(&broker, &context, request).await {
-        Ok(found) => found,
-        Err(error) => (
-            ShareFetchResponse {
+        Ok((mut response, permit)) => {
+            let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+            let bytes = partitions
+                .filter_map(|partition| partition.records.as_ref())
+                .map(Bytes::len)
+                .sum();
+            // The records are the member's already: what was too much is paid for afterwards.
+            response.throttle_time_ms = broker.quotas.fetch(context.client(), bytes);
+            (response, permit)
+        }
+        Err(error) => {
+            let refused = ShareFetchResponse {
                 error_code: error.code(),
                 ..ShareFetchResponse::default()
-            },
-            None,
-        ),
+            };
+            (refused, None)
+        }
     };
-    Ok(Reply {
-        chunks: frame::response(context.correlation_id, &response, context.version)?,
-        _permit: permit,
-    })
+    let mut reply = context.reply(&broker, response)?;
+    reply._permit = permit;
+    Ok(reply)
 }
 
 async fn fetch(

@@ -27,6 +27,7 @@ pub(crate) async fn handle(
 ) -> TxnOffsetCommitResponse {
     let committed_ms = broker.clock.wall_ms();
     let mut offsets = Vec::new();
+    let mut places = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let known = broker.catalog.topic(&topic.name);
@@ -46,6 +47,7 @@ pub(crate) async fn handle(
                     committed_ms,
                     expires_ms: None,
                 };
+                places.extend(known.as_ref().map(|known| (known.id, index)));
                 offsets.push(((request.group_id.clone(), topic.name.clone(), index), committed));
                 ErrorCode::None
             };
@@ -83,10 +85,11 @@ pub(crate) async fn handle(
         instance_id: request.group_instance_id,
         generation: request.generation_id,
     };
-    let ids = |(_, topic, index): &(String, String, i32)| Some((broker.catalog.topic(topic)?.id, *index));
-    let partitions: Vec<_> = offsets.iter().filter_map(|(key, _)| ids(key)).collect();
-    let coordinator = &broker.coordinator;
-    let allows = || coordinator.may_commit_in_transaction(&request.group_id, &member, &partitions);
+    let allows = || {
+        broker
+            .coordinator
+            .may_commit_in_transaction(&request.group_id, &member, &places)
+    };
     let transactions = &broker.transactions;
     let outcome = if request.group_id.is_empty() {
         Err(ErrorCode::InvalidGroupId)

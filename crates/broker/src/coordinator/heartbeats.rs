@@ -65,7 +65,7 @@ impl Coordinator {
         if joins && !self.ensure(id, false, envelope.kind) {
             return Err(unavailable());
         }
-        let limits = GroupSettings::of(&self.log, id).apply(&self.options.group);
+        let limits = GroupSettings::of(&self.catalog, id).apply(&self.options.group);
         let (waiter, answer) = self.groups.lock().waiter();
         let known = self.with_group(id, |group, now, topics| {
             let (outcome, mut effects) = change(group, now, topics, &limits);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
+use catalog::Catalog;
 use log::{Log, Op, Receipt, TableId};
 
 use super::{Coordinator, Groups};
@@ -26,7 +27,7 @@ fn member_key(id: &str, key: &[u8]) -> Bytes {
 
 /// Every group that the log keeps. One that cannot be read is left out and said: its members will join anew, and nothing
 /// else is lost.
-pub(super) fn read(log: &Log, limits: &GroupLimits, now: Now) -> HashMap<String, AnyGroup> {
+pub(super) fn read(log: &Log, catalog: &Catalog, limits: &GroupLimits, now: Now) -> HashMap<String, AnyGroup> {
     let mut groups = HashMap::new();
     for (key, value) in log.scan(tables::GROUPS, b"") {
         let id = String::from_utf8_lossy(&key).into_owned();
@@ -36,14 +37,14 @@ pub(super) fn read(log: &Log, limits: &GroupLimits, now: Now) -> HashMap<String,
         }
     }
     for (id, rows) in rows_by_group(log, tables::CONSUMER_GROUPS) {
-        let limits = GroupSettings::of(log, &id).apply(limits);
+        let limits = GroupSettings::of(catalog, &id).apply(limits);
         match ConsumerGroup::restore(rows, limits, now) {
             Ok(group) => drop(groups.insert(id, AnyGroup::Consumer(group))),
             Err(error) => tracing::error!(group = id, "group is not restored: {error}"),
         }
     }
     for (id, rows) in rows_by_group(log, tables::SHARE_GROUPS) {
-        let limits = GroupSettings::of(log, &id).apply(limits);
+        let limits = GroupSettings::of(catalog, &id).apply(limits);
         match ShareGroup::restore(rows, limits, now) {
             Ok(group) => drop(groups.insert(id, AnyGroup::Share(group))),
             Err(error) => tracing::error!(group = id, "group is not restored: {error}"),

@@ -20,6 +20,7 @@ use wire::frame::SIZE_BYTES;
 
 use super::budget::Permit;
 use super::garbage;
+use super::mute::Mute;
 use super::rope::Rope;
 use crate::Broker;
 use crate::api;
@@ -83,7 +84,19 @@ impl Close {
 pub(crate) struct Reply {
     /// Empty for requests that get no answer.
     pub(crate) chunks: Vec<Bytes>,
+    /// How long the client was told to wait; so long nothing more of it is worked off.
+    pub(crate) throttle_ms: i32,
     pub(crate) _permit: Option<Permit>,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// Counts connections in the order they were accepted.
+    pub(crate) number: u64,
+    /// The broker that it believes to talk to.
+    pub(crate) node: i32,
 }
 
 /// A request as far as it was worked off when it was read.
@@ -110,8 +123,9 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Serves one connection to its end, and says once why it ended.
-pub(super) async fn serve(broker: Arc<Broker>, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+pub(super) async fn serve(broker: Arc<Broker>, stream: TcpStream, peer: Peer, stop: watch::Receiver<bool>) {
     let close = run(broker, stream, peer, stop).await;
+    let peer = peer.address;
     if close.is_ordinary() {
         tracing::debug!(%peer, "connection closed: {close}");
     } else {
@@ -119,7 +133,7 @@ pub(super) async fn serve(broker: Arc<Broker>, stream: TcpStream, peer: SocketAd
     }
 }
 
-async fn run(broker: Arc<Broker>, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) -> Close {
+async fn run(broker: Arc<Broker>, stream: TcpStream, peer: Peer, stop: watch::Receiver<bool>) -> Close {
     if let Err(error) = stream.set_nodelay(true) {
         return Close::Io(error);
     }
@@ -127,16 +141,18 @@ async fn run(broker: Arc<Broker>, stream: TcpStream, peer: SocketAddr, stop: wat
     let in_flight = Arc::new(AtomicUsize::new(0));
     let (queue, queued) = mpsc::channel(broker.options.limits.requests_in_flight_max);
     let stall_max = broker.options.limits.write_stall_max;
-    let mut writer = AbortOnDrop(tokio::spawn(write(queued, to, stall_max, Arc::clone(&in_flight))));
-    let number = broker.listeners.next_number();
-    let _share_sessions = broker.shares.connected(number);
+    let _share_sessions = broker.shares.connected(peer.number);
+    let mute = Mute::default();
+    let writing = write(queued, to, stall_max, Arc::clone(&in_flight), mute.clone());
+    let mut writer = AbortOnDrop(tokio::spawn(writing));
     let mut reader = Reader {
         broker,
         from,
-        peer: (peer, number),
+        peer,
         buffer: BytesMut::new(),
         queue,
         in_flight,
+        mute,
     };
     let close = tokio::select! {
         close = reader.read(stop) => close,
@@ -157,11 +173,11 @@ async fn run(broker: Arc<Broker>, stream: TcpStream, peer: SocketAddr, stop: wat
 struct Reader {
     broker: Arc<Broker>,
     from: OwnedReadHalf,
-    /// Its address, and the number of the connection.
-    peer: (SocketAddr, u64),
+    peer: Peer,
     buffer: BytesMut,
     queue: mpsc::Sender<Queued>,
     in_flight: Arc<AtomicUsize>,
+    mute: Mute,
 }
 
 impl Reader {
@@ -175,7 +191,7 @@ impl Reader {
                 Ok(next) => next,
                 Err(close) => return close,
             };
-            let work = match api::start(&self.broker, self.peer, frame).await {
+            let work = match api::start(&self.broker, &self.peer, frame).await {
                 Ok(work) => work,
                 Err(close) => return close,
             };
@@ -214,6 +230,7 @@ impl Reader {
             Ok(filled) => filled?,
             Err(_) => return Err(Close::Late { size, max: arrival_max }),
         }
+        self.mute.over().await;
         Ok((self.buffer.split_to(size).freeze(), permit))
     }
 
@@ -251,9 +268,15 @@ async fn write(
     mut to: OwnedWriteHalf,
     stall_max: Duration,
     in_flight: Arc<AtomicUsize>,
+    mute: Mute,
 ) -> Close {
     while let Some(Queued { work, _request }) = queued.recv().await {
-        let Reply { chunks, _permit } = match work.await {
+        mute.over().await;
+        let Reply {
+            chunks,
+            throttle_ms,
+            _permit,
+        } = match work.await {
             Ok(reply) => reply,
             Err(close) => return close,
         };
@@ -266,6 +289,7 @@ async fn write(
                 Err(_) => return Close::Stalled(stall_max),
             }
         }
+        mute.extend(throttle_ms);
         in_flight.fetch_sub(1, Ordering::Relaxed);
     }
     Close::Eof

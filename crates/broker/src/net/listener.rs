@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::connection;
+use super::connection::{self, Peer};
 use crate::Broker;
 use crate::options::Limits;
 
@@ -32,7 +32,7 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     /// A number greater than that of every connection before.
-    pub(super) fn next_number(&self) -> u64 {
+    fn next_number(&self) -> u64 {
         self.number.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
@@ -80,18 +80,19 @@ impl Open {
 
 impl Broker {
     /// Accepts connections until `stop` turns true, then lets those open finish what they have begun. A broker without
-    /// an advertised port advertises this listener's.
+    /// an advertised port advertises this listener's, as the next of its nodes'.
     pub fn serve(self: &Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
-        if let Ok(address) = listener.local_addr() {
-            self.advertise(address.port());
-        }
+        let mut ports = self.ports.write();
+        let node = self.options.node_id + (ports.len() as i32).min(self.node_count() - 1);
+        ports.extend(listener.local_addr().map(|address| address.port()));
+        drop(ports);
         let broker = Arc::clone(self);
         tokio::spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 tokio::select! {
                     accepted = listener.accept() => match accepted {
-                        Ok((stream, peer)) => broker.admit(&mut connections, stream, peer, &stop),
+                        Ok((stream, peer)) => broker.admit(&mut connections, stream, (peer, node), &stop),
                         Err(error) => {
                             tracing::warn!("no connection can be accepted: {error}");
                             tokio::time::sleep(ACCEPT_BACKOFF).await;
@@ -117,11 +118,16 @@ impl Broker {
         self: &Arc<Self>,
         connections: &mut JoinSet<()>,
         stream: TcpStream,
-        peer: SocketAddr,
+        (peer, node): (SocketAddr, i32),
         stop: &watch::Receiver<bool>,
     ) {
         let mut open = self.listeners.open.lock();
-        if let Err(why) = open.take_seat(peer.ip(), &self.options.limits) {
+        let seat = if self.quotas.may_connect(&peer.ip().to_string()) {
+            open.take_seat(peer.ip(), &self.effective().options.limits)
+        } else {
+            Err("this address opens more connections a second than its quota `connection_creation_rate` allows")
+        };
+        if let Err(why) = seat {
             let now = self.clock.monotonic();
             if open
                 .refusal_logged
@@ -136,6 +142,11 @@ impl Broker {
         let seat = Seat {
             broker: Arc::clone(self),
             address: peer.ip(),
+        };
+        let peer = Peer {
+            address: peer,
+            number: self.listeners.next_number(),
+            node,
         };
         let (broker, stop) = (Arc::clone(self), stop.clone());
         connections.spawn(async move {

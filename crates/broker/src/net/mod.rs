@@ -4,8 +4,9 @@ mod budget;
 mod connection;
 mod garbage;
 mod listener;
+mod mute;
 mod rope;
 
 pub(crate) use budget::{Budget, Permit};
-pub(crate) use connection::{Close, Reply, Work};
+pub(crate) use connection::{Close, Peer, Reply, Work};
 pub(crate) use listener::Listeners;

@@ -96,7 +96,7 @@ impl SharePartitions {
     }
 
     pub(crate) fn settings(&self, group: &str) -> GroupSettings {
-        GroupSettings::of(&self.log, group)
+        GroupSettings::of(&self.catalog, group)
     }
 
     pub(crate) fn rules(&self, group: &str) -> Rules {

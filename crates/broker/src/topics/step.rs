@@ -35,7 +35,7 @@ impl LocalTopics {
                 Some(known) => known,
                 None => {
                     let topic = self.topic(&output.topic)?;
-                    let settings = TopicSettings::of(&topic, &self.broker.options);
+                    let settings = self.broker.effective().of_topic(&topic);
                     topics.push((topic, settings));
                     topics.len() - 1
                 }

@@ -14,7 +14,7 @@ use crate::frame::{self, Place};
 use crate::intake::headers;
 use crate::partition::{EpochStart, Partition, trim_epochs, trimmed};
 use crate::segment::{Reading, Segment};
-use crate::shared::{Dirty, Prepared, Removal, Shared};
+use crate::shared::{Dirty, Prepared, Removal, Replacement, Shared};
 
 /// Small appends to one partition are gathered into one write up to this size.
 const GATHER_BYTES_MAX: usize = 1 << 20;
@@ -33,6 +33,9 @@ pub(super) enum Effect {
         key: Bytes,
         value: Option<Bytes>,
     },
+    Replace(Replacement),
+    /// Nothing that readers see.
+    Nothing,
 }
 
 pub(super) struct Written {
@@ -114,6 +117,13 @@ impl Committer {
                         .extend(gone.iter().map(|segment| Removal::Segment(partition.id, segment.id())));
                     touch(partition);
                 }
+                Effect::Replace(replacement) => {
+                    let id = replacement.partition.id;
+                    let gone = replace(replacement);
+                    self.removals
+                        .extend(gone.iter().map(|segment| Removal::Segment(id, segment.id())));
+                }
+                Effect::Nothing => {}
                 Effect::Put { table, key, value } => {
                     tables
                         .get_or_insert_with(|| shared.tables.write())
@@ -145,7 +155,7 @@ impl Committer {
             match last {
                 Some(active) if active.base == written.place.segment_base => (active, expected, None),
                 sealed => {
-                    let active = Arc::new(Segment::fresh(written.place.segment_base));
+                    let active = Arc::new(Segment::fresh(SegmentId::first(written.place.segment_base)));
                     view.segments.push(Arc::clone(&active));
                     (active, expected, sealed)
                 }
@@ -207,6 +217,18 @@ pub(super) fn encode_op(buffer: &mut Vec<u8>, op: &Prepared) -> Effect {
                 log_start: *log_start,
             }
         }
+        Prepared::Replace(replacement) => {
+            let added = replacement.added.as_ref().map(|(meta, _)| meta);
+            let Replacement {
+                partition, base, end, ..
+            } = replacement;
+            frame::put_replace(buffer, partition.id, *base, *end, added);
+            Effect::Replace(replacement.clone())
+        }
+        Prepared::Cleaned { partition, cleaned_to } => {
+            frame::put_cleaned(buffer, partition.id, *cleaned_to);
+            Effect::Nothing
+        }
         Prepared::Put { table, key, value } => {
             frame::put_put(buffer, *table, key, value.as_deref());
             Effect::Put {
@@ -224,6 +246,7 @@ pub(super) fn index_only<'a>(shared: &'a Shared, partition: &Partition) -> Readi
         files: &shared.files,
         partition: partition.id,
         end: Offset::MAX,
+        log_start: 0,
         epochs: &[],
     }
 }
@@ -255,6 +278,15 @@ fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &
         }
     }
     Ok(())
+}
+
+fn replace(replacement: &Replacement) -> Vec<Arc<Segment>> {
+    let mut view = replacement.partition.view.write();
+    let from = view.segments.partition_point(|segment| segment.base < replacement.base);
+    let to = view.segments.partition_point(|segment| segment.base < replacement.end);
+    let added = replacement.added.as_ref().map(|(_, segment)| Arc::clone(segment));
+    view.replacements += 1;
+    view.segments.splice(from..to, added).collect()
 }
 
 fn advance_start(partition: &Partition, log_start: Offset) -> Vec<Arc<Segment>> {

@@ -7,6 +7,7 @@ use base::{Offset, TimestampMs};
 use bytes::Bytes;
 
 use super::Log;
+use crate::aborted::Aborted;
 use crate::api::*;
 use crate::intake::headers;
 use crate::partition::{Partition, View};
@@ -23,6 +24,17 @@ impl Log {
         at_least_one: bool,
     ) -> Result<ReadResult, ReadError> {
         let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
+        let read = || self.read_now(&partition, offset, bytes_max, at_least_one);
+        steadily(&partition, false, read).map_err(|error| told_now(&partition, offset, error))
+    }
+
+    fn read_now(
+        &self,
+        partition: &Partition,
+        offset: Offset,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Result<ReadResult, ReadError> {
         let (bounds, segments, epochs) = {
             let view = partition.view.read();
             let bounds = partition.bounds_of(&view);
@@ -37,15 +49,16 @@ impl Log {
             next_offset,
             aborted: Vec::new(),
         };
+        let log_start = bounds.log_start;
         for (segment, end) in segments {
             let reading = Reading {
                 files: &self.shared().files,
                 partition: partition.id,
                 end,
+                log_start,
                 epochs: &epochs,
             };
-            let given = segment.read(&reading, offset, bytes_max, at_least_one);
-            match given.map_err(|error| told_now(&partition, offset, error))? {
+            match segment.read(&reading, offset, bytes_max, at_least_one)? {
                 Given::Batches { records, next_offset } => {
                     return Ok(ReadResult {
                         records,
@@ -71,7 +84,20 @@ impl Log {
         bytes_max: usize,
         at_least_one: bool,
     ) -> Result<ReadResult, ReadError> {
-        let bounds = self.bounds(partition).ok_or(ReadError::UnknownPartition)?;
+        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
+        // Records and the list of what to pass over among them must be of one state of the segments.
+        let read = || self.read_committed_now(&partition, offset, bytes_max, at_least_one);
+        steadily(&partition, true, read).map_err(|error| told_now(&partition, offset, error))
+    }
+
+    fn read_committed_now(
+        &self,
+        partition: &Partition,
+        offset: Offset,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Result<ReadResult, ReadError> {
+        let bounds = partition.bounds();
         if (bounds.last_stable..=bounds.high_watermark).contains(&offset) {
             return Ok(ReadResult {
                 records: Bytes::new(),
@@ -80,7 +106,7 @@ impl Log {
                 aborted: Vec::new(),
             });
         }
-        let mut result = self.read(partition, offset, bytes_max, at_least_one)?;
+        let mut result = self.read_now(partition, offset, bytes_max, at_least_one)?;
         // By the bounds of before: what has been decided since waits for the next read.
         result.bounds = bounds;
         if result.next_offset > bounds.last_stable {
@@ -90,45 +116,46 @@ impl Log {
             result.next_offset = bounds.last_stable;
         }
         if !result.records.is_empty() {
-            result.aborted = self.aborted_in(partition, offset..result.next_offset)?;
+            let overlapping = self.aborted_overlapping(partition, offset..result.next_offset)?;
+            let aborted = overlapping.iter().map(|aborted| AbortedTransaction {
+                producer_id: aborted.producer_id,
+                first_offset: aborted.first_offset,
+            });
+            result.aborted = aborted.collect();
         }
         Ok(result)
     }
 
-    /// The aborted transactions that overlap `range`, all of which is decided.
-    fn aborted_in(&self, partition: PartitionId, range: Range<Offset>) -> Result<Vec<AbortedTransaction>, ReadError> {
-        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
+    /// The aborted transactions that overlap `range`, all of which is decided; by first offset.
+    pub(crate) fn aborted_overlapping(
+        &self,
+        partition: &Partition,
+        range: Range<Offset>,
+    ) -> Result<Vec<Aborted>, ReadError> {
         let segments = partition.view.read().segments.clone();
         let reading = Reading {
             files: &self.shared().files,
             partition: partition.id,
             end: Offset::MAX,
+            log_start: 0,
             epochs: &[],
         };
         let first = segments.partition_point(|segment| segment.base <= range.start);
-        let mut found = Vec::new();
+        let mut found: Vec<Aborted> = Vec::new();
         for at in first.saturating_sub(1)..segments.len() {
             let segment = &segments[at];
             if segment.aborted_count() == 0 {
                 continue;
             }
             let list = segment.aborted(&reading, &segments[..at]);
-            let list = list.map_err(|error| told_now(&partition, range.start, ReadError::Io(Arc::new(error))))?;
-            let list = list.ok_or_else(|| {
-                let error = ReadError::Corrupt {
-                    offset: range.start,
-                    next_offset: range.end,
-                    cause: format!("the aborted transactions of segment {} are lost", segment.base),
-                };
-                told_now(&partition, range.start, error)
+            let list = list.map_err(|error| ReadError::Io(Arc::new(error)))?;
+            let list = list.ok_or_else(|| ReadError::Corrupt {
+                offset: range.start,
+                next_offset: range.end,
+                cause: format!("the aborted transactions of segment {} are lost", segment.base),
             })?;
-            let overlapping = list
-                .iter()
-                .filter(|aborted| aborted.last_offset >= range.start && aborted.first_offset < range.end);
-            found.extend(overlapping.map(|aborted| AbortedTransaction {
-                producer_id: aborted.producer_id,
-                first_offset: aborted.first_offset,
-            }));
+            let overlap = |aborted: &&Aborted| aborted.last_offset >= range.start && aborted.first_offset < range.end;
+            found.extend(list.iter().filter(overlap));
             if list.iter().any(|aborted| aborted.last_stable >= range.end) {
                 break;
             }
@@ -144,6 +171,14 @@ impl Log {
         timestamp: TimestampMs,
     ) -> Result<Option<FoundByTime>, ReadError> {
         let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
+        steadily(&partition, false, || self.find_by_time_now(&partition, timestamp))
+    }
+
+    fn find_by_time_now(
+        &self,
+        partition: &Partition,
+        timestamp: TimestampMs,
+    ) -> Result<Option<FoundByTime>, ReadError> {
         let (log_start, segments, epochs) = {
             let view = partition.view.read();
             (
@@ -160,6 +195,7 @@ impl Log {
                 files: &self.shared().files,
                 partition: partition.id,
                 end,
+                log_start,
                 epochs: &epochs,
             };
             if let Some(found) = segment.find_by_time(&reading, log_start, timestamp)? {
@@ -186,8 +222,22 @@ impl Log {
     }
 }
 
+/// Reads again if compaction replaced segments meanwhile, at least when the read failed: its segment may be gone.
+fn steadily<T>(partition: &Partition, exactly: bool, read: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    loop {
+        let before = partition.view.read().replacements;
+        let result = read();
+        if (result.is_ok() && !exactly) || partition.view.read().replacements == before {
+            return result;
+        }
+    }
+}
+
 /// A read that failed because its segment was removed meanwhile fails for that reason; other damage is made known.
 fn told_now(partition: &Partition, offset: Offset, error: ReadError) -> ReadError {
+    if let ReadError::OffsetOutOfRange { .. } = error {
+        return error;
+    }
     let view = partition.view.read();
     if view.deleted {
         return ReadError::UnknownPartition;

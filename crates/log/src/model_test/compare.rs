@@ -1,118 +1,237 @@
 //! Compares a partition with the model through every way of reading it.
 
-use base::{Offset, Random, SeededRandom};
+use std::collections::BTreeMap;
 
-use super::model::{ModelPartition, Seen, consume};
+use base::{Offset, Random, SeededRandom};
+use bytes::Bytes;
+use wire::BatchHeader;
+
+use super::model::{Fate, ModelPartition, Seen, consume, records_of};
 use super::{Check, ensure};
 use crate::Log;
 use crate::api::*;
+use crate::intake::walk;
 
-/// Everything that readers of the partition can see must be as the model has it.
-pub(super) fn compare_partition(
-    log: &Log,
-    id: PartitionId,
-    model: &ModelPartition,
-    random: &SeededRandom,
-) -> Check<()> {
-    let Some(bounds) = log.bounds(id) else {
-        return Err("missing".into());
-    };
-    let expected = (model.log_start, model.last_stable(), model.log_end);
-    let found = (bounds.log_start, bounds.last_stable, bounds.high_watermark);
-    ensure!(found == expected, "bounds {found:?}, expected {expected:?}");
-    compare_all(log, id, model, random)?;
-    compare_committed(log, id, model, random)
+/// A partition and what is to be expected of it.
+pub(super) struct Compared<'a> {
+    pub(super) log: &'a Log,
+    pub(super) id: PartitionId,
+    pub(super) model: &'a ModelPartition,
+    pub(super) random: &'a SeededRandom,
+    /// It may have been compacted: not every record must be there.
+    pub(super) compacted: bool,
+    /// Nothing is accepted that is not durable.
+    pub(super) settled: bool,
+    pub(super) now: i64,
+    pub(super) delete_retention_ms: i64,
 }
 
-/// Every batch comes as it was written.
-fn compare_all(log: &Log, id: PartitionId, model: &ModelPartition, random: &SeededRandom) -> Check<()> {
-    let mut readable = model
-        .batches
-        .iter()
-        .filter(|batch| batch.last_offset >= model.log_start)
-        .peekable();
-    let mut offset = model.log_start;
-    while offset < model.log_end {
-        let read = log
-            .read(id, offset, bytes_max(random), true)
-            .map_err(|error| format!("reading {offset}: {error}"))?;
-        ensure!(read.next_offset > offset, "a read at {offset} makes no progress");
-        let mut records = read.records;
-        while !records.is_empty() {
-            let Some(batch) = readable.next() else {
-                return Err(format!("more than was written, at {offset}"));
-            };
-            ensure!(
-                records.starts_with(&batch.bytes),
-                "batch at {} differs",
-                batch.base_offset
-            );
-            records = records.slice(batch.bytes.len()..);
+impl Compared<'_> {
+    /// Everything that readers of the partition can see must be as the model has it.
+    pub(super) fn check(&self) -> Check<()> {
+        let Some(bounds) = self.log.bounds(self.id) else {
+            return Err("missing".into());
+        };
+        let model = self.model;
+        let expected = (model.log_start, model.last_stable(), model.log_end);
+        let found = (bounds.log_start, bounds.last_stable, bounds.high_watermark);
+        ensure!(found == expected, "bounds {found:?}, expected {expected:?}");
+        if self.settled {
+            self.check_producers()?;
         }
-        offset = read.next_offset;
+        if self.compacted {
+            self.check_left()?;
+            self.check_latest()
+        } else {
+            self.check_batches()?;
+            self.check_committed()
+        }
     }
-    ensure!(
-        readable.peek().is_none(),
-        "batches from {:?} on are missing",
-        readable.peek()
-    );
-    // From a random offset the same batches come.
-    if model.log_end > model.log_start {
-        let asked = random_offset(model, random);
-        let read = log
-            .read(id, asked, 1, true)
-            .map_err(|error| format!("reading {asked}: {error}"))?;
-        let first = model.batches.iter().find(|batch| batch.last_offset >= asked);
-        let expected = first.map(|batch| batch.bytes.clone()).unwrap_or_default();
-        ensure!(read.records == expected, "a read at {asked} gives another batch");
-    }
-    Ok(())
-}
 
-/// A read-committed consumer gets what was committed, from the start and from anywhere.
-fn compare_committed(log: &Log, id: PartitionId, model: &ModelPartition, random: &SeededRandom) -> Check<()> {
-    let mut expected = model.committed();
-    if random.below(2) == 0 && model.log_end > model.log_start {
-        let from = random_offset(model, random);
-        expected.retain(|record| record.offset >= from);
-        let seen = read_committed(log, id, from, random)?;
+    fn check_producers(&self) -> Check<()> {
+        let known = self.log.producers(self.id);
+        for (id, expected) in &self.model.producers {
+            let found = known.iter().find(|info| info.producer_id == *id);
+            let found = found.map(|info| (info.producer_epoch, info.open_since));
+            let expected = Some((expected.epoch, expected.open_since));
+            ensure!(found == expected, "producer {id} is {found:?}, expected {expected:?}");
+        }
+        Ok(())
+    }
+
+    /// Every batch, from wherever a reader begins.
+    fn read_all(&self) -> Check<Vec<(BatchHeader, Bytes)>> {
+        let mut found = Vec::new();
+        let mut offset = self.model.log_start;
+        while offset < self.model.log_end {
+            let read = self
+                .log
+                .read(self.id, offset, self.bytes_max(), true)
+                .map_err(|error| format!("reading {offset}: {error}"))?;
+            ensure!(read.next_offset > offset, "a read at {offset} makes no progress");
+            let mut at = 0;
+            for (header, _) in walk(&read.records) {
+                found.push((header, read.records.slice(at..at + header.size_bytes())));
+                at += header.size_bytes();
+            }
+            offset = read.next_offset;
+        }
+        ensure!(offset == self.model.log_end, "reads end at {offset}");
+        Ok(found)
+    }
+
+    /// Every batch comes as it was written.
+    fn check_batches(&self) -> Check<()> {
+        let model = self.model;
+        let mut readable = model
+            .batches
+            .iter()
+            .filter(|batch| batch.last_offset >= model.log_start);
+        for (header, bytes) in self.read_all()? {
+            let Some(batch) = readable.next() else {
+                return Err(format!("more than was written, at {}", header.base_offset));
+            };
+            ensure!(bytes == batch.bytes, "batch at {} differs", batch.base_offset);
+        }
+        ensure!(readable.next().is_none(), "batches are missing at the end");
+        if model.log_end > model.log_start {
+            let asked = self.random_offset();
+            let first = model.batches.iter().find(|batch| batch.last_offset >= asked);
+            let expected = first.map(|batch| batch.bytes.clone()).unwrap_or_default();
+            ensure!(
+                self.first_at(asked)? == expected,
+                "a read at {asked} gives another batch"
+            );
+        }
+        Ok(())
+    }
+
+    fn first_at(&self, asked: Offset) -> Check<Bytes> {
+        let read = self.log.read(self.id, asked, 1, true);
+        let read = read.map_err(|error| format!("reading {asked}: {error}"))?;
+        Ok(read.records)
+    }
+
+    /// A read-committed consumer gets what was committed, from the start and from anywhere.
+    fn check_committed(&self) -> Check<()> {
+        let mut expected = self.model.committed();
+        let mut from = self.model.log_start;
+        if self.random.below(2) == 0 && self.model.log_end > from {
+            from = self.random_offset();
+            expected.retain(|record| record.offset >= from);
+        }
+        let seen = self.read_committed(from)?;
         ensure!(
             seen == expected,
             "committed from {from}: {}",
             difference(&seen, &expected)
         );
-    } else {
-        let seen = read_committed(log, id, model.log_start, random)?;
-        ensure!(seen == expected, "committed: {}", difference(&seen, &expected));
+        Ok(())
     }
-    Ok(())
-}
 
-fn read_committed(log: &Log, id: PartitionId, from: Offset, random: &SeededRandom) -> Check<Vec<Seen>> {
-    let mut seen = Vec::new();
-    let mut offset = from;
-    loop {
-        let read = log
-            .read_committed(id, offset, bytes_max(random), true)
-            .map_err(|error| format!("reading committed data at {offset}: {error}"))?;
-        seen.extend(consume(&read, offset));
-        if read.next_offset == offset {
-            ensure!(
-                offset >= read.bounds.last_stable,
-                "a committed read at {offset} makes no progress"
-            );
-            return Ok(seen);
+    fn read_committed(&self, from: Offset) -> Check<Vec<Seen>> {
+        let mut seen = Vec::new();
+        let mut offset = from;
+        loop {
+            let read = self
+                .log
+                .read_committed(self.id, offset, self.bytes_max(), true)
+                .map_err(|error| format!("reading committed data at {offset}: {error}"))?;
+            seen.extend(consume(&read, offset));
+            if read.next_offset == offset {
+                let last_stable = read.bounds.last_stable;
+                ensure!(offset >= last_stable, "a committed read at {offset} makes no progress");
+                return Ok(seen);
+            }
+            offset = read.next_offset;
         }
-        offset = read.next_offset;
     }
-}
 
-fn bytes_max(random: &SeededRandom) -> usize {
-    [1, 200, 5000, 1 << 20][random.below(4) as usize]
-}
+    /// What compaction left was written so, stands where it stood, and what is not decided is all there.
+    fn check_left(&self) -> Check<()> {
+        let model = self.model;
+        let written: BTreeMap<Offset, Seen> = model
+            .batches
+            .iter()
+            .filter(|batch| batch.fate != Fate::Marker)
+            .flat_map(|batch| records_of(&batch.bytes))
+            .map(|record| (record.offset, record))
+            .collect();
+        let mut next = 0;
+        let mut undecided = Vec::new();
+        let all = self.read_all()?;
+        for (header, bytes) in &all {
+            ensure!(
+                header.base_offset >= next,
+                "batch {} comes out of order",
+                header.base_offset
+            );
+            next = header.next_offset();
+            if header.base_offset >= model.last_stable() {
+                undecided.push(bytes.clone());
+            }
+            if header.is_control() {
+                continue;
+            }
+            for record in records_of(bytes) {
+                let expected = written.get(&record.offset);
+                ensure!(expected == Some(&record), "{record:?} was written as {expected:?}");
+            }
+        }
+        let last_stable = model.last_stable();
+        let expected = model.batches.iter().filter(|batch| batch.base_offset >= last_stable);
+        let expected: Vec<Bytes> = expected.map(|batch| batch.bytes.clone()).collect();
+        ensure!(undecided == expected, "what is not decided has changed");
+        if model.log_end > model.log_start {
+            let asked = self.random_offset();
+            let first = all.iter().find(|(header, _)| header.last_offset() >= asked);
+            let expected = first.map(|(_, bytes)| bytes.clone()).unwrap_or_default();
+            ensure!(
+                self.first_at(asked)? == expected,
+                "a read at {asked} gives another batch"
+            );
+        }
+        Ok(())
+    }
 
-fn random_offset(model: &ModelPartition, random: &SeededRandom) -> Offset {
-    model.log_start + random.below((model.log_end - model.log_start) as u64) as i64
+    /// Of every key the last committed record is there, but for tombstones that have been there long enough.
+    fn check_latest(&self) -> Check<()> {
+        let committed = self.model.committed();
+        let seen = self.read_committed(self.model.log_start)?;
+        let mut rest = committed.iter();
+        for record in &seen {
+            ensure!(rest.any(|other| other == record), "{record:?} was not committed");
+        }
+        let latest = |records: &[Seen]| -> BTreeMap<Bytes, Seen> {
+            let keyed = records
+                .iter()
+                .filter_map(|record| Some((record.key.clone()?, record.clone())));
+            keyed.collect()
+        };
+        let found = latest(&seen);
+        for (key, expected) in latest(&committed) {
+            let gone = expected.value.is_none() && self.tombstone_may_be_gone(expected.offset);
+            match found.get(&key) {
+                Some(found) => ensure!(*found == expected, "{key:?} is {found:?}, expected {expected:?}"),
+                None => ensure!(gone, "{expected:?} is missing"),
+            }
+        }
+        Ok(())
+    }
+
+    fn tombstone_may_be_gone(&self, offset: Offset) -> bool {
+        let batch = self.model.batches.iter().find(|batch| batch.last_offset >= offset);
+        batch.is_some_and(|batch| batch.written_ms + self.delete_retention_ms <= self.now)
+    }
+
+    fn bytes_max(&self) -> usize {
+        [1, 200, 5000, 1 << 20][self.random.below(4) as usize]
+    }
+
+    fn random_offset(&self) -> Offset {
+        let (start, end) = (self.model.log_start, self.model.log_end);
+        start + self.random.below((end - start) as u64) as i64
+    }
 }
 
 fn difference(seen: &[Seen], expected: &[Seen]) -> String {

@@ -24,6 +24,7 @@ pub(super) struct ModelBatch {
     pub(super) base_offset: Offset,
     pub(super) last_offset: Offset,
     pub(super) bytes: Bytes,
+    pub(super) written_ms: i64,
     pub(super) producer_id: i64,
     pub(super) fate: Fate,
 }
@@ -58,6 +59,7 @@ pub(super) enum Change {
     Delete(u64),
     Append {
         partition: u64,
+        written_ms: i64,
         batches: Bytes,
         next_offset: Offset,
     },
@@ -95,7 +97,7 @@ pub(super) fn records_of(batch: &Bytes) -> Vec<Seen> {
 }
 
 impl ModelPartition {
-    fn append(&mut self, batches: &Bytes) {
+    fn append(&mut self, batches: &Bytes, written_ms: i64) {
         let mut at = 0;
         for (header, batch) in walk(batches) {
             let fate = self.fate(&header, batch);
@@ -103,6 +105,7 @@ impl ModelPartition {
                 base_offset: header.base_offset,
                 last_offset: header.last_offset(),
                 bytes: batches.slice(at..at + header.size_bytes()),
+                written_ms,
                 producer_id: header.producer_id,
                 fate,
             });
@@ -168,11 +171,12 @@ impl Model {
             }
             Change::Append {
                 partition,
+                written_ms,
                 batches,
                 next_offset,
             } => {
                 if let Some(partition) = self.partitions.get_mut(partition) {
-                    partition.append(batches);
+                    partition.append(batches, *written_ms);
                     partition.log_end = *next_offset;
                 }
             }

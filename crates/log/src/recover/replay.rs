@@ -173,6 +173,20 @@ impl Recovery {
                 }
             }
             FrameOp::Put { table, key, value } => self.tables.put(table, key, value),
+            FrameOp::Replace {
+                partition,
+                base,
+                end,
+                added,
+            } => {
+                let head = self.head(partition);
+                head.log_end = head.log_end.max(end);
+                for segment in head.replace(base, end, added) {
+                    self.touched.remove(&(partition, segment.id()));
+                    self.removals.push(Removal::Segment(partition, segment.id()));
+                }
+            }
+            FrameOp::Cleaned { partition, cleaned_to } => self.head(partition).cleaned_to = cleaned_to,
         }
         Ok(())
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use base::Offset;
+
 use super::{ASIDE_DIR, PARTITIONS_DIR, Recovery, damage, failed};
 use crate::api::{LogError, PartitionId};
 use crate::files::{FileKey, FileKind, Files, SegmentId};
@@ -114,11 +116,12 @@ impl Recovery {
         let dir = self.files.dir(partition);
         let head = &self.heads[&partition];
         let live: BTreeSet<SegmentId> = head.segments.iter().map(SegmentMeta::id).collect();
+        let log_end = head.log_end;
         let first_live = live.first().map_or(head.log_end, |first| first.base);
         for name in self.disk().list(&dir).map_err(failed("listing", &dir))? {
             match Files::parse_name(&name) {
                 Some((segment, _)) if live.contains(&segment) => {}
-                Some((segment, _)) if segment.base < first_live => {
+                Some((segment, _)) if segment.base < first_live || left_over(&live, segment, log_end) => {
                     self.removals.push(Removal::Segment(partition, segment));
                 }
                 _ => self.move_aside(&dir.join(&name), &format!("{:020}-{name}", partition.0))?,
@@ -179,4 +182,19 @@ impl Recovery {
         self.report.lines.push(line);
         Ok(())
     }
+}
+
+/// Whether compaction left the files behind: an attempt that came to nothing, or what it has replaced. Their names are
+/// not given again: a segment that is yet to come begins at the log end or behind it.
+fn left_over(live: &BTreeSet<SegmentId>, segment: SegmentId, log_end: Offset) -> bool {
+    let before = live
+        .range(
+            ..=SegmentId {
+                version: u32::MAX,
+                ..segment
+            },
+        )
+        .next_back();
+    let replaced = segment.base < log_end && before.is_some_and(|before| before.version > 0);
+    segment.version > 0 || replaced
 }

@@ -1,6 +1,7 @@
 //! Finds batches by offset and by time and reads them, past damage; nothing is given that does not hold.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use base::disk::DiskFile;
@@ -48,7 +49,9 @@ impl Segment {
         header: &BatchHeader,
     ) -> io::Result<bool> {
         let follows = header.base_offset == expected || self.has_entry(reading, header.base_offset, position)?;
-        Ok(follows && header.leader_epoch == epoch_of(reading.epochs, header.base_offset))
+        // The epochs of what lies before the log start are forgotten.
+        let trimmed = header.last_offset() < reading.log_start;
+        Ok(follows && (trimmed || header.leader_epoch == epoch_of(reading.epochs, header.base_offset)))
     }
 
     /// Finds the batch that contains `offset` or is the first after it; begins at a batch that is known to stand at
@@ -108,6 +111,39 @@ impl Segment {
             position += header.size_bytes() as u64;
             expected = header.next_offset();
         }
+    }
+
+    /// Hands every batch that does not end before the log start to `visit`, in order, until it breaks off; the first
+    /// that does not hold is an error.
+    pub(crate) fn for_each_sound(
+        &self,
+        reading: &Reading<'_>,
+        mut visit: impl FnMut(&BatchHeader, &[u8]) -> Result<ControlFlow<()>, ReadError>,
+    ) -> Result<(), ReadError> {
+        let until = self.bytes();
+        let (mut position, mut expected) = (0, self.base);
+        let file = reading
+            .file(self, FileKind::Log)
+            .map_err(|error| self.missing(reading, expected, error))?;
+        let mut scanner = Scanner::new(file, until, reading.end);
+        while position < until {
+            let header = scanner.batch(position, expected).map_err(failed)?;
+            let sound = match &header {
+                Some(header) => self.plausible(reading, position, expected, header).map_err(failed)?,
+                None => false,
+            };
+            let Some(header) = header.filter(|_| sound) else {
+                let cause = format!("a batch at byte {position} does not hold");
+                return Err(self.corrupt(reading, expected, expected + 1, cause));
+            };
+            let batch = scanner.bytes(position, header.size_bytes()).map_err(failed)?;
+            if header.last_offset() >= reading.log_start && visit(&header, batch)?.is_break() {
+                return Ok(());
+            }
+            position += header.size_bytes() as u64;
+            expected = header.next_offset();
+        }
+        Ok(())
     }
 
     /// Where to go on behind the damage at `position`; the error if `offset` itself is lost in it.
@@ -272,7 +308,7 @@ impl Segment {
         from: Offset,
         timestamp: TimestampMs,
     ) -> Result<Option<FoundByTime>, ReadError> {
-        let reached = |index: &Index, file: Option<&Arc<dyn DiskFile>>| {
+        let reached = |index: &mut Index, file: Option<&Arc<dyn DiskFile>>| {
             index.first_where(file, self.base, |entry| entry.max_timestamp >= timestamp)
         };
         let Some(entry) = self.ask(reading, reached).map_err(failed)? else {

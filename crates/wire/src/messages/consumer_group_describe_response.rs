@@ -15,6 +15,14 @@ impl Message for ConsumerGroupDescribeResponse {
     const VERSION_MAX: i16 = 1;
     const FLEXIBLE_FROM: Option<i16> = Some(0);
 
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_time_ms
+    }
+
+    fn set_throttle_time_ms(&mut self, ms: i32) {
+        self.throttle_time_ms = ms;
+    }
+
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = true;
         let mut message = Self::default();

@@ -20,6 +20,14 @@ impl Message for FetchResponse {
     const VERSION_MAX: i16 = 18;
     const FLEXIBLE_FROM: Option<i16> = Some(12);
 
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_time_ms
+    }
+
+    fn set_throttle_time_ms(&mut self, ms: i32) {
+        self.throttle_time_ms = ms;
+    }
+
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 12;
         let mut message = Self::default();

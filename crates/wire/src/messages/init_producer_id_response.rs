@@ -32,6 +32,14 @@ impl Message for InitProducerIdResponse {
     const VERSION_MAX: i16 = 6;
     const FLEXIBLE_FROM: Option<i16> = Some(2);
 
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_time_ms
+    }
+
+    fn set_throttle_time_ms(&mut self, ms: i32) {
+        self.throttle_time_ms = ms;
+    }
+
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 2;
         let mut message = Self::default();

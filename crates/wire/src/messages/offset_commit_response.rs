@@ -15,6 +15,14 @@ impl Message for OffsetCommitResponse {
     const VERSION_MAX: i16 = 10;
     const FLEXIBLE_FROM: Option<i16> = Some(8);
 
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_time_ms
+    }
+
+    fn set_throttle_time_ms(&mut self, ms: i32) {
+        self.throttle_time_ms = ms;
+    }
+
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 8;
         let mut message = Self::default();

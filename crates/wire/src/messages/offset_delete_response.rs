@@ -16,6 +16,14 @@ impl Message for OffsetDeleteResponse {
     const VERSION_MAX: i16 = 0;
     const FLEXIBLE_FROM: Option<i16> = None;
 
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_time_ms
+    }
+
+    fn set_throttle_time_ms(&mut self, ms: i32) {
+        self.throttle_time_ms = ms;
+    }
+
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = false;
         let mut message = Self::default();

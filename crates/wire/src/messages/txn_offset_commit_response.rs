@@ -15,6 +15,14 @@ impl Message for TxnOffsetCommitResponse {
     const VERSION_MAX: i16 = 5;
     const FLEXIBLE_FROM: Option<i16> = Some(3);
 
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_time_ms
+    }
+
+    fn set_throttle_time_ms(&mut self, ms: i32) {
+        self.throttle_time_ms = ms;
+    }
+
     fn decode<S: Source>(source: &mut S, version: i16) -> Result<Self, DecodeError> {
         let flexible = version >= 3;
         let mut message = Self::default();

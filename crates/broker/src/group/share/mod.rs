@@ -32,8 +32,6 @@ pub struct ShareGroupLimits {
     pub members_max: usize,
     /// `group.share.record.lock.duration.ms`.
     pub record_lock_ms: i64,
-    /// `group.share.min.record.lock.duration.ms`: the least a group may ask for.
-    pub record_lock_min_ms: i64,
     /// `group.share.delivery.count.limit`.
     pub delivery_count_limit: i16,
     /// `group.share.partition.max.record.locks`.
@@ -50,7 +48,6 @@ impl Default for ShareGroupLimits {
             assignment_interval_ms: 1_000,
             members_max: 200,
             record_lock_ms: 30_000,
-            record_lock_min_ms: 15_000,
             delivery_count_limit: 5,
             record_locks_max: 2_000,
             sessions_max: 2_000,
