@@ -15,11 +15,15 @@ import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.ShareGroupDescription;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.KafkaShareConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.clients.consumer.SubscriptionPattern;
@@ -60,6 +64,9 @@ public final class Clients {
     checks.put("consumer protocol, static", Clients::consumerProtocolStatic);
     checks.put("consumer protocol, pattern", Clients::consumerProtocolPattern);
     checks.put("consumer protocol, migration", Clients::consumerProtocolMigration);
+    checks.put("share group", Clients::shareGroup);
+    checks.put("share group, explicit", Clients::shareGroupExplicit);
+    checks.put("share group, settings and offsets", Clients::shareGroupAdmin);
     checks.put("seek by timestamp", Clients::seekByTimestamp);
     checks.put("groups", Clients::groups);
     checks.put("too large", Clients::tooLarge);
@@ -483,6 +490,171 @@ public final class Clients {
       for (KafkaConsumer<String, String> member : consumers) {
         take(member, seen, twice);
       }
+    }
+  }
+
+  private static KafkaShareConsumer<String, String> newShareConsumer(String group, String mode) {
+    Properties properties = new Properties();
+    properties.put("bootstrap.servers", bootstrap);
+    properties.put("group.id", group);
+    properties.put("share.acknowledgement.mode", mode);
+    return new KafkaShareConsumer<>(properties, new StringDeserializer(), new StringDeserializer());
+  }
+
+  private static void setForGroup(String group, String name, String value) throws Exception {
+    try (Admin admin = newAdmin()) {
+      ConfigResource resource = new ConfigResource(ConfigResource.Type.GROUP, group);
+      AlterConfigOp set = new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
+      admin.incrementalAlterConfigs(Map.of(resource, List.of(set))).all().get();
+      expect(admin.describeConfigs(List.of(resource)).all().get().get(resource).get(name).value().equals(value), name);
+    }
+  }
+
+  /** Two consumers read one partition together, each record once, also across members that leave. */
+  private static void shareGroup() throws Exception {
+    String topic = "java-share";
+    create(topic, 2);
+    setForGroup(topic, "share.auto.offset.reset", "earliest");
+    int count = 2_000;
+    try (KafkaProducer<String, String> producer = newProducer(Map.of("batch.size", "500"))) {
+      for (int i = 0; i < count; i++) {
+        producer.send(new ProducerRecord<>(topic, i % 2, null, "r" + i));
+      }
+    }
+    Set<String> seen = new HashSet<>();
+    List<String> twice = new ArrayList<>();
+    int[] by = {0, 0, 0};
+    List<KafkaShareConsumer<String, String>> consumers = new ArrayList<>();
+    for (int i = 0; i < 3; i++) {
+      KafkaShareConsumer<String, String> consumer = newShareConsumer(topic, "implicit");
+      consumer.subscribe(List.of(topic));
+      consumers.add(consumer);
+    }
+    long deadline = System.currentTimeMillis() + 60_000;
+    while (seen.size() < count) {
+      expect(System.currentTimeMillis() < deadline, "only " + seen.size() + " came, by " + java.util.Arrays.toString(by));
+      for (int i = 0; i < consumers.size(); i++) {
+        for (ConsumerRecord<String, String> record : consumers.get(i).poll(Duration.ofMillis(50))) {
+          by[i]++;
+          if (!seen.add(record.value())) {
+            twice.add(record.value());
+          }
+        }
+      }
+    }
+    for (KafkaShareConsumer<String, String> consumer : consumers) {
+      consumer.commitSync();
+      consumer.close();
+    }
+    expect(twice.isEmpty(), "came twice: " + twice);
+    KafkaShareConsumer<String, String> late = newShareConsumer(topic, "implicit");
+    late.subscribe(List.of(topic));
+    for (int i = 0; i < 20; i++) {
+      expect(late.poll(Duration.ofMillis(100)).isEmpty(), "what was acknowledged does not come again");
+    }
+    late.close();
+  }
+
+  /** Records are released, rejected, left to their lock, and renewed, one by one. */
+  private static void shareGroupExplicit() throws Exception {
+    String topic = "java-share-explicit";
+    create(topic, 1);
+    setForGroup(topic, "share.auto.offset.reset", "earliest");
+    setForGroup(topic, "share.record.lock.duration.ms", "15000");
+    KafkaShareConsumer<String, String> consumer = newShareConsumer(topic, "explicit");
+    consumer.subscribe(List.of(topic));
+    try (KafkaProducer<String, String> producer = newProducer(Map.of())) {
+      for (int i = 0; i < 10; i++) {
+        producer.send(new ProducerRecord<>(topic, 0, null, "r" + i));
+      }
+    }
+    Map<Long, Short> deliveries = new java.util.TreeMap<>();
+    long deadline = System.currentTimeMillis() + 60_000;
+    while (deliveries.size() < 10) {
+      expect(System.currentTimeMillis() < deadline, "the first round: " + deliveries);
+      for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(200))) {
+        deliveries.put(record.offset(), record.deliveryCount().get());
+        AcknowledgeType type = record.offset() < 5 ? AcknowledgeType.ACCEPT
+            : record.offset() < 7 ? AcknowledgeType.RELEASE : AcknowledgeType.REJECT;
+        consumer.acknowledge(record, type);
+      }
+      expect(consumer.commitSync().values().stream().allMatch(java.util.Optional::isEmpty), "acknowledged");
+    }
+    Set<Long> again = new HashSet<>();
+    List<ConsumerRecord<String, String>> held = new ArrayList<>();
+    while (held.size() < 2) {
+      expect(System.currentTimeMillis() < deadline, "the released never came: " + again);
+      for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(200))) {
+        expect(record.deliveryCount().get() == 2, "the second delivery: " + record);
+        again.add(record.offset());
+        held.add(record);
+      }
+    }
+    expect(again.equals(Set.of(5L, 6L)), "what was released comes again: " + again);
+    // Another member gets nothing until the first has gone.
+    KafkaShareConsumer<String, String> other = newShareConsumer(topic, "explicit");
+    other.subscribe(List.of(topic));
+    for (int i = 0; i < 10; i++) {
+      expect(other.poll(Duration.ofMillis(200)).isEmpty(), "a locked record was given to another");
+    }
+    consumer.acknowledge(held.get(0), AcknowledgeType.ACCEPT);
+    consumer.commitSync();
+    consumer.close();
+    Set<Long> rest = new HashSet<>();
+    while (rest.isEmpty()) {
+      expect(System.currentTimeMillis() < deadline, "the last never came");
+      for (ConsumerRecord<String, String> record : other.poll(Duration.ofMillis(200))) {
+        expect(record.deliveryCount().get() == 3, "the third delivery: " + record);
+        rest.add(record.offset());
+      }
+    }
+    expect(rest.equals(Set.of(6L)), "what the closed member had: " + rest);
+    // Its lock ends although it lives: the records come again.
+    deadline = System.currentTimeMillis() + 40_000;
+    KafkaShareConsumer<String, String> third = newShareConsumer(topic, "explicit");
+    third.subscribe(List.of(topic));
+    boolean came = false;
+    while (!came) {
+      expect(System.currentTimeMillis() < deadline, "the lock never ended");
+      for (ConsumerRecord<String, String> record : third.poll(Duration.ofMillis(500))) {
+        expect(record.offset() == 6 && record.deliveryCount().get() == 4, "the fourth delivery: " + record);
+        third.acknowledge(record, AcknowledgeType.ACCEPT);
+        came = true;
+      }
+    }
+    expect(third.commitSync().values().stream().allMatch(java.util.Optional::isEmpty), "acknowledged");
+    third.close();
+    other.close();
+  }
+
+  private static void shareGroupAdmin() throws Exception {
+    String topic = "java-share";
+    TopicPartition partition = new TopicPartition(topic, 0);
+    try (Admin admin = newAdmin()) {
+      ShareGroupDescription described = admin.describeShareGroups(List.of(topic)).all().get().get(topic);
+      expect(described.groupState() == GroupState.EMPTY, described.toString());
+      expect(admin.listGroups().all().get().stream()
+          .anyMatch(group -> group.groupId().equals(topic) && group.type().get() == GroupType.SHARE), "listed");
+      var offsets = admin.listShareGroupOffsets(Map.of(topic, new ListShareGroupOffsetsSpec()))
+          .partitionsToOffsetInfo(topic).get();
+      expect(offsets.get(partition).startOffset() == 1000 && offsets.get(partition).lag().get() == 0, "read up to " + offsets);
+      admin.alterShareGroupOffsets(topic, Map.of(partition, 990L)).all().get();
+    }
+    KafkaShareConsumer<String, String> consumer = newShareConsumer(topic, "implicit");
+    consumer.subscribe(List.of(topic));
+    int count = 0;
+    long deadline = System.currentTimeMillis() + 30_000;
+    while (count < 10) {
+      expect(System.currentTimeMillis() < deadline, "only " + count + " came from the new offset");
+      count += consumer.poll(Duration.ofMillis(200)).count();
+    }
+    try (Admin admin = newAdmin()) {
+      expect(admin.describeShareGroups(List.of(topic)).all().get().get(topic).members().size() == 1, "one member");
+      refused(admin.alterShareGroupOffsets(topic, Map.of(partition, 0L)).all(), org.apache.kafka.common.errors.GroupNotEmptyException.class);
+      consumer.close();
+      admin.deleteShareGroupOffsets(topic, Set.of(topic)).all().get();
+      admin.deleteShareGroups(List.of(topic)).all().get();
+      expect(admin.listGroups().all().get().stream().noneMatch(group -> group.groupId().equals(topic)), "gone");
     }
   }
 

@@ -31,7 +31,7 @@ fn java() {
             "Clients",
         ])
         .arg(&server.kafka));
-    assert_checks(&printed, 13);
+    assert_checks(&printed, 16);
 }
 
 #[test]

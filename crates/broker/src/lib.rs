@@ -12,6 +12,7 @@ mod coordinator;
 mod errors;
 mod fetch_sessions;
 mod group;
+mod group_settings;
 mod net;
 mod nodes;
 mod options;
@@ -21,6 +22,7 @@ mod quotas;
 mod retention;
 mod segments;
 mod settings;
+mod share;
 mod storage;
 mod tables;
 mod topics;
@@ -35,7 +37,7 @@ use log::{Log, Op, Outcome};
 use parking_lot::{Mutex, RwLock};
 use tokio::task::AbortHandle;
 
-pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy};
+pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy, ShareGroupLimits};
 pub use options::{BrokerOptions, Limits, QuotaWindows, ReplicationFactorPolicy};
 pub use settings::{ServerSetting, server_setting, server_settings};
 pub use topics::LocalTopics;
@@ -46,6 +48,7 @@ use net::{Budget, Listeners};
 use producer_ids::ProducerIds;
 use quotas::Quotas;
 use settings::{Effective, Resource};
+use share::SharePartitions;
 use transactions::Transactions;
 
 /// The part of the memory for requests that is for small ones.
@@ -59,6 +62,7 @@ pub struct Broker {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     coordinator: Arc<Coordinator>,
+    shares: Arc<SharePartitions>,
     fetch_sessions: FetchSessions,
     producer_ids: Arc<ProducerIds>,
     transactions: Arc<Transactions>,
@@ -96,6 +100,12 @@ impl Broker {
         let effective = Broker::take_in(&options, &catalog);
         let quotas = Quotas::open(&catalog, Arc::clone(&clock), &options.quotas);
         let options = Arc::new(options);
+        let shares = SharePartitions::new(
+            log.clone(),
+            Arc::clone(&catalog),
+            Arc::clone(&clock),
+            Arc::clone(&options),
+        );
         let coordinator = Coordinator::open(
             log.clone(),
             Arc::clone(&catalog),
@@ -119,6 +129,7 @@ impl Broker {
             clock,
             random,
             coordinator,
+            shares,
             fetch_sessions,
             producer_ids,
             transactions,
@@ -146,11 +157,13 @@ impl Broker {
     fn start_background(self: &Arc<Self>) {
         let timers = tokio::spawn(Arc::clone(&self.coordinator).run_timers());
         let coordinator = Arc::clone(&self.coordinator);
+        let shares = Arc::clone(&self.shares);
         let every = self.options.offsets_retention_check_interval;
         let expiry = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(every).await;
                 coordinator.expire().await;
+                shares.forget_gone().await;
             }
         });
         let transactions = Arc::clone(&self.transactions);

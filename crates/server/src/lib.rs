@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, OsRandom, Random, RealClock};
-use broker::{Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits, ReplicationFactorPolicy};
+use broker::{Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits, ReplicationFactorPolicy, ShareGroupLimits};
 use catalog::{Catalog, Registry};
 use client::Topics;
 use flow::Engine;
@@ -148,6 +148,10 @@ fn broker_options(options: &ServerOptions) -> Result<BrokerOptions, ServerError>
         consumer: ConsumerGroupLimits {
             assignment_interval_ms: 0,
             ..ConsumerGroupLimits::default()
+        },
+        share: ShareGroupLimits {
+            assignment_interval_ms: 0,
+            ..ShareGroupLimits::default()
         },
         ..GroupLimits::default()
     };

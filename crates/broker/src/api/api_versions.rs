@@ -46,6 +46,8 @@ const FINALIZED: &[Feature] = &[
     // Consumer groups of KIP-848.
     fixed("group.version", 0, 1),
     fixed(METADATA_VERSION, METADATA_VERSION_MIN, METADATA_VERSION_MAX),
+    // Share groups of KIP-932.
+    fixed("share.version", 0, 1),
     // KIP-890; clients of level 1 go on in the old flow.
     Feature {
         may_change: true,

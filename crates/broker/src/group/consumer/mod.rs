@@ -132,6 +132,10 @@ impl ConsumerGroup {
         }
     }
 
+    pub(crate) fn set_limits(&mut self, limits: GroupLimits) {
+        self.limits = limits;
+    }
+
     pub(crate) fn limits(&self) -> &GroupLimits {
         &self.limits
     }
