@@ -366,9 +366,68 @@ fn aborted_records_go_at_once_and_markers_when_nothing_is_left_of_their_transact
 }
 
 #[test]
+fn an_aborted_transaction_that_reaches_behind_what_is_clean_replaces_nothing() {
+    let world = World::new(1 << 20);
+    let aborted = |sequence, key| {
+        world.batch(
+            &[(Some(key), Some("aborted"))],
+            Compression::None,
+            Some((100, 0, sequence)),
+        )
+    };
+    world.put(&[(Some("a"), Some("1")), (Some("b"), Some("1"))]);
+    world.append(aborted(0, "a"));
+    world.roll();
+    world.append(aborted(1, "b"));
+    world.marker(100, 0, false);
+    world.compact();
+    world.check(&[(0, "a", Some("1")), (1, "b", Some("1")), (4, "b", Some("aborted"))]);
+    world.roll();
+    world.compact();
+    world.check(&[(0, "a", Some("1")), (1, "b", Some("1"))]);
+}
+
+#[test]
+fn an_aborted_transaction_that_was_trimmed_takes_no_later_one_along() {
+    let world = World::new(1 << 20);
+    let data = |sequence, key| {
+        let pairs = [(Some(key), Some("value"))];
+        world.append(world.batch(&pairs, Compression::None, Some((100, 0, sequence))))
+    };
+    data(0, "a");
+    world.marker(100, 0, false);
+    data(1, "b");
+    world.marker(100, 0, true);
+    let trim = Op::AdvanceStart {
+        partition: P1,
+        log_start: 2,
+    };
+    world.log().commit(vec![trim]).unwrap().wait().unwrap();
+    world.roll();
+    data(2, "c");
+    world.marker(100, 0, true);
+    world.compact();
+    world.check(&[(2, "b", Some("value")), (5, "c", Some("value"))]);
+    // The same where the walk for keys begins in the middle of a segment.
+    world.roll();
+    world.compact();
+    world.check(&[(2, "b", Some("value")), (5, "c", Some("value"))]);
+}
+
+#[test]
 fn the_last_batch_of_a_producer_is_emptied_and_stays() {
     let mut world = World::new(1 << 20);
-    let batch = |sequence, value| world.batch(&[(Some("a"), Some(value))], Compression::Lz4, Some((7, 3, sequence)));
+    // Later than everything else: a search for the latest record must not end at an empty batch.
+    let batch = |sequence, value: &str| {
+        let mut builder = BatchBuilder::new(Compression::Lz4).producer(7, 3, sequence);
+        builder.push(NewRecord {
+            timestamp: 2_000_000,
+            key: Some(b"a"),
+            value: Some(value.as_bytes()),
+            headers: &[],
+        });
+        builder.build().unwrap()
+    };
     let (first, second) = (batch(0, "1"), batch(1, "2"));
     world.append(first.clone());
     world.append(second.clone());
@@ -381,6 +440,7 @@ fn the_last_batch_of_a_producer_is_emptied_and_stays() {
         .map(|(header, _)| (header.base_offset, header.count, header.last_sequence()))
         .collect();
     assert_eq!(shape, [(1, 0, 1), (2, 1, -1), (3, 1, -1)]);
+    assert_eq!(world.log().max_timestamp(P1).unwrap().unwrap().offset, 2);
     world.crash();
     assert_eq!(world.append(first), 0, "a repeat is still known");
     assert_eq!(world.append(second), 1);

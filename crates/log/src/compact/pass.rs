@@ -83,8 +83,11 @@ impl Pass<'_> {
         keys.end = plan.cleaned_to.min(plan.end());
         let mut transactions = Transactions::default();
         let mut full = false;
-        for (segment, end) in plan.segments.iter().filter(|(_, end)| *end > plan.cleaned_to) {
-            transactions.add(self.aborted_from(segment, *end)?);
+        let dirty = plan.segments.iter().filter(|(_, end)| *end > plan.cleaned_to);
+        let first = dirty.clone().next().map_or(0, |(segment, _)| segment.base);
+        let from = plan.cleaned_to.max(plan.log_start).max(first);
+        for (segment, end) in dirty {
+            transactions.add(self.aborted_from(segment, *end, from)?);
             segment.for_each_sound(&self.reading(*end), |header, batch| {
                 if header.next_offset() <= plan.cleaned_to {
                     return Ok(ControlFlow::Continue(()));
@@ -113,15 +116,14 @@ impl Pass<'_> {
         Ok((keys, cleaned_to))
     }
 
-    /// The aborted transactions that begin in a segment; for the first one those that began before it, too.
-    fn aborted_from(&self, segment: &Segment, end: Offset) -> Result<Vec<Aborted>, CompactionError> {
-        let first = self
-            .plan
-            .segments
-            .first()
-            .is_some_and(|(first, _)| first.base == segment.base);
-        let mut list = self.log.aborted_overlapping(self.partition, segment.base..end)?;
-        list.retain(|aborted| first || aborted.first_offset >= segment.base);
+    /// The aborted transactions that a walk from `from` on has to know when it comes to a segment: at the walk's beginning
+    /// all whose markers are still ahead, then those that begin in the segment.
+    fn aborted_from(&self, segment: &Segment, end: Offset, from: Offset) -> Result<Vec<Aborted>, CompactionError> {
+        let begins = from >= segment.base;
+        let mut list = self
+            .log
+            .aborted_overlapping(self.partition, from.max(segment.base)..end)?;
+        list.retain(|aborted| begins || aborted.first_offset >= segment.base);
         Ok(list)
     }
 
@@ -201,7 +203,9 @@ impl Pass<'_> {
         let mut same = if group.len() == 1 { Some(0) } else { None };
         let failed = |error| ReadError::Io(Arc::new(error));
         for (segment, end) in group {
-            cleaner.transactions.add(self.aborted_from(segment, *end)?);
+            let first = self.plan.segments.first().map_or(0, |(first, _)| first.base);
+            let from = self.plan.log_start.max(first);
+            cleaner.transactions.add(self.aborted_from(segment, *end, from)?);
             let reading = self.reading(*end);
             segment.for_each_sound(&reading, |header, batch| {
                 let bytes = Bytes::copy_from_slice(batch);
