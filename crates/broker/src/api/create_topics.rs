@@ -75,6 +75,10 @@ fn refused(name: String, refusal: Refusal) -> CreatableTopicResult {
 }
 
 async fn create(broker: &Broker, topic: CreatableTopic, dry: bool) -> Result<CreatableTopicResult, Refusal> {
+    if broker.catalog.topic(&topic.name).is_some() {
+        let why = format!("Topic '{}' already exists.", topic.name);
+        return Err(Refusal::new(ErrorCode::TopicAlreadyExists, why));
+    }
     let (partitions, replication_factor) = shape(broker, &topic)?;
     let mut wanted = BTreeMap::new();
     for config in topic.configs {

@@ -1,5 +1,6 @@
 //! DeleteTopics: by name, or by id from version 6.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use wire::ErrorCode;
@@ -11,6 +12,7 @@ use crate::{Broker, errors};
 
 /// From this version on what goes past the quota is refused; before, the client is only told to wait (KIP-599).
 const STRICT_FROM: i16 = 5;
+const NO_ID: [u8; 16] = [0; 16];
 
 pub(crate) async fn handle(
     broker: Arc<Broker>,
@@ -27,7 +29,23 @@ pub(crate) async fn handle(
     }
     let mut responses = Vec::with_capacity(wanted.len());
     let mut throttle_time_ms = 0;
+    let ambiguous = ambiguous(&wanted);
     for topic in wanted {
+        if let Some(why) = ambiguous(&topic) {
+            if why != TWICE
+                || !responses
+                    .iter()
+                    .any(|told: &DeletableTopicResult| told.name == topic.name)
+            {
+                responses.push(DeletableTopicResult {
+                    name: topic.name,
+                    topic_id: topic.topic_id,
+                    error_code: ErrorCode::InvalidRequest.code(),
+                    error_message: Some(why.to_owned()),
+                });
+            }
+            continue;
+        }
         let partitions = topic
             .name
             .as_ref()
@@ -58,6 +76,22 @@ pub(crate) async fn handle(
     DeleteTopicsResponse {
         throttle_time_ms,
         responses,
+    }
+}
+
+const TWICE: &str = "the request names this topic more than once";
+
+/// Says of each topic why it is not clear what is meant, if it is not.
+fn ambiguous(wanted: &[DeleteTopicState]) -> impl Fn(&DeleteTopicState) -> Option<&'static str> + use<> {
+    let mut named: HashMap<String, usize> = HashMap::new();
+    for name in wanted.iter().filter_map(|topic| topic.name.clone()) {
+        *named.entry(name).or_default() += 1;
+    }
+    move |topic| match &topic.name {
+        Some(_) if topic.topic_id != NO_ID => Some("a topic is named or given by id, not both"),
+        Some(name) if named.get(name).is_some_and(|times| *times > 1) => Some(TWICE),
+        None if topic.topic_id == NO_ID => Some("neither a name nor an id is given"),
+        _ => None,
     }
 }
 

@@ -9,10 +9,15 @@ use wire::messages::elect_leaders_response::{ElectLeadersResponse, PartitionResu
 use super::Context;
 use crate::Broker;
 
+const PREFERRED: i8 = 0;
+const UNCLEAN: i8 = 1;
+
 pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: ElectLeadersRequest) -> ElectLeadersResponse {
+    let is_known = (PREFERRED..=UNCLEAN).contains(&request.election_type);
     let elect = |name: &str, index: i32| {
         let topic = broker.catalog.topic(name);
         let (code, why) = match &topic {
+            _ if !is_known => (ErrorCode::InvalidRequest, "Unknown election type.".to_owned()),
             None => (ErrorCode::UnknownTopicOrPartition, format!("No such topic as {name}")),
             Some(topic) if topic.partition(index).is_none() => (
                 ErrorCode::UnknownTopicOrPartition,
@@ -39,7 +44,13 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: ElectLeader
             .collect(),
         topic: topic.topic,
     });
+    let error = if is_known {
+        ErrorCode::None
+    } else {
+        ErrorCode::InvalidRequest
+    };
     ElectLeadersResponse {
+        error_code: error.code(),
         replica_election_results: results.collect(),
         ..ElectLeadersResponse::default()
     }
