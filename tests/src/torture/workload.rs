@@ -189,7 +189,7 @@ fn transactional(port: u16, number: u32, recorder: &Arc<Recorder>) -> ThreadedPr
 pub fn begin_anew(port: u16) {
     let recorder = Recorder::shared();
     for number in 0..TRANSACTORS {
-        transactional(port, number, &recorder);
+        drop(transactional(port, number, &recorder));
     }
 }
 
