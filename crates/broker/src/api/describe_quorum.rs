@@ -29,6 +29,7 @@ pub(crate) async fn handle(
             false => PartitionData {
                 partition_index: index,
                 error_code: ErrorCode::UnknownTopicOrPartition.code(),
+                error_message: Some("This server does not host this topic-partition.".to_owned()),
                 ..PartitionData::default()
             },
         };
@@ -41,7 +42,10 @@ pub(crate) async fn handle(
             topic_name: topic.topic_name,
         }
     });
-    let told = if context.version >= NODES_FROM { 1 } else { 0 };
+    let topics: Vec<TopicData> = topics.collect();
+    let mut partitions = topics.iter().flat_map(|topic| &topic.partitions);
+    let is_told = context.version >= NODES_FROM && partitions.any(|partition| partition.error_code == 0);
+    let told = usize::from(is_told);
     let nodes = broker.nodes().take(told).map(|node| Node {
         node_id: node.id,
         listeners: vec![Listener {
@@ -51,7 +55,7 @@ pub(crate) async fn handle(
         }],
     });
     DescribeQuorumResponse {
-        topics: topics.collect(),
+        topics,
         nodes: nodes.collect(),
         ..DescribeQuorumResponse::default()
     }
