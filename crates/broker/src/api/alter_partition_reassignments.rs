@@ -43,8 +43,8 @@ pub(crate) async fn handle(
     }
     AlterPartitionReassignmentsResponse {
         allow_replication_factor_change: request.allow_replication_factor_change,
-        responses,
         error_message: None,
+        responses,
         ..AlterPartitionReassignmentsResponse::default()
     }
 }

@@ -22,30 +22,35 @@ pub(crate) async fn handle(
     context: Context,
     request: DescribeQuorumRequest,
 ) -> DescribeQuorumResponse {
-    let topics = request.topics.into_iter().map(|topic| {
-        let is_metadata = topic.topic_name == METADATA;
-        let describe = |index: i32| match is_metadata && index == 0 {
-            true => described(&broker),
-            false => PartitionData {
-                partition_index: index,
-                error_code: ErrorCode::UnknownTopicOrPartition.code(),
-                error_message: Some("This server does not host this topic-partition.".to_owned()),
-                ..PartitionData::default()
-            },
-        };
-        TopicData {
-            partitions: topic
-                .partitions
-                .iter()
-                .map(|partition| describe(partition.partition_index))
-                .collect(),
-            topic_name: topic.topic_name,
-        }
-    });
-    let topics: Vec<TopicData> = topics.collect();
-    let mut partitions = topics.iter().flat_map(|topic| &topic.partitions);
-    let is_told = context.version >= NODES_FROM && partitions.any(|partition| partition.error_code == 0);
-    let told = usize::from(is_told);
+    let topics: Vec<TopicData> = request
+        .topics
+        .into_iter()
+        .map(|topic| {
+            let is_metadata = topic.topic_name == METADATA;
+            let describe = |index: i32| match is_metadata && index == 0 {
+                true => described(&broker),
+                false => PartitionData {
+                    partition_index: index,
+                    error_code: ErrorCode::UnknownTopicOrPartition.code(),
+                    error_message: Some("This server does not host this topic-partition.".to_owned()),
+                    ..PartitionData::default()
+                },
+            };
+            TopicData {
+                partitions: topic
+                    .partitions
+                    .iter()
+                    .map(|partition| describe(partition.partition_index))
+                    .collect(),
+                topic_name: topic.topic_name,
+            }
+        })
+        .collect();
+    let is_answered = topics
+        .iter()
+        .flat_map(|topic| &topic.partitions)
+        .any(|one| one.error_code == 0);
+    let told = usize::from(context.version >= NODES_FROM && is_answered);
     let nodes = broker.nodes().take(told).map(|node| Node {
         node_id: node.id,
         listeners: vec![Listener {
