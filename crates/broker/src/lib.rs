@@ -51,6 +51,9 @@ use settings::{Effective, Resource};
 use share::SharePartitions;
 use transactions::Transactions;
 
+/// The part of the memory for requests that is for small ones.
+const SMALL_REQUESTS_PART: usize = 4;
+
 /// One broker over one log. Its background work ends when the last handle goes.
 pub struct Broker {
     options: Arc<BrokerOptions>,
@@ -71,6 +74,8 @@ pub struct Broker {
     altering: tokio::sync::Mutex<()>,
     listeners: Listeners,
     request_budget: Budget,
+    /// Of requests large enough to be slow: they keep only one another waiting.
+    large_request_budget: Budget,
     fetch_budget: Budget,
     /// Of the listeners, in the order they are served.
     ports: RwLock<Vec<u16>>,
@@ -87,7 +92,9 @@ impl Broker {
         random: Arc<dyn Random>,
     ) -> Arc<Broker> {
         let limits = &options.limits;
-        let request_budget = Budget::new(limits.requests_in_flight_bytes_max.max(limits.request_bytes_max));
+        let in_flight_bytes = limits.requests_in_flight_bytes_max.max(limits.request_bytes_max);
+        let request_budget = Budget::new(in_flight_bytes / SMALL_REQUESTS_PART);
+        let large_request_budget = Budget::new(in_flight_bytes - in_flight_bytes / SMALL_REQUESTS_PART);
         let fetch_budget = Budget::new(limits.fetch_in_flight_bytes_max);
         let fetch_sessions = FetchSessions::new(limits);
         let effective = Broker::take_in(&options, &catalog);
@@ -132,6 +139,7 @@ impl Broker {
             altering: tokio::sync::Mutex::default(),
             listeners: Listeners::default(),
             request_budget,
+            large_request_budget,
             fetch_budget,
             ports: RwLock::default(),
             background: Mutex::default(),

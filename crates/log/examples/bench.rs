@@ -11,7 +11,7 @@ use std::sync::Arc;
 use base::disk::RealDisk;
 use base::{Clock, RealClock};
 use bytes::Bytes;
-use rivulet_log::{Durability, Env, Log, LogOptions, Op, PartitionId};
+use rivulet_log::{CompactionOptions, Durability, Env, Log, LogOptions, Op, PartitionId};
 use wire::{BatchBuilder, Compression, NewRecord};
 
 const RECORD_BYTES: usize = 1024;
@@ -163,11 +163,86 @@ fn latency() {
     );
 }
 
+/// Many small records of few keys: what compaction costs per record, and reading what it left.
+fn compaction() {
+    const RECORDS: u64 = 4_000_000;
+    const PER_BATCH: u64 = 100;
+    const KEYS: u64 = 500_000;
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let clock = RealClock::new();
+    let options = LogOptions {
+        dir: dir.path().join("data"),
+        durability: Durability::Os,
+        ..LogOptions::default()
+    };
+    let (log, _) = Log::open(options, Env::real()).unwrap();
+    let partition = PartitionId(1);
+    log.commit(vec![Op::CreatePartition { partition }])
+        .unwrap()
+        .wait()
+        .unwrap();
+    let mut last = None;
+    for first in (0..RECORDS).step_by(PER_BATCH as usize) {
+        let mut builder = BatchBuilder::new(Compression::Lz4);
+        for number in first..first + PER_BATCH {
+            let key = (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS).to_be_bytes();
+            let value = format!("value {number:<100}");
+            builder.push(NewRecord {
+                timestamp: number as i64,
+                key: Some(&key),
+                value: Some(value.as_bytes()),
+                headers: &[],
+            });
+        }
+        let batch = builder.build().unwrap();
+        let op = Op::Append {
+            partition,
+            batch,
+            leader_epoch: 0,
+        };
+        last = Some(log.commit(vec![op]).unwrap());
+        if first % 10_000 == 0 {
+            last.take().map(|receipt| receipt.wait().unwrap());
+        }
+    }
+    last.map(|receipt| receipt.wait().unwrap());
+    let options = CompactionOptions {
+        // Closes the segment that is written to.
+        max_lag_ms: 0,
+        force: true,
+        ..CompactionOptions::default()
+    };
+    let (start, cpu) = (clock.monotonic(), cpu_seconds());
+    let report = log.compact(partition, &options).unwrap();
+    let (seconds, cpu) = ((clock.monotonic() - start).as_secs_f64(), cpu_seconds() - cpu);
+    println!(
+        "compaction: {:.0} records/s, {:.3} us cpu per record, {} of {} MB left, {} records, {}",
+        RECORDS as f64 / seconds,
+        cpu / RECORDS as f64 * 1e6,
+        report.bytes_after >> 20,
+        report.bytes_before >> 20,
+        report.records_kept,
+        resident_kib(),
+    );
+    let (start, mut offset, mut bytes) = (clock.monotonic(), 0, 0);
+    while offset < RECORDS as i64 {
+        let read = log.read_committed(partition, offset, 1 << 20, true).unwrap();
+        bytes += read.records.len();
+        offset = read.next_offset;
+    }
+    let seconds = (clock.monotonic() - start).as_secs_f64();
+    println!("  read {:.0} MB/s", bytes as f64 / 1e6 / seconds);
+}
+
 fn main() {
+    if std::env::args().any(|word| word == "compaction") {
+        return compaction();
+    }
     latency();
     for durability in [Durability::Fsync, Durability::Os, Durability::Memory] {
         appends(durability, 16, 1 << 30, 6);
         appends(durability, 64, 1 << 30, 6);
     }
     appends(Durability::Fsync, 1, 200 << 20, 6);
+    compaction();
 }

@@ -51,6 +51,22 @@ impl Entry {
         out.put_u32_le(0);
     }
 
+    /// Gives an entry the checksum it ought to have.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn mend(bytes: &mut [u8], segment_base: Offset, number: u64) {
+        let mut fields = Fields::new(bytes);
+        if let (Some(base_offset), Some(position), Some(max_timestamp)) = (fields.i64(), fields.u64(), fields.i64()) {
+            let entry = Entry {
+                base_offset,
+                position,
+                max_timestamp,
+            };
+            let mut mended = Vec::with_capacity(ENTRY_BYTES);
+            entry.encode(segment_base, number, &mut mended);
+            bytes.copy_from_slice(&mended);
+        }
+    }
+
     fn decode(bytes: &[u8], segment_base: Offset, number: u64) -> Option<Entry> {
         let mut fields = Fields::new(bytes);
         let entry = Entry {

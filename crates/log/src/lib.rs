@@ -5,15 +5,18 @@
 //! sync, copies the batches to their partitions' segments, lets readers see them, then acknowledges. A keeper thread
 //! syncs segments, writes checkpoints and frees the WAL behind them. Opening is the last checkpoint and a short replay.
 //!
-//! What this crate does not know: topics' names, clients, groups, the network, what a record means. Layer 2: `base` and
-//! `wire` are below; time and files come through the doors in `base` only.
+//! What this crate does not know: topics' names, clients, groups, the network, who coordinates a transaction, what a
+//! record means beyond its key. Layer 2: `base` and `wire` are below; time and files come through the doors in `base`
+//! only.
 //!
 //! **Invariants.** In class `fsync` nothing is acknowledged, and nothing is readable, that a power cut could take back.
 //! After a failed write or sync nothing is acknowledged any more. A reader gets a batch as its producer wrote it, or an
-//! error that names the range. Offsets are never given out twice. Nothing is deleted because it is damaged.
+//! error that names the range; what compaction rewrites keeps its place. Offsets are never given out twice. Nothing is
+//! deleted because it is damaged, or compacted. Nothing of an open or aborted transaction passes for committed.
 //!
 //! **Where to begin.** `api` is the contract, `log` the handle; a commit goes through `intake` (checks, offsets),
-//! `committer` (frame, sync, segments), a read through `partition` and `segment`; `recover` opens a directory.
+//! `committer` (frame, sync, segments), a read through `partition` and `segment`; `producers` and `aborted` keep account
+//! of transactions, `compact` is the cleaner; `recover` opens a directory.
 
 mod aborted;
 pub mod api;
@@ -23,6 +26,8 @@ mod committer;
 mod compact;
 mod files;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod index;
 mod intake;
 mod keeper;

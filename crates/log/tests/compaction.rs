@@ -366,9 +366,68 @@ fn aborted_records_go_at_once_and_markers_when_nothing_is_left_of_their_transact
 }
 
 #[test]
+fn an_aborted_transaction_that_reaches_behind_what_is_clean_replaces_nothing() {
+    let world = World::new(1 << 20);
+    let aborted = |sequence, key| {
+        world.batch(
+            &[(Some(key), Some("aborted"))],
+            Compression::None,
+            Some((100, 0, sequence)),
+        )
+    };
+    world.put(&[(Some("a"), Some("1")), (Some("b"), Some("1"))]);
+    world.append(aborted(0, "a"));
+    world.roll();
+    world.append(aborted(1, "b"));
+    world.marker(100, 0, false);
+    world.compact();
+    world.check(&[(0, "a", Some("1")), (1, "b", Some("1")), (4, "b", Some("aborted"))]);
+    world.roll();
+    world.compact();
+    world.check(&[(0, "a", Some("1")), (1, "b", Some("1"))]);
+}
+
+#[test]
+fn an_aborted_transaction_that_was_trimmed_takes_no_later_one_along() {
+    let world = World::new(1 << 20);
+    let data = |sequence, key| {
+        let pairs = [(Some(key), Some("value"))];
+        world.append(world.batch(&pairs, Compression::None, Some((100, 0, sequence))))
+    };
+    data(0, "a");
+    world.marker(100, 0, false);
+    data(1, "b");
+    world.marker(100, 0, true);
+    let trim = Op::AdvanceStart {
+        partition: P1,
+        log_start: 2,
+    };
+    world.log().commit(vec![trim]).unwrap().wait().unwrap();
+    world.roll();
+    data(2, "c");
+    world.marker(100, 0, true);
+    world.compact();
+    world.check(&[(2, "b", Some("value")), (5, "c", Some("value"))]);
+    // The same where the walk for keys begins in the middle of a segment.
+    world.roll();
+    world.compact();
+    world.check(&[(2, "b", Some("value")), (5, "c", Some("value"))]);
+}
+
+#[test]
 fn the_last_batch_of_a_producer_is_emptied_and_stays() {
     let mut world = World::new(1 << 20);
-    let batch = |sequence, value| world.batch(&[(Some("a"), Some(value))], Compression::Lz4, Some((7, 3, sequence)));
+    // Later than everything else: a search for the latest record must not end at an empty batch.
+    let batch = |sequence, value: &str| {
+        let mut builder = BatchBuilder::new(Compression::Lz4).producer(7, 3, sequence);
+        builder.push(NewRecord {
+            timestamp: 2_000_000,
+            key: Some(b"a"),
+            value: Some(value.as_bytes()),
+            headers: &[],
+        });
+        builder.build().unwrap()
+    };
     let (first, second) = (batch(0, "1"), batch(1, "2"));
     world.append(first.clone());
     world.append(second.clone());
@@ -381,6 +440,7 @@ fn the_last_batch_of_a_producer_is_emptied_and_stays() {
         .map(|(header, _)| (header.base_offset, header.count, header.last_sequence()))
         .collect();
     assert_eq!(shape, [(1, 0, 1), (2, 1, -1), (3, 1, -1)]);
+    assert_eq!(world.log().max_timestamp(P1).unwrap().unwrap().offset, 2);
     world.crash();
     assert_eq!(world.append(first), 0, "a repeat is still known");
     assert_eq!(world.append(second), 1);
@@ -590,4 +650,67 @@ fn readers_go_on_while_segments_are_replaced() {
     });
     assert!(compactions > 1, "{compactions}");
     log.close().unwrap();
+}
+
+/// The segments of a real Kafka 4.3 partition before and after its cleaner went over it, twice: five codecs, three
+/// transactional producers that commit and abort, tombstones, records without keys; `delete.retention.ms` 3000, and
+/// longer than that between the two.
+#[test]
+fn what_kafkas_cleaner_leaves_is_left_here() {
+    let world = World::new(1 << 20);
+    let options = CompactionOptions {
+        delete_retention_ms: 3000,
+        ..forced()
+    };
+    for round in 1..=2 {
+        for segment in kafkas_segments(&format!("before{round}")) {
+            for (number, batch) in wire::batches(&segment).enumerate() {
+                // Each of Kafka's segments is one here.
+                world
+                    .log()
+                    .set_segment_limits(P1, limits(if number == 0 { 1 } else { 1 << 20 }));
+                let op = Op::AppendAsFollower {
+                    partition: P1,
+                    batches: batch.unwrap().1,
+                };
+                world.log().commit(vec![op]).unwrap().wait().unwrap();
+            }
+        }
+        world.log().set_segment_limits(P1, limits(1 << 20));
+        world.log().compact(P1, &options).unwrap();
+        let expected: Vec<_> = kafkas_segments(&format!("after{round}"))
+            .iter()
+            .flat_map(|segment| shapes(wire::batches(segment).map(Result::unwrap)))
+            .collect();
+        assert_eq!(shapes(world.batches()), expected, "round {round}");
+        world.advance(10_000);
+    }
+}
+
+fn kafkas_segments(name: &str) -> Vec<Bytes> {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/kafka-cleaner")
+        .join(name);
+    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let files: std::collections::BTreeSet<PathBuf> = files.collect();
+    files
+        .iter()
+        .map(|path| Bytes::from(std::fs::read(path).unwrap()))
+        .collect()
+}
+
+/// Everything of the batches but when their delete horizon is, and what only their writer can know: checksum, length.
+fn shapes(batches: impl IntoIterator<Item = (BatchHeader, Bytes)>) -> Vec<(BatchHeader, bool, Vec<wire::Record>)> {
+    let shape = |(header, batch): (BatchHeader, Bytes)| {
+        let records = wire::records(&batch, RecordLimits::default()).unwrap();
+        let known = BatchHeader {
+            length: 0,
+            crc: 0,
+            base_timestamp: 0,
+            ..header
+        };
+        let horizon = header.delete_horizon_ms().is_some();
+        (known, horizon, records.map(Result::unwrap).collect())
+    };
+    batches.into_iter().map(shape).collect()
 }

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use base::ManualClock;
 use base::disk::SimDisk;
 use bytes::Bytes;
-use rivulet_log::{Env, Log, LogError, LogOptions, Op, Outcome, PartitionId, ReadError, RecoveryReport, TableId};
+use rivulet_log::{
+    CompactionOptions, Env, Log, LogError, LogOptions, Op, Outcome, PartitionId, ReadError, RecoveryReport,
+    SegmentLimits, TableId,
+};
 use wire::{BatchBuilder, Compression, NewRecord};
 
 const TABLE: TableId = TableId(1);
@@ -39,7 +42,8 @@ fn batch(value: u64, records: u64) -> Bytes {
         let bytes = vec![(value + record) as u8; 30 + (value * 37 % 300) as usize];
         builder.push(NewRecord {
             timestamp: 5000 + value as i64,
-            key: None,
+            // No key twice: compaction drops nothing.
+            key: Some(&(value * 10 + record).to_be_bytes()),
             value: Some(&bytes),
             headers: &[],
         });
@@ -110,9 +114,29 @@ fn sample() -> Sample {
         };
         sample.partitions.entry(partition).or_default().push(written);
         sample.table.insert(key, value);
+        if round == 60 || round == 110 {
+            // Old news when the process is killed; and news that only the WAL has.
+            compact(&log);
+        }
     }
     drop(log);
     sample
+}
+
+/// Joins small segments of one partition, each time a bit more.
+fn compact(log: &Log) {
+    let limits = |segment_bytes| SegmentLimits {
+        segment_bytes,
+        segment_ms: None,
+    };
+    let options = CompactionOptions {
+        force: true,
+        ..CompactionOptions::default()
+    };
+    log.set_segment_limits(PartitionId(1), limits(5000));
+    let report = log.compact(PartitionId(1), &options).unwrap();
+    log.set_segment_limits(PartitionId(1), limits(2000));
+    assert_eq!((report.passes, report.records_dropped), (1, 0));
 }
 
 /// What was not served after some damage.
@@ -257,6 +281,11 @@ fn flip_each(ending: &str, step: usize, judge: impl Fn(&str, Result<Loss, LogErr
 fn nothing_is_lost_without_damage() {
     let sample = sample();
     assert!(files(&sample.disk, ".log").len() > 6, "several segments each");
+    assert!(
+        files(&sample.disk, ".v").len() > 1,
+        "some of them made by compaction: {:?}",
+        sample.disk.files()
+    );
     let loss = read_all(&sample, &sample.disk, "undamaged").unwrap();
     assert_eq!((loss.batches, loss.rows, loss.reported), (0, 0, false));
 }

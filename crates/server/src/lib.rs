@@ -169,6 +169,7 @@ fn broker_options(options: &ServerOptions) -> Result<BrokerOptions, ServerError>
         // Tools that were written for a fleet ask for three replicas.
         replication_factor_policy: ReplicationFactorPolicy::Clamp,
         log_dir: log_dir(options).display().to_string(),
+        disk_space: base::disk::space_bytes,
         auto_create_topics: options.auto_create_topics,
         advertised_host: advertised_host(options.kafka),
         ..BrokerOptions::default()

@@ -11,6 +11,8 @@ pub mod codec;
 pub mod compression;
 pub mod error_code;
 pub mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod marker;
 pub mod messages;
 pub mod records;

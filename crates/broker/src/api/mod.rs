@@ -276,6 +276,10 @@ pub(crate) async fn start(broker: &Arc<Broker>, from: &Peer, frame: Bytes) -> Re
         request_bytes,
         meter: None,
     };
+    #[cfg(test)]
+    if let Some(work) = planted(key) {
+        return Ok(work);
+    }
     let Some(api) = APIS.iter().find(|api| api.key == key) else {
         return Err(Close::UnknownKey { key });
     };
@@ -374,6 +378,17 @@ async fn dispatch(broker: &Arc<Broker>, key: i16, context: Context, reader: Read
         UpdateFeaturesRequest::KEY => later(broker, context, reader, update_features::handle),
         _ => Err(Close::UnknownKey { key }),
     }
+}
+
+/// Keys whose handlers have a defect, for the tests: one while the request is read, one while it is worked off.
+#[cfg(test)]
+pub(crate) const PANICKING_KEYS: [i16; 2] = [9_001, 9_002];
+
+#[cfg(test)]
+fn planted(key: i16) -> Option<Work> {
+    let [at_once, later] = PANICKING_KEYS;
+    assert!(key != at_once, "a planted defect");
+    (key == later).then(|| -> Work { Box::pin(async { panic!("a planted defect") }) })
 }
 
 /// Who does not know PRODUCER_FENCED is told INVALID_PRODUCER_EPOCH.

@@ -208,17 +208,43 @@ impl Log {
     /// The first of the records with the largest timestamp.
     pub fn max_timestamp(&self, partition: PartitionId) -> Result<Option<FoundByTime>, ReadError> {
         let shared = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        let largest = shared
-            .view
-            .read()
-            .segments
-            .iter()
-            .map(|segment| segment.max_timestamp())
-            .max();
-        match largest {
+        let segments = shared.view.read().segments.clone();
+        let largest = segments.iter().map(|segment| segment.max_timestamp()).max();
+        let Some(timestamp) = largest else { return Ok(None) };
+        if let Some(found) = self.find_by_time(partition, timestamp)? {
+            return Ok(Some(found));
+        }
+        // The batch that has it was emptied by compaction, or trimmed: what is left must be asked.
+        match steadily(&shared, false, || self.largest_timestamp(&shared))? {
             Some(timestamp) => self.find_by_time(partition, timestamp),
             None => Ok(None),
         }
+    }
+
+    /// Of the batches that have records at or behind the log start.
+    fn largest_timestamp(&self, partition: &Partition) -> Result<Option<TimestampMs>, ReadError> {
+        let (log_start, segments) = {
+            let view = partition.view.read();
+            (view.log_start, view.segments.clone())
+        };
+        let reading = Reading {
+            files: &self.shared().files,
+            partition: partition.id,
+            end: Offset::MAX,
+            log_start,
+            epochs: &[],
+        };
+        let mut largest = None;
+        for segment in segments {
+            let walked = segment.for_each(&reading, |header, _| {
+                if header.count > 0 && header.last_offset() >= log_start {
+                    largest = largest.max(Some(header.max_timestamp));
+                }
+                Ok(())
+            });
+            walked.map_err(|error| ReadError::Io(Arc::new(error)))?;
+        }
+        Ok(largest)
     }
 }
 
