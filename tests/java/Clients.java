@@ -11,19 +11,27 @@ import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.ShareGroupDescription;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.KafkaShareConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.GroupState;
+import org.apache.kafka.common.GroupType;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.InvalidPartitionsException;
@@ -52,6 +60,13 @@ public final class Clients {
     checks.put("rebalance eager", () -> rebalance("org.apache.kafka.clients.consumer.RangeAssignor"));
     checks.put("rebalance cooperative", () -> rebalance("org.apache.kafka.clients.consumer.CooperativeStickyAssignor"));
     checks.put("static members", Clients::staticMembers);
+    checks.put("consumer protocol", Clients::consumerProtocol);
+    checks.put("consumer protocol, static", Clients::consumerProtocolStatic);
+    checks.put("consumer protocol, pattern", Clients::consumerProtocolPattern);
+    checks.put("consumer protocol, migration", Clients::consumerProtocolMigration);
+    checks.put("share group", Clients::shareGroup);
+    checks.put("share group, explicit", Clients::shareGroupExplicit);
+    checks.put("share group, settings and offsets", Clients::shareGroupAdmin);
     checks.put("seek by timestamp", Clients::seekByTimestamp);
     checks.put("groups", Clients::groups);
     checks.put("too large", Clients::tooLarge);
@@ -277,6 +292,370 @@ public final class Clients {
     expect(rebalances[0] == settled, "the other member was not disturbed");
     a.close();
     again.close();
+  }
+
+  private static ConsumerGroupDescription describe(String group) throws Exception {
+    try (Admin admin = newAdmin()) {
+      return admin.describeConsumerGroups(List.of(group)).all().get().get(group);
+    }
+  }
+
+  /** Polls until the consumers have as many partitions as wanted each, and no partition twice. */
+  private static void await(List<KafkaConsumer<String, String>> consumers, List<Integer> wanted) {
+    long deadline = System.currentTimeMillis() + 60_000;
+    while (true) {
+      List<Integer> sizes = new ArrayList<>();
+      Set<TopicPartition> all = new HashSet<>();
+      for (KafkaConsumer<String, String> consumer : consumers) {
+        consumer.poll(Duration.ofMillis(50));
+        sizes.add(consumer.assignment().size());
+        for (TopicPartition partition : consumer.assignment()) {
+          expect(all.add(partition), partition + " has two owners");
+        }
+      }
+      if (sizes.equals(wanted)) {
+        return;
+      }
+      expect(System.currentTimeMillis() < deadline, "wanted " + wanted + ", have " + sizes);
+    }
+  }
+
+  /** Three members of KIP-848 come and go; nothing is read twice after a commit. */
+  private static void consumerProtocol() throws Exception {
+    String topic = "java-848";
+    create(topic, 6);
+    try (KafkaProducer<String, String> producer = newProducer(Map.of())) {
+      for (int i = 0; i < 600; i++) {
+        producer.send(new ProducerRecord<>(topic, i % 6, null, "r" + i));
+      }
+    }
+    Map<String, String> group = Map.of("group.id", topic, "group.protocol", "consumer");
+    Set<String> seen = new HashSet<>();
+    List<String> twice = new ArrayList<>();
+    List<KafkaConsumer<String, String>> consumers = new ArrayList<>();
+    long deadline = System.currentTimeMillis() + 90_000;
+    for (int number = 1; number <= 3; number++) {
+      KafkaConsumer<String, String> consumer = newConsumer(group);
+      consumer.subscribe(List.of(topic), committing(consumer));
+      consumers.add(consumer);
+      int share = 6 / number;
+      while (!consumers.stream().allMatch(member -> member.assignment().size() == share)) {
+        expect(System.currentTimeMillis() < deadline, number + " members never had " + share + " each");
+        for (KafkaConsumer<String, String> member : consumers) {
+          take(member, seen, twice);
+        }
+      }
+    }
+    ConsumerGroupDescription described = describe(topic);
+    expect(described.type() == GroupType.CONSUMER && described.groupState() == GroupState.STABLE, described.toString());
+    expect(described.members().size() == 3 && described.partitionAssignor().equals("uniform"), described.toString());
+    expect(described.members().stream().allMatch(member -> member.assignment().topicPartitions().size() == 2), described.toString());
+    consumers.remove(0).close();
+    consumers.remove(0).close();
+    KafkaConsumer<String, String> last = consumers.get(0);
+    while (last.assignment().size() < 6 || seen.size() < 600) {
+      expect(System.currentTimeMillis() < deadline, "the rest never came: " + last.assignment() + ", " + seen.size());
+      take(last, seen, twice);
+    }
+    // More partitions are found without a word from the member.
+    try (Admin admin = newAdmin()) {
+      admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(8))).all().get();
+    }
+    await(List.of(last), List.of(8));
+    last.close();
+    expect(twice.isEmpty(), "read twice after commit: " + twice);
+    expect(describe(topic).groupState() == GroupState.EMPTY, "nobody is left");
+    try (Admin admin = newAdmin()) {
+      admin.deleteConsumerGroups(List.of(topic)).all().get();
+    }
+  }
+
+  /** A static member of KIP-848 that comes back has what it had; its twin is refused while it is there. */
+  private static void consumerProtocolStatic() throws Exception {
+    create("java-848-static", 4);
+    Map<String, String> one = Map.of("group.id", "java-848-static", "group.protocol", "consumer", "group.instance.id", "one");
+    Map<String, String> two = Map.of("group.id", "java-848-static", "group.protocol", "consumer", "group.instance.id", "two",
+        "group.remote.assignor", "range");
+    KafkaConsumer<String, String> a = newConsumer(one);
+    KafkaConsumer<String, String> b = newConsumer(two);
+    a.subscribe(List.of("java-848-static"));
+    b.subscribe(List.of("java-848-static"));
+    await(List.of(a, b), List.of(2, 2));
+    KafkaConsumer<String, String> twin = newConsumer(two);
+    twin.subscribe(List.of("java-848-static"));
+    try {
+      long deadline = System.currentTimeMillis() + 20_000;
+      while (System.currentTimeMillis() < deadline) {
+        twin.poll(Duration.ofMillis(100));
+      }
+      throw new AssertionError("a twin was let in");
+    } catch (org.apache.kafka.common.errors.UnreleasedInstanceIdException refused) {
+      twin.close();
+    }
+    Set<TopicPartition> before = new HashSet<>(b.assignment());
+    b.close();
+    a.poll(Duration.ofMillis(100));
+    expect(a.assignment().size() == 2, "the other member is not disturbed");
+    KafkaConsumer<String, String> again = newConsumer(two);
+    again.subscribe(List.of("java-848-static"));
+    await(List.of(a, again), List.of(2, 2));
+    expect(again.assignment().equals(before), "it has what it had");
+    a.close();
+    again.close();
+  }
+
+  /** The server knows what a pattern means, also for topics that come later. */
+  private static void consumerProtocolPattern() throws Exception {
+    create("java-848-re-a", 2);
+    KafkaConsumer<String, String> consumer = newConsumer(Map.of("group.id", "java-848-re", "group.protocol", "consumer"));
+    consumer.subscribe(new SubscriptionPattern("java-848-re-[ab]"));
+    await(List.of(consumer), List.of(2));
+    create("java-848-re-b", 3);
+    create("java-848-re-c", 3);
+    await(List.of(consumer), List.of(5));
+    try (Admin admin = newAdmin()) {
+      admin.deleteTopics(List.of("java-848-re-a")).all().get();
+    }
+    await(List.of(consumer), List.of(3));
+    consumer.subscribe(new SubscriptionPattern("(a"));
+    try {
+      long deadline = System.currentTimeMillis() + 20_000;
+      while (System.currentTimeMillis() < deadline) {
+        consumer.poll(Duration.ofMillis(100));
+      }
+      throw new AssertionError("a malformed pattern was taken");
+    } catch (org.apache.kafka.common.errors.InvalidRegularExpression refused) {
+      consumer.close();
+    }
+  }
+
+  /** Members of both protocols in one group, from classic to KIP-848 and back, with the offsets kept. */
+  private static void consumerProtocolMigration() throws Exception {
+    String topic = "java-848-migration";
+    create(topic, 6);
+    try (KafkaProducer<String, String> producer = newProducer(Map.of())) {
+      for (int i = 0; i < 300; i++) {
+        producer.send(new ProducerRecord<>(topic, i % 6, null, "r" + i));
+      }
+    }
+    for (String assignor : List.of("RangeAssignor", "CooperativeStickyAssignor")) {
+      String id = topic + "-" + assignor;
+      Map<String, String> classic = Map.of("group.id", id, "heartbeat.interval.ms", "300", "session.timeout.ms", "10000",
+          "partition.assignment.strategy", "org.apache.kafka.clients.consumer." + assignor);
+      Map<String, String> modern = Map.of("group.id", id, "group.protocol", "consumer");
+      Set<String> seen = new HashSet<>();
+      List<String> twice = new ArrayList<>();
+      List<KafkaConsumer<String, String>> consumers = new ArrayList<>();
+      for (Map<String, String> settings : List.of(classic, classic, modern)) {
+        KafkaConsumer<String, String> consumer = newConsumer(settings);
+        consumer.subscribe(List.of(topic), committing(consumer));
+        consumers.add(consumer);
+        share(consumers, 6 / consumers.size(), seen, twice);
+        GroupType expected = settings == modern ? GroupType.CONSUMER : GroupType.CLASSIC;
+        expect(describe(id).type() == expected, "the group is " + describe(id));
+      }
+      consumers.remove(2).close();
+      share(consumers, 3, seen, twice);
+      expect(describe(id).type() == GroupType.CLASSIC, "the group is classic again");
+      KafkaConsumer<String, String> modernAgain = newConsumer(modern);
+      modernAgain.subscribe(List.of(topic), committing(modernAgain));
+      consumers.add(modernAgain);
+      share(consumers, 2, seen, twice);
+      consumers.remove(0).close();
+      share(consumers, 3, seen, twice);
+      consumers.remove(0).close();
+      share(consumers, 6, seen, twice);
+      long deadline = System.currentTimeMillis() + 30_000;
+      while (seen.size() < 300) {
+        expect(System.currentTimeMillis() < deadline, "only " + seen.size() + " came");
+        take(modernAgain, seen, twice);
+      }
+      modernAgain.close();
+      expect(twice.isEmpty(), "read twice after commit: " + twice);
+      try (Admin admin = newAdmin()) {
+        long committed = 0;
+        for (OffsetAndMetadata offset : admin.listConsumerGroupOffsets(id).partitionsToOffsetAndMetadata().get().values()) {
+          committed += offset.offset();
+        }
+        expect(committed == 300, "committed up to " + committed);
+      }
+    }
+  }
+
+  private static void share(List<KafkaConsumer<String, String>> consumers, int each, Set<String> seen, List<String> twice) {
+    long deadline = System.currentTimeMillis() + 60_000;
+    while (!consumers.stream().allMatch(member -> member.assignment().size() == each)) {
+      expect(System.currentTimeMillis() < deadline, "not " + each + " each: "
+          + consumers.stream().map(member -> member.assignment().size()).toList());
+      for (KafkaConsumer<String, String> member : consumers) {
+        take(member, seen, twice);
+      }
+    }
+  }
+
+  private static KafkaShareConsumer<String, String> newShareConsumer(String group, String mode) {
+    Properties properties = new Properties();
+    properties.put("bootstrap.servers", bootstrap);
+    properties.put("group.id", group);
+    properties.put("share.acknowledgement.mode", mode);
+    return new KafkaShareConsumer<>(properties, new StringDeserializer(), new StringDeserializer());
+  }
+
+  private static void setForGroup(String group, String name, String value) throws Exception {
+    try (Admin admin = newAdmin()) {
+      ConfigResource resource = new ConfigResource(ConfigResource.Type.GROUP, group);
+      AlterConfigOp set = new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
+      admin.incrementalAlterConfigs(Map.of(resource, List.of(set))).all().get();
+      expect(admin.describeConfigs(List.of(resource)).all().get().get(resource).get(name).value().equals(value), name);
+    }
+  }
+
+  /** Two consumers read one partition together, each record once, also across members that leave. */
+  private static void shareGroup() throws Exception {
+    String topic = "java-share";
+    create(topic, 2);
+    setForGroup(topic, "share.auto.offset.reset", "earliest");
+    int count = 2_000;
+    try (KafkaProducer<String, String> producer = newProducer(Map.of("batch.size", "500"))) {
+      for (int i = 0; i < count; i++) {
+        producer.send(new ProducerRecord<>(topic, i % 2, null, "r" + i));
+      }
+    }
+    Set<String> seen = new HashSet<>();
+    List<String> twice = new ArrayList<>();
+    int[] by = {0, 0, 0};
+    List<KafkaShareConsumer<String, String>> consumers = new ArrayList<>();
+    for (int i = 0; i < 3; i++) {
+      KafkaShareConsumer<String, String> consumer = newShareConsumer(topic, "implicit");
+      consumer.subscribe(List.of(topic));
+      consumers.add(consumer);
+    }
+    long deadline = System.currentTimeMillis() + 60_000;
+    while (seen.size() < count) {
+      expect(System.currentTimeMillis() < deadline, "only " + seen.size() + " came, by " + java.util.Arrays.toString(by));
+      for (int i = 0; i < consumers.size(); i++) {
+        for (ConsumerRecord<String, String> record : consumers.get(i).poll(Duration.ofMillis(50))) {
+          by[i]++;
+          if (!seen.add(record.value())) {
+            twice.add(record.value());
+          }
+        }
+      }
+    }
+    for (KafkaShareConsumer<String, String> consumer : consumers) {
+      consumer.commitSync();
+      consumer.close();
+    }
+    expect(twice.isEmpty(), "came twice: " + twice);
+    KafkaShareConsumer<String, String> late = newShareConsumer(topic, "implicit");
+    late.subscribe(List.of(topic));
+    for (int i = 0; i < 20; i++) {
+      expect(late.poll(Duration.ofMillis(100)).isEmpty(), "what was acknowledged does not come again");
+    }
+    late.close();
+  }
+
+  /** Records are released, rejected, left to their lock, and renewed, one by one. */
+  private static void shareGroupExplicit() throws Exception {
+    String topic = "java-share-explicit";
+    create(topic, 1);
+    setForGroup(topic, "share.auto.offset.reset", "earliest");
+    setForGroup(topic, "share.record.lock.duration.ms", "15000");
+    KafkaShareConsumer<String, String> consumer = newShareConsumer(topic, "explicit");
+    consumer.subscribe(List.of(topic));
+    try (KafkaProducer<String, String> producer = newProducer(Map.of())) {
+      for (int i = 0; i < 10; i++) {
+        producer.send(new ProducerRecord<>(topic, 0, null, "r" + i));
+      }
+    }
+    Map<Long, Short> deliveries = new java.util.TreeMap<>();
+    long deadline = System.currentTimeMillis() + 60_000;
+    while (deliveries.size() < 10) {
+      expect(System.currentTimeMillis() < deadline, "the first round: " + deliveries);
+      for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(200))) {
+        deliveries.put(record.offset(), record.deliveryCount().get());
+        AcknowledgeType type = record.offset() < 5 ? AcknowledgeType.ACCEPT
+            : record.offset() < 7 ? AcknowledgeType.RELEASE : AcknowledgeType.REJECT;
+        consumer.acknowledge(record, type);
+      }
+      expect(consumer.commitSync().values().stream().allMatch(java.util.Optional::isEmpty), "acknowledged");
+    }
+    Set<Long> again = new HashSet<>();
+    List<ConsumerRecord<String, String>> held = new ArrayList<>();
+    while (held.size() < 2) {
+      expect(System.currentTimeMillis() < deadline, "the released never came: " + again);
+      for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(200))) {
+        expect(record.deliveryCount().get() == 2, "the second delivery: " + record);
+        again.add(record.offset());
+        held.add(record);
+      }
+    }
+    expect(again.equals(Set.of(5L, 6L)), "what was released comes again: " + again);
+    // Another member gets nothing until the first has gone.
+    KafkaShareConsumer<String, String> other = newShareConsumer(topic, "explicit");
+    other.subscribe(List.of(topic));
+    for (int i = 0; i < 10; i++) {
+      expect(other.poll(Duration.ofMillis(200)).isEmpty(), "a locked record was given to another");
+    }
+    consumer.acknowledge(held.get(0), AcknowledgeType.ACCEPT);
+    consumer.commitSync();
+    consumer.close();
+    Set<Long> rest = new HashSet<>();
+    while (rest.isEmpty()) {
+      expect(System.currentTimeMillis() < deadline, "the last never came");
+      for (ConsumerRecord<String, String> record : other.poll(Duration.ofMillis(200))) {
+        expect(record.deliveryCount().get() == 3, "the third delivery: " + record);
+        rest.add(record.offset());
+      }
+    }
+    expect(rest.equals(Set.of(6L)), "what the closed member had: " + rest);
+    // Its lock ends although it lives: the records come again.
+    deadline = System.currentTimeMillis() + 40_000;
+    KafkaShareConsumer<String, String> third = newShareConsumer(topic, "explicit");
+    third.subscribe(List.of(topic));
+    boolean came = false;
+    while (!came) {
+      expect(System.currentTimeMillis() < deadline, "the lock never ended");
+      for (ConsumerRecord<String, String> record : third.poll(Duration.ofMillis(500))) {
+        expect(record.offset() == 6 && record.deliveryCount().get() == 4, "the fourth delivery: " + record);
+        third.acknowledge(record, AcknowledgeType.ACCEPT);
+        came = true;
+      }
+    }
+    expect(third.commitSync().values().stream().allMatch(java.util.Optional::isEmpty), "acknowledged");
+    third.close();
+    other.close();
+  }
+
+  private static void shareGroupAdmin() throws Exception {
+    String topic = "java-share";
+    TopicPartition partition = new TopicPartition(topic, 0);
+    try (Admin admin = newAdmin()) {
+      ShareGroupDescription described = admin.describeShareGroups(List.of(topic)).all().get().get(topic);
+      expect(described.groupState() == GroupState.EMPTY, described.toString());
+      expect(admin.listGroups().all().get().stream()
+          .anyMatch(group -> group.groupId().equals(topic) && group.type().get() == GroupType.SHARE), "listed");
+      var offsets = admin.listShareGroupOffsets(Map.of(topic, new ListShareGroupOffsetsSpec()))
+          .partitionsToOffsetInfo(topic).get();
+      expect(offsets.get(partition).startOffset() == 1000 && offsets.get(partition).lag().get() == 0, "read up to " + offsets);
+      admin.alterShareGroupOffsets(topic, Map.of(partition, 990L)).all().get();
+    }
+    KafkaShareConsumer<String, String> consumer = newShareConsumer(topic, "implicit");
+    consumer.subscribe(List.of(topic));
+    int count = 0;
+    long deadline = System.currentTimeMillis() + 30_000;
+    while (count < 10) {
+      expect(System.currentTimeMillis() < deadline, "only " + count + " came from the new offset");
+      count += consumer.poll(Duration.ofMillis(200)).count();
+    }
+    try (Admin admin = newAdmin()) {
+      expect(admin.describeShareGroups(List.of(topic)).all().get().get(topic).members().size() == 1, "one member");
+      refused(admin.alterShareGroupOffsets(topic, Map.of(partition, 0L)).all(), org.apache.kafka.common.errors.GroupNotEmptyException.class);
+      consumer.close();
+      admin.deleteShareGroupOffsets(topic, Set.of(topic)).all().get();
+      admin.deleteShareGroups(List.of(topic)).all().get();
+      expect(admin.listGroups().all().get().stream().noneMatch(group -> group.groupId().equals(topic)), "gone");
+    }
   }
 
   private static void seekByTimestamp() throws Exception {

@@ -235,6 +235,56 @@ def group():
     assert len(seen) == len(set(seen)) == 300, (len(seen), len(set(seen)))
 
 
+def consumer_protocol():
+    """Members of KIP-848 share, one leaves, one comes back under its instance id; offsets go on."""
+    create("py-848", 6)
+    write("py-848", [f"v{i}" for i in range(300)])
+    settings = {
+        "bootstrap.servers": BOOTSTRAP,
+        "group.id": "py-848",
+        "group.protocol": "consumer",
+        "auto.offset.reset": "earliest",
+        "enable.auto.commit": False,
+    }
+    seen = []
+
+    def settle(consumers, sizes):
+        deadline = time.time() + 60
+        while [len(consumer.assignment()) for consumer in consumers] != sizes:
+            assert time.time() < deadline, ([len(consumer.assignment()) for consumer in consumers], sizes)
+            for consumer in consumers:
+                message = consumer.poll(0.05)
+                if message is not None and message.error() is None:
+                    seen.append(message.value())
+                    consumer.commit(message=message, asynchronous=False)
+
+    consumers = []
+    for instance, sizes in (("a", [6]), ("b", [3, 3]), ("c", [2, 2, 2])):
+        consumer = Consumer(settings | {"group.instance.id": instance})
+        consumer.subscribe(["py-848"])
+        consumers.append(consumer)
+        settle(consumers, sizes)
+    before = sorted(p.partition for p in consumers[2].assignment())
+    consumers.pop().close()
+    settle(consumers, [2, 2])
+    consumer = Consumer(settings | {"group.instance.id": "c"})
+    consumer.subscribe(["^py-848$"])
+    consumers.append(consumer)
+    settle(consumers, [2, 2, 2])
+    assert sorted(p.partition for p in consumer.assignment()) == before
+    deadline = time.time() + 60
+    while len(seen) < 300:
+        assert time.time() < deadline, f"only {len(seen)} came"
+        for consumer in consumers:
+            message = consumer.poll(0.05)
+            if message is not None and message.error() is None:
+                seen.append(message.value())
+                consumer.commit(message=message, asynchronous=False)
+    for consumer in consumers:
+        consumer.close()
+    assert len(set(seen)) == 300, (len(seen), len(set(seen)))
+
+
 def out_of_range():
     """An offset that is not there is an error, or the reset the consumer chose; the server goes on."""
     create("py-range")
@@ -252,7 +302,18 @@ def out_of_range():
 
 
 def main():
-    for check in (avro, json_schema, protobuf, transactions, evolution, registry_paths, group, out_of_range):
+    checks = (
+        avro,
+        json_schema,
+        protobuf,
+        transactions,
+        evolution,
+        registry_paths,
+        group,
+        consumer_protocol,
+        out_of_range,
+    )
+    for check in checks:
         try:
             check()
         except Exception:

@@ -31,7 +31,7 @@ fn java() {
             "Clients",
         ])
         .arg(&server.kafka));
-    assert_checks(&printed, 9);
+    assert_checks(&printed, 16);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn python() {
     let python = client_folder("python").join("bin/python");
     let suite = workspace().join("tests/python/clients.py");
     let printed = run(Command::new(python).arg(suite).args([&server.kafka, &server.registry]));
-    assert_checks(&printed, 8);
+    assert_checks(&printed, 9);
 }
 
 /// Debian's kcat brings a librdkafka from before Kafka 4: it compresses only if Produce is advertised from version 0.

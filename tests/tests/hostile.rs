@@ -85,9 +85,9 @@ fn batches_that_lie_are_refused_with_the_right_code() {
         (
             "a length beyond the bytes",
             changed(|bytes| bytes[11] += 1),
-            CORRUPT_MESSAGE,
+            INVALID_RECORD,
         ),
-        ("half a header", good_batch()[..30].to_vec(), CORRUPT_MESSAGE),
+        ("half a header", good_batch()[..30].to_vec(), INVALID_RECORD),
     ] {
         let answer = raw::ask(&mut stream, &raw::produce("lies", &records));
         let answer = answer.unwrap_or_else(|| panic!("{what}: the connection was closed"));

@@ -38,12 +38,24 @@ fn java(class: &str) -> Command {
     command
 }
 
-#[test]
-fn the_java_client() {
-    let server = Server::start();
+/// So that nobody waits ten seconds for a transaction that is open for too long.
+const OFTEN: &str = "transaction.abort.timed.out.transaction.cleanup.interval.ms=100";
+
+fn check_java_client(options: &[&str]) {
+    let server = Server::start_with(&[&["--set", OFTEN], options].concat());
     let printed = run(java("Transactions").arg(&server.kafka));
     let passed = printed.lines().filter(|line| line.starts_with("ok ")).count();
     assert_eq!(passed, 5, "{printed}");
+}
+
+#[test]
+fn the_java_client() {
+    check_java_client(&[]);
+}
+
+#[test]
+fn the_java_client_with_three_brokers() {
+    check_java_client(&["--virtual-brokers", "3"]);
 }
 
 /// Ends the application with the test.

@@ -9,7 +9,7 @@ mod real;
 pub mod sim;
 
 pub use memory::MemoryDisk;
-pub use real::RealDisk;
+pub use real::{RealDisk, space_bytes};
 pub use sim::SimDisk;
 
 /// What [`WriteThrough::write_blocks`] takes are multiples of this, in length, place and address.

@@ -1,5 +1,6 @@
 //! Drives the groups: hands them requests and time, delivers their answers, keeps what must outlive a crash.
 
+mod heartbeats;
 mod offsets;
 mod storage;
 mod topics;
@@ -16,10 +17,8 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use wire::ErrorCode;
 
-use crate::errors::Refusal;
 use crate::group::{
-    Answer, AnyGroup, Beat, BeatRequest, Caller, Effects, JoinRequest, Joined, Now, SyncRequest, Synced, Topics,
-    Waiter, unavailable,
+    Answer, AnyGroup, Caller, Effects, JoinRequest, Joined, Kind, Now, SyncRequest, Synced, Topics, Waiter, unavailable,
 };
 use crate::options::BrokerOptions;
 use crate::tables;
@@ -133,16 +132,26 @@ impl Coordinator {
         };
         let now = coordinator.now();
         let mut groups = coordinator.groups.lock();
-        for (id, group) in storage::read(&coordinator.log, &coordinator.options.group, now) {
+        for (id, group) in storage::read(&coordinator.log, &coordinator.catalog, &coordinator.options.group, now) {
             groups.by_id.insert(id, kept(group));
         }
         for (key, _) in coordinator.log.scan(tables::OFFSETS, b"") {
             if let Some((id, ..)) = tables::split_offset_key(&key)
                 && !groups.by_id.contains_key(id)
             {
-                groups
-                    .by_id
-                    .insert(id.to_owned(), kept(AnyGroup::new(coordinator.options.group.clone())));
+                groups.by_id.insert(
+                    id.to_owned(),
+                    kept(AnyGroup::new(Kind::Classic, coordinator.options.group.clone())),
+                );
+            }
+        }
+        for (key, _) in coordinator.log.scan(tables::SHARE_PARTITIONS, b"") {
+            // Offsets were set before anybody joined.
+            if let Some((id, _)) = tables::split_share_key(&key)
+                && !groups.by_id.contains_key(id)
+            {
+                let group = AnyGroup::new(Kind::Share, coordinator.options.group.clone());
+                groups.by_id.insert(id.to_owned(), kept(group));
             }
         }
         let ids: Vec<String> = groups.by_id.keys().cloned().collect();
@@ -234,7 +243,7 @@ impl Coordinator {
     }
 
     /// Makes sure the group exists; `false` if there is no room for another.
-    fn ensure(&self, id: &str, is_kept: bool) -> bool {
+    fn ensure(&self, id: &str, is_kept: bool, kind: Kind) -> bool {
         let mut groups = self.groups.lock();
         if let Some(slot) = groups.by_id.get_mut(id) {
             slot.kept |= is_kept;
@@ -243,7 +252,7 @@ impl Coordinator {
         if groups.by_id.len() >= self.options.limits.groups_max {
             return false;
         }
-        let mut slot = kept(AnyGroup::new(self.options.group.clone()));
+        let mut slot = kept(AnyGroup::new(kind, self.options.group.clone()));
         slot.kept = is_kept;
         groups.by_id.insert(id.to_owned(), slot);
         true
@@ -257,7 +266,7 @@ impl Coordinator {
         if held.saturating_add(request.size_bytes()) > self.options.limits.group_bytes_max {
             return Joined::refused(ErrorCode::GroupMaxSizeReached, &member_id);
         }
-        if member_id.is_empty() && !self.ensure(id, false) {
+        if member_id.is_empty() && !self.ensure(id, false, Kind::Classic) {
             return Joined::refused(ErrorCode::CoordinatorNotAvailable, "");
         }
         let (waiter, answer) = self.groups.lock().waiter();
@@ -290,42 +299,6 @@ impl Coordinator {
         self.with_group(id, beat).unwrap_or(ErrorCode::UnknownMemberId)
     }
 
-    /// A heartbeat of KIP-848; answered when what it changed is durable.
-    pub(crate) async fn beat(self: &Arc<Self>, request: BeatRequest) -> Result<Beat, Refusal> {
-        let id = request.group_id.clone();
-        let held = self.groups.lock().bytes;
-        if held.saturating_add(request.size_bytes()) > self.options.limits.group_bytes_max && request.epoch == 0 {
-            let message = "The groups of this broker hold all they may.".to_owned();
-            return Err(Refusal::new(ErrorCode::GroupMaxSizeReached, message));
-        }
-        let unavailable = || {
-            Refusal::new(
-                ErrorCode::CoordinatorNotAvailable,
-                "there is no room for a group".to_owned(),
-            )
-        };
-        if request.epoch == 0 && !self.ensure(&id, false) {
-            return Err(unavailable());
-        }
-        let (waiter, answer) = self.groups.lock().waiter();
-        let limits = &self.options.group;
-        let known = self.with_group(&id, |group, now, topics| {
-            let (outcome, mut effects) = group.beat(now, topics, limits, &request);
-            effects.answer(waiter, Answer::Beat(Box::new(outcome)));
-            ((), effects)
-        });
-        if known.is_none() {
-            self.groups.lock().waiting.remove(&waiter);
-            let noun = if request.epoch < 0 { "Group" } else { "Consumer group" };
-            let message = format!("{noun} {id} not found.");
-            return Err(Refusal::new(ErrorCode::GroupIdNotFound, message));
-        }
-        match answer.await {
-            Ok(Answer::Beat(outcome)) => *outcome,
-            _ => Err(unavailable()),
-        }
-    }
-
     /// `None` if there is no such group.
     pub(crate) fn leave(self: &Arc<Self>, id: &str, member_id: &str, instance_id: Option<&str>) -> Option<ErrorCode> {
         self.with_group(id, |group, now, topics| {
@@ -335,7 +308,7 @@ impl Coordinator {
 
     /// Lets the group show, so that a job's offsets look like those of a consumer group.
     pub(crate) fn keep(&self, id: &str) {
-        self.ensure(id, true);
+        self.ensure(id, true, Kind::Classic);
     }
 
     /// Looks at one group.
@@ -381,6 +354,13 @@ impl Coordinator {
             let offsets = self.log.scan(tables::OFFSETS, &tables::prefix(id));
             ops.extend(offsets.into_iter().map(|(key, _)| Op::Put {
                 table: tables::OFFSETS,
+                key,
+                value: None,
+            }));
+            // What a share group's members said of records goes with it.
+            let shares = self.log.scan(tables::SHARE_PARTITIONS, &tables::prefix(id));
+            ops.extend(shares.into_iter().map(|(key, _)| Op::Put {
+                table: tables::SHARE_PARTITIONS,
                 key,
                 value: None,
             }));

@@ -12,6 +12,7 @@ mod coordinator;
 mod errors;
 mod fetch_sessions;
 mod group;
+mod group_settings;
 mod net;
 mod nodes;
 mod options;
@@ -21,6 +22,7 @@ mod quotas;
 mod retention;
 mod segments;
 mod settings;
+mod share;
 mod storage;
 mod tables;
 mod topics;
@@ -35,7 +37,7 @@ use log::{Log, Op, Outcome};
 use parking_lot::{Mutex, RwLock};
 use tokio::task::AbortHandle;
 
-pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy};
+pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy, ShareGroupLimits};
 pub use options::{BrokerOptions, Limits, QuotaWindows, ReplicationFactorPolicy};
 pub use settings::{ServerSetting, server_setting, server_settings};
 pub use topics::LocalTopics;
@@ -46,7 +48,11 @@ use net::{Budget, Listeners};
 use producer_ids::ProducerIds;
 use quotas::Quotas;
 use settings::{Effective, Resource};
+use share::SharePartitions;
 use transactions::Transactions;
+
+/// The part of the memory for requests that is for small ones.
+const SMALL_REQUESTS_PART: usize = 4;
 
 /// One broker over one log. Its background work ends when the last handle goes.
 pub struct Broker {
@@ -56,6 +62,7 @@ pub struct Broker {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     coordinator: Arc<Coordinator>,
+    shares: Arc<SharePartitions>,
     fetch_sessions: FetchSessions,
     producer_ids: Arc<ProducerIds>,
     transactions: Arc<Transactions>,
@@ -67,6 +74,8 @@ pub struct Broker {
     altering: tokio::sync::Mutex<()>,
     listeners: Listeners,
     request_budget: Budget,
+    /// Of requests large enough to be slow: they keep only one another waiting.
+    large_request_budget: Budget,
     fetch_budget: Budget,
     /// Of the listeners, in the order they are served.
     ports: RwLock<Vec<u16>>,
@@ -83,12 +92,20 @@ impl Broker {
         random: Arc<dyn Random>,
     ) -> Arc<Broker> {
         let limits = &options.limits;
-        let request_budget = Budget::new(limits.requests_in_flight_bytes_max.max(limits.request_bytes_max));
+        let in_flight_bytes = limits.requests_in_flight_bytes_max.max(limits.request_bytes_max);
+        let request_budget = Budget::new(in_flight_bytes / SMALL_REQUESTS_PART);
+        let large_request_budget = Budget::new(in_flight_bytes - in_flight_bytes / SMALL_REQUESTS_PART);
         let fetch_budget = Budget::new(limits.fetch_in_flight_bytes_max);
         let fetch_sessions = FetchSessions::new(limits);
         let effective = Broker::take_in(&options, &catalog);
         let quotas = Quotas::open(&catalog, Arc::clone(&clock), &options.quotas);
         let options = Arc::new(options);
+        let shares = SharePartitions::new(
+            log.clone(),
+            Arc::clone(&catalog),
+            Arc::clone(&clock),
+            Arc::clone(&options),
+        );
         let coordinator = Coordinator::open(
             log.clone(),
             Arc::clone(&catalog),
@@ -112,6 +129,7 @@ impl Broker {
             clock,
             random,
             coordinator,
+            shares,
             fetch_sessions,
             producer_ids,
             transactions,
@@ -121,6 +139,7 @@ impl Broker {
             altering: tokio::sync::Mutex::default(),
             listeners: Listeners::default(),
             request_budget,
+            large_request_budget,
             fetch_budget,
             ports: RwLock::default(),
             background: Mutex::default(),
@@ -138,11 +157,13 @@ impl Broker {
     fn start_background(self: &Arc<Self>) {
         let timers = tokio::spawn(Arc::clone(&self.coordinator).run_timers());
         let coordinator = Arc::clone(&self.coordinator);
+        let shares = Arc::clone(&self.shares);
         let every = self.options.offsets_retention_check_interval;
         let expiry = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(every).await;
                 coordinator.expire().await;
+                shares.forget_gone().await;
             }
         });
         let transactions = Arc::clone(&self.transactions);

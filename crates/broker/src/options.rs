@@ -1,6 +1,7 @@
 //! What a broker can be told at start, and every limit it keeps.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::group::GroupLimits;
@@ -28,6 +29,8 @@ pub struct BrokerOptions {
     pub advertised_port: u16,
     /// `log.dirs`, as DescribeLogDirs tells it.
     pub log_dir: String,
+    /// How many bytes the disk of a folder has, and how many of them are free; for those who cannot know, nothing.
+    pub disk_space: fn(&Path) -> Option<(u64, u64)>,
     /// `auto.create.topics.enable`.
     pub auto_create_topics: bool,
     /// `num.partitions`: of topics created without saying how many.
@@ -96,6 +99,7 @@ impl Default for BrokerOptions {
             advertised_host: "localhost".to_owned(),
             advertised_port: 0,
             log_dir: "data".to_owned(),
+            disk_space: |_| None,
             auto_create_topics: true,
             partitions_default: 1,
             replication_factor_default: 1,

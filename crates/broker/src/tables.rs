@@ -20,6 +20,10 @@ pub(crate) const PENDING_OFFSETS: TableId = TableId(21);
 
 /// Group and member to the member, or to the group with no member, as stored by `group::consumer::stored`.
 pub(crate) const CONSUMER_GROUPS: TableId = TableId(22);
+/// Group, topic id and partition to what is left of it, as written by `share::partition`.
+pub(crate) const SHARE_PARTITIONS: TableId = TableId(23);
+/// As [`CONSUMER_GROUPS`], for share groups.
+pub(crate) const SHARE_GROUPS: TableId = TableId(24);
 
 const FORMAT: i8 = 1;
 
@@ -144,6 +148,20 @@ pub(crate) fn split_pending_key(key: &[u8]) -> Option<(&str, &str, PartitionInde
     let (partition, id) = rest.split_first_chunk::<4>()?;
     let partition = PartitionIndex::from_be_bytes(*partition);
     Some((group, topic, partition, std::str::from_utf8(id).ok()?))
+}
+
+pub(crate) fn share_key(group: &str, (topic, partition): ([u8; 16], PartitionIndex)) -> Bytes {
+    let mut key = prefix(group);
+    key.extend_from_slice(&topic);
+    key.extend_from_slice(&partition.to_be_bytes());
+    Bytes::from(key)
+}
+
+/// Group, topic and partition of a key.
+pub(crate) fn split_share_key(key: &[u8]) -> Option<(&str, ([u8; 16], PartitionIndex))> {
+    let (group, rest) = split_prefix(key)?;
+    let (topic, rest) = rest.split_first_chunk::<16>()?;
+    Some((group, (*topic, PartitionIndex::from_be_bytes(rest.try_into().ok()?))))
 }
 
 #[cfg(test)]

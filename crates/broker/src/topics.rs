@@ -4,7 +4,7 @@
 //! of a consumer group of the job's name. Only committed data is read: what belongs to a transaction shows once that
 //! commits, and never if it aborts.
 
-mod committed;
+pub(crate) mod committed;
 mod step;
 
 use std::collections::HashMap;

@@ -135,6 +135,14 @@ impl Transactions {
         (!held.forgotten).then(|| look(&held.transaction))
     }
 
+    /// The same once what is seen is durable, for those who would take it for a promise.
+    pub(crate) async fn look_durably<T>(&self, id: &str, look: impl Fn(&Transaction) -> T) -> Option<T> {
+        let seen = self
+            .change(id, |held, _, _| Ok((Change::Same, look(&held.transaction))))
+            .await;
+        seen.ok()
+    }
+
     /// Every id as it stands, in no order.
     pub(crate) fn look_at_all<T>(&self, mut look: impl FnMut(&str, &Transaction) -> Option<T>) -> Vec<T> {
         let entries = self.entries();

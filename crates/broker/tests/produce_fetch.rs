@@ -204,9 +204,9 @@ async fn bad_batches_are_refused_with_the_code_kafka_uses() {
         value: Some(b"x"),
         ..NewRecord::default()
     });
-    check(
+    assert_eq!(
         refused(&[], 9, with_records(future.build().unwrap())).await,
-        ErrorCode::InvalidTimestamp,
+        (ErrorCode::InvalidTimestamp, 1)
     );
 }
 

@@ -24,8 +24,14 @@ use wire::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use wire::messages::describe_quorum_request::{self as quorum, DescribeQuorumRequest};
 use wire::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
 use wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use wire::messages::init_producer_id_request::InitProducerIdRequest;
+use wire::messages::list_groups_request::ListGroupsRequest;
 use wire::messages::list_partition_reassignments_request::ListPartitionReassignmentsRequest;
+use wire::messages::list_transactions_request::ListTransactionsRequest;
 use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+use wire::messages::offset_commit_request::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use wire::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
 
 const BROKERS: i32 = 3;
@@ -124,6 +130,42 @@ async fn three_brokers_are_one() {
         coordinators.insert(one.node_id);
     }
     assert_eq!(coordinators.len(), 3);
+    let (mut groups, mut ids) = (Vec::new(), Vec::new());
+    for client in &mut clients {
+        for name in ["a", "b", "c", "d"] {
+            let partition = OffsetCommitRequestPartition::default();
+            let commit = OffsetCommitRequest {
+                group_id: name.to_owned(),
+                generation_id_or_member_epoch: -1,
+                topics: vec![OffsetCommitRequestTopic {
+                    name: "t".to_owned(),
+                    partitions: vec![partition],
+                    ..OffsetCommitRequestTopic::default()
+                }],
+                ..OffsetCommitRequest::default()
+            };
+            client.call(8, &commit).await;
+            let init = InitProducerIdRequest {
+                transactional_id: Some(name.to_owned()),
+                transaction_timeout_ms: 1_000,
+                ..InitProducerIdRequest::default()
+            };
+            client.call(4, &init).await;
+        }
+    }
+    for client in &mut clients {
+        let found = client.call(4, &ListGroupsRequest::default()).await.groups;
+        groups.extend(found.into_iter().map(|group| group.group_id));
+        let found = client
+            .call(0, &ListTransactionsRequest::default())
+            .await
+            .transaction_states;
+        ids.extend(found.into_iter().map(|state| state.transactional_id));
+    }
+    groups.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(groups, ["a", "b", "c", "d"], "each broker lists its own");
+    assert_eq!(ids, ["a", "b", "c", "d"]);
     assert_eq!(create(&mut clients[0], "assigned", -1, &[&[2, 3], &[1, 2]]).await, 0);
     assert_eq!(create(&mut clients[0], "wrong", -1, &[&[2, 7]]).await, 39);
     assert_eq!(create(&mut clients[0], "twice", -1, &[&[2, 2]]).await, 39);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, OsRandom, Random, RealClock};
-use broker::{Broker, BrokerOptions, GroupLimits, ReplicationFactorPolicy};
+use broker::{Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits, ReplicationFactorPolicy, ShareGroupLimits};
 use catalog::{Catalog, Registry};
 use client::Topics;
 use flow::Engine;
@@ -141,9 +141,18 @@ pub fn check_setting(name: &str, value: &str) -> Result<(), String> {
 
 /// What the broker is told. Where one machine differs from a fleet, so do the defaults; settings hold before both.
 fn broker_options(options: &ServerOptions) -> Result<BrokerOptions, ServerError> {
-    // There is no fleet of consumers that start together: a group's first members need not wait for more.
+    // There is no fleet of consumers that start together: a group need not wait for more members, neither with its first
+    // rebalance nor between two.
     let group = GroupLimits {
         initial_rebalance_delay_ms: 0,
+        consumer: ConsumerGroupLimits {
+            assignment_interval_ms: 0,
+            ..ConsumerGroupLimits::default()
+        },
+        share: ShareGroupLimits {
+            assignment_interval_ms: 0,
+            ..ShareGroupLimits::default()
+        },
         ..GroupLimits::default()
     };
     let mut broker = BrokerOptions {
@@ -152,6 +161,7 @@ fn broker_options(options: &ServerOptions) -> Result<BrokerOptions, ServerError>
         // Tools that were written for a fleet ask for three replicas.
         replication_factor_policy: ReplicationFactorPolicy::Clamp,
         log_dir: log_dir(options).display().to_string(),
+        disk_space: base::disk::space_bytes,
         auto_create_topics: options.auto_create_topics,
         advertised_host: advertised_host(options.kafka),
         ..BrokerOptions::default()

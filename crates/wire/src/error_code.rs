@@ -118,6 +118,7 @@ error_codes! {
     111 UnreleasedInstanceId,
     112 UnsupportedAssignor,
     113 StaleMemberEpoch,
+    114 MismatchedEndpointType,
     115 UnsupportedEndpointType,
     120 TransactionAbortable,
     121 InvalidRecordState,

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use rivulet_tests::differential::{Observer, differences, documented, load, save, scenarios, unexplained};
+use rivulet_tests::differential::{Observer, SETTINGS, differences, documented, load, save, scenarios, unexplained};
 use rivulet_tests::kafka::Kafka;
 use rivulet_tests::{Server, workspace};
 
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             .next()
             .is_some_and(|scenario| scenario.contains(&only))
     });
-    let server = Server::start();
+    let server = Server::start_with(SETTINGS);
     let mut observer = Observer::new(server.kafka_port());
     scenarios::play(&mut observer, &only);
     let found = differences(&kafka, &observer.observations);

@@ -16,7 +16,7 @@ use rivulet_tests::torture::checker::{Anomaly, check};
 use rivulet_tests::torture::history::{History, Recorder};
 use rivulet_tests::torture::power::Rig;
 use rivulet_tests::torture::proxy::{Plan, Proxy};
-use rivulet_tests::torture::workload::{PARTITIONS, TOPIC, Workload, committed_offsets, read_everything};
+use rivulet_tests::torture::workload::{PARTITIONS, TOPIC, Workload, begin_anew, committed_offsets, read_everything};
 
 /// After the last fault, for what hangs to come to its end: the transactions' time-out and a little.
 const HEAL: Duration = Duration::from_secs(3);
@@ -254,6 +254,7 @@ fn power_cuts(rig: &mut Rig, server: &Server, recorder: &Arc<Recorder>, argument
 
 /// What must be there after a cut: what was acknowledged before it. What was sent before and ended later may be there.
 fn after_cut(after: &Server, history: &History, known: &History) -> Vec<Anomaly> {
+    begin_anew(after.kafka_port());
     let found = read_everything(after.kafka_port());
     let committed = committed_offsets(after.kafka_port()).expect("the group's offsets can be asked for");
     let anomalies = check(known, &found, &committed);

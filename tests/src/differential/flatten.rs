@@ -143,13 +143,18 @@ fn plain(path: &str, value: &str) -> String {
         .unwrap_or(value);
     let name = path.rsplit(['.', ']']).next().unwrap_or(path);
     match name {
-        "error_message" | "documentation" | "message" if value.len() > 2 && value.starts_with('"') => {
+        "error_message" | "batch_index_error_message" | "documentation" | "message"
+            if value.len() > 2 && value.starts_with('"') =>
+        {
             return "<text>".to_owned();
         }
         "port" => return "<port>".to_owned(),
         "host" if value != "\"\"" => return "<host>".to_owned(),
         "client_host" => return "<host>".to_owned(),
         "producer_id" if value != "-1" && value != "0" => return "<producer id>".to_owned(),
+        "finalized_features_epoch" if value != "-1" => return "<epoch>".to_owned(),
+        "subscription_id" => return "<subscription>".to_owned(),
+        "usable_bytes" | "total_bytes" => return "<bytes>".to_owned(),
         "session_id" if value != "0" => return "<session>".to_owned(),
         "cluster_id" if value != "None" => return "<id>".to_owned(),
         "log_dir" => return "<folder>".to_owned(),

@@ -12,3 +12,13 @@ pub mod scenarios;
 pub use compare::{Difference, differences, documented, unexplained};
 pub use observer::{Lane, Observation, Observer};
 pub use record::{load, save};
+
+/// What makes Rivulet behave as the Kafka that is recorded: settings whose defaults differ.
+pub const SETTINGS: &[&str] = &[
+    "--set",
+    "replication.factor.policy=strict",
+    "--set",
+    "group.consumer.assignment.interval.ms=1000",
+    "--set",
+    "group.share.assignment.interval.ms=1000",
+];

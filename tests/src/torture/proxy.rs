@@ -9,6 +9,8 @@ use std::time::Duration;
 use base::{Random, SeededRandom};
 
 const FRAME_BYTES_MAX: usize = 128 << 20;
+/// What brokers on this machine call it.
+const HOSTS: [&str; 2] = ["localhost", "127.0.0.1"];
 const END_TXN: i16 = 26;
 const ADD_PARTITIONS: i16 = 24;
 const TXN_OFFSET_COMMIT: i16 = 28;
@@ -178,15 +180,17 @@ impl Shared {
         }
     }
 
-    /// Clients are to come back here: the broker's port behind its address becomes ours, of the same length.
+    /// Clients are to come back here: the broker's port behind its host becomes ours, of the same length.
     fn redirect(&self, frame: &mut [u8]) {
         let port = |port: u16| u32::from(port).to_be_bytes();
-        let theirs = [&b"127.0.0.1"[..], &port(self.broker_port)].concat();
-        let ours = [&b"127.0.0.1"[..], &port(self.port)].concat();
-        let mut at = 0;
-        while let Some(found) = frame[at..].windows(theirs.len()).position(|window| window == theirs) {
-            frame[at + found..at + found + ours.len()].copy_from_slice(&ours);
-            at += found + ours.len();
+        for host in HOSTS {
+            let theirs = [host.as_bytes(), &port(self.broker_port)].concat();
+            let ours = [host.as_bytes(), &port(self.port)].concat();
+            let mut at = 0;
+            while let Some(found) = frame[at..].windows(theirs.len()).position(|window| window == theirs) {
+                frame[at + found..at + found + ours.len()].copy_from_slice(&ours);
+                at += found + ours.len();
+            }
         }
     }
 

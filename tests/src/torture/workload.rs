@@ -184,6 +184,15 @@ fn transactional(port: u16, number: u32, recorder: &Arc<Recorder>) -> ThreadedPr
     }
 }
 
+/// Begins every transactional producer anew, as clients do that come back after a crash: what was open is aborted, and
+/// nothing waits for a time-out.
+pub fn begin_anew(port: u16) {
+    let recorder = Recorder::shared();
+    for number in 0..TRANSACTORS {
+        drop(transactional(port, number, &recorder));
+    }
+}
+
 fn transact(port: u16, number: u32, random: &SeededRandom, stop: &AtomicBool, recorder: &Arc<Recorder>) {
     let mut producer = transactional(port, number, recorder);
     let mut name = PRODUCERS.fetch_add(1, Ordering::SeqCst);

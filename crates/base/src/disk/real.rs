@@ -86,6 +86,13 @@ impl Disk for RealDisk {
     }
 }
 
+/// How many bytes the disk of a folder has, and how many of them are free; `None` if that cannot be known.
+pub fn space_bytes(path: &Path) -> Option<(u64, u64)> {
+    let space = rustix::fs::statvfs(path).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+    Some((bytes(space.f_blocks), bytes(space.f_bavail)))
+}
+
 struct RealLock {
     /// The operating system frees the lock when the file is closed, however the process ends.
     _file: File,

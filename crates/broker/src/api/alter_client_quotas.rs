@@ -26,6 +26,7 @@ pub(crate) async fn handle(
         });
         let mut answer = EntryData {
             entity: entity.collect(),
+            error_message: None,
             ..EntryData::default()
         };
         if let Err(refusal) = alter(&broker, entry, request.validate_only).await {

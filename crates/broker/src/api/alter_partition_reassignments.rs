@@ -43,6 +43,7 @@ pub(crate) async fn handle(
     }
     AlterPartitionReassignmentsResponse {
         allow_replication_factor_change: request.allow_replication_factor_change,
+        error_message: None,
         responses,
         ..AlterPartitionReassignmentsResponse::default()
     }

@@ -74,7 +74,18 @@ fn refused(name: String, refusal: Refusal) -> CreatableTopicResult {
     }
 }
 
+/// Kafka's own, which nobody may make.
+const METADATA: &str = "__cluster_metadata";
+
 async fn create(broker: &Broker, topic: CreatableTopic, dry: bool) -> Result<CreatableTopicResult, Refusal> {
+    if topic.name == METADATA {
+        let why = format!("Creation of internal topic {METADATA} is prohibited.");
+        return Err(Refusal::new(ErrorCode::InvalidRequest, why));
+    }
+    if broker.catalog.topic(&topic.name).is_some() {
+        let why = format!("Topic '{}' already exists.", topic.name);
+        return Err(Refusal::new(ErrorCode::TopicAlreadyExists, why));
+    }
     let (partitions, replication_factor) = shape(broker, &topic)?;
     let mut wanted = BTreeMap::new();
     for config in topic.configs {
@@ -100,7 +111,8 @@ async fn create(broker: &Broker, topic: CreatableTopic, dry: bool) -> Result<Cre
     let refuse = |error: catalog::CatalogError| Refusal::new(errors::of_catalog(&error), error.to_string());
     let topic_id = if dry {
         broker.catalog.check_new_topic(&new).map_err(refuse)?;
-        [0; 16]
+        // As Kafka has it: an id like the one it would get.
+        broker.random.uuid()
     } else {
         let created = broker.catalog.create_topic(new).await.map_err(refuse)?;
         broker.apply_segment_limits_of(&created);

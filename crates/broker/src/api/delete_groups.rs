@@ -21,6 +21,9 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: DeleteGroup
         if error.is_none() {
             broker.transactions.forget_group(&group_id).await;
         }
+        if error.is_none() {
+            broker.shares.forget_group(&group_id);
+        }
         results.push(DeletableGroupResult {
             group_id,
             error_code: error.code(),

@@ -1,5 +1,6 @@
 //! DeleteTopics: by name, or by id from version 6.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use wire::ErrorCode;
@@ -11,6 +12,7 @@ use crate::{Broker, errors};
 
 /// From this version on what goes past the quota is refused; before, the client is only told to wait (KIP-599).
 const STRICT_FROM: i16 = 5;
+const NO_ID: [u8; 16] = [0; 16];
 
 pub(crate) async fn handle(
     broker: Arc<Broker>,
@@ -27,7 +29,29 @@ pub(crate) async fn handle(
     }
     let mut responses = Vec::with_capacity(wanted.len());
     let mut throttle_time_ms = 0;
+    let mut named: HashMap<(Option<String>, [u8; 16]), usize> = HashMap::new();
+    for topic in &wanted {
+        *named.entry((topic.name.clone(), topic.topic_id)).or_default() += 1;
+    }
     for topic in wanted {
+        match named.remove(&(topic.name.clone(), topic.topic_id)) {
+            Some(1) => {}
+            Some(_) => {
+                responses.push(invalid(topic, "The request names this topic more than once."));
+                continue;
+            }
+            None => continue,
+        }
+        let has_id = topic.topic_id != NO_ID;
+        if topic.name.is_some() == has_id {
+            let why = if has_id {
+                "You may not specify both topic name and topic id."
+            } else {
+                "Neither topic name nor id were specified."
+            };
+            responses.push(invalid(topic, why));
+            continue;
+        }
         let partitions = topic
             .name
             .as_ref()
@@ -58,6 +82,15 @@ pub(crate) async fn handle(
     DeleteTopicsResponse {
         throttle_time_ms,
         responses,
+    }
+}
+
+fn invalid(topic: DeleteTopicState, why: &str) -> DeletableTopicResult {
+    DeletableTopicResult {
+        name: topic.name,
+        topic_id: topic.topic_id,
+        error_code: ErrorCode::InvalidRequest.code(),
+        error_message: Some(why.to_owned()),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::Broker;
 use crate::nodes::Node;
 
 const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
 
 pub(crate) async fn handle(
     broker: Arc<Broker>,
@@ -18,8 +19,12 @@ pub(crate) async fn handle(
     request: DescribeClusterRequest,
 ) -> DescribeClusterResponse {
     if request.endpoint_type != BROKERS {
+        let error = match request.endpoint_type {
+            CONTROLLERS => ErrorCode::MismatchedEndpointType,
+            _ => ErrorCode::UnsupportedEndpointType,
+        };
         return DescribeClusterResponse {
-            error_code: ErrorCode::UnsupportedEndpointType.code(),
+            error_code: error.code(),
             error_message: Some("this listener has broker endpoints only".to_owned()),
             ..DescribeClusterResponse::default()
         };

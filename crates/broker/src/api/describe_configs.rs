@@ -71,7 +71,8 @@ fn describe(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<S
             return Err(Refusal::new(ErrorCode::InvalidRequest, why));
         }
     };
-    if let Some(keys) = &resource.configuration_keys {
+    // None named means all, as null does.
+    if let Some(keys) = resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty()) {
         configs.retain(|config| keys.contains(&config.name));
     }
     Ok(configs)

@@ -1,5 +1,6 @@
 //! DescribeLogDirs: the directory, and what each partition takes of it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use catalog::Topic;
@@ -31,7 +32,12 @@ pub(crate) async fn handle(
             })
             .collect(),
     };
+    let space = (broker.options.disk_space)(Path::new(&broker.options.log_dir));
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let (total_bytes, usable_bytes) = space.map_or((-1, -1), |(total, free)| (bytes(total), bytes(free)));
     let dir = DescribeLogDirsResult {
+        total_bytes,
+        usable_bytes,
         log_dir: broker.options.log_dir.clone(),
         topics: topics
             .into_iter()

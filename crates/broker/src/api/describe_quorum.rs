@@ -22,26 +22,35 @@ pub(crate) async fn handle(
     context: Context,
     request: DescribeQuorumRequest,
 ) -> DescribeQuorumResponse {
-    let topics = request.topics.into_iter().map(|topic| {
-        let is_metadata = topic.topic_name == METADATA;
-        let describe = |index: i32| match is_metadata && index == 0 {
-            true => described(&broker),
-            false => PartitionData {
-                partition_index: index,
-                error_code: ErrorCode::UnknownTopicOrPartition.code(),
-                ..PartitionData::default()
-            },
-        };
-        TopicData {
-            partitions: topic
-                .partitions
-                .iter()
-                .map(|partition| describe(partition.partition_index))
-                .collect(),
-            topic_name: topic.topic_name,
-        }
-    });
-    let told = if context.version >= NODES_FROM { 1 } else { 0 };
+    let topics: Vec<TopicData> = request
+        .topics
+        .into_iter()
+        .map(|topic| {
+            let is_metadata = topic.topic_name == METADATA;
+            let describe = |index: i32| match is_metadata && index == 0 {
+                true => described(&broker),
+                false => PartitionData {
+                    partition_index: index,
+                    error_code: ErrorCode::UnknownTopicOrPartition.code(),
+                    error_message: Some("This server does not host this topic-partition.".to_owned()),
+                    ..PartitionData::default()
+                },
+            };
+            TopicData {
+                partitions: topic
+                    .partitions
+                    .iter()
+                    .map(|partition| describe(partition.partition_index))
+                    .collect(),
+                topic_name: topic.topic_name,
+            }
+        })
+        .collect();
+    let is_answered = topics
+        .iter()
+        .flat_map(|topic| &topic.partitions)
+        .any(|one| one.error_code == 0);
+    let told = usize::from(context.version >= NODES_FROM && is_answered);
     let nodes = broker.nodes().take(told).map(|node| Node {
         node_id: node.id,
         listeners: vec![Listener {
@@ -51,7 +60,7 @@ pub(crate) async fn handle(
         }],
     });
     DescribeQuorumResponse {
-        topics: topics.collect(),
+        topics,
         nodes: nodes.collect(),
         ..DescribeQuorumResponse::default()
     }

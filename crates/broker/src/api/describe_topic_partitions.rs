@@ -32,6 +32,9 @@ pub(crate) async fn handle(
     names.sort_unstable();
     names.dedup();
     let mut first_partition = 0;
+    if let Some(refused) = request.cursor.as_ref().and_then(|cursor| refused(&names, cursor)) {
+        return refused;
+    }
     if let Some(cursor) = &request.cursor {
         names.retain(|name| *name >= cursor.topic_name);
         if names.first() == Some(&cursor.topic_name) {
@@ -64,6 +67,26 @@ pub(crate) async fn handle(
     response
 }
 
+/// A cursor that points nowhere: before a topic's first partition, or behind all that was asked for.
+fn refused(
+    names: &[String],
+    cursor: &wire::messages::describe_topic_partitions_request::Cursor,
+) -> Option<DescribeTopicPartitionsResponse> {
+    let is_behind = names.last().is_some_and(|last| *last < cursor.topic_name);
+    if cursor.partition_index >= 0 && !is_behind {
+        return None;
+    }
+    let refused = |name: &String| DescribeTopicPartitionsResponseTopic {
+        error_code: ErrorCode::InvalidRequest.code(),
+        name: Some(name.clone()),
+        ..DescribeTopicPartitionsResponseTopic::default()
+    };
+    Some(DescribeTopicPartitionsResponse {
+        topics: names.iter().map(refused).collect(),
+        ..DescribeTopicPartitionsResponse::default()
+    })
+}
+
 /// Up to `limit` partitions of one topic; how many there were, and whether more remain.
 fn describe(
     broker: &Broker,
@@ -79,6 +102,7 @@ fn describe(
         let absent = DescribeTopicPartitionsResponseTopic {
             error_code: error.code(),
             name: Some(name),
+            topic_authorized_operations: TOPIC_OPERATIONS,
             ..DescribeTopicPartitionsResponseTopic::default()
         };
         return (absent, 0, false);

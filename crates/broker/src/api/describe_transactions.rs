@@ -16,7 +16,8 @@ pub(crate) async fn handle(
     _: Context,
     request: DescribeTransactionsRequest,
 ) -> DescribeTransactionsResponse {
-    let describe = |transactional_id: String| {
+    let mut transaction_states = Vec::with_capacity(request.transactional_ids.len());
+    for transactional_id in request.transactional_ids {
         let refused = |code: ErrorCode| TransactionState {
             error_code: code.code(),
             ..TransactionState::default()
@@ -24,16 +25,16 @@ pub(crate) async fn handle(
         let state = if transactional_id.is_empty() {
             refused(ErrorCode::InvalidRequest)
         } else {
-            let found = broker.transactions.look(&transactional_id, described);
+            let found = broker.transactions.look_durably(&transactional_id, described).await;
             found.unwrap_or_else(|| refused(ErrorCode::TransactionalIdNotFound))
         };
-        TransactionState {
+        transaction_states.push(TransactionState {
             transactional_id,
             ..state
-        }
-    };
+        });
+    }
     DescribeTransactionsResponse {
-        transaction_states: request.transactional_ids.into_iter().map(describe).collect(),
+        transaction_states,
         ..DescribeTransactionsResponse::default()
     }
 }

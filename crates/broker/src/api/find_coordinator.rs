@@ -11,6 +11,11 @@ use crate::Broker;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+/// 16 bytes in base64 without padding.
+const TOPIC_ID_CHARS: usize = 22;
+const SHARE: i8 = 2;
+/// Share-partitions can be asked for from this version on.
+const SHARES_FROM: i16 = 6;
 /// The first version that asks for several keys at once.
 const BATCHED_FROM: i16 = 4;
 
@@ -21,6 +26,8 @@ pub(crate) async fn handle(
 ) -> FindCoordinatorResponse {
     let find = |key: String| match request.key_type {
         GROUP | TRANSACTION => found(&broker, key),
+        SHARE if context.version >= SHARES_FROM && is_share_key(&key) => found(&broker, key),
+        SHARE => refused(key, ErrorCode::InvalidRequest, ""),
         _ => refused(
             key,
             ErrorCode::InvalidRequest,
@@ -48,6 +55,21 @@ pub(crate) async fn handle(
         port: one.port,
         ..FindCoordinatorResponse::default()
     }
+}
+
+/// A group, a topic's id as Kafka writes it, and a partition, with colons between them.
+fn is_share_key(key: &str) -> bool {
+    let mut parts = key.rsplitn(3, ':');
+    let (partition, topic, group) = (parts.next(), parts.next(), parts.next());
+    let is_id = |id: &str| {
+        id.len() == TOPIC_ID_CHARS
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    partition.is_some_and(|partition| partition.parse::<i32>().is_ok())
+        && topic.is_some_and(is_id)
+        && group.is_some_and(|group| !group.is_empty())
 }
 
 fn found(broker: &Broker, key: String) -> Coordinator {

@@ -8,7 +8,7 @@ use wire::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 use super::Context;
 use crate::Broker;
 
-pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: ListGroupsRequest) -> ListGroupsResponse {
+pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ListGroupsRequest) -> ListGroupsResponse {
     let wanted = |filter: &[String], value: &str| {
         filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
     };
@@ -18,8 +18,12 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: ListGroupsR
         group_state: group.state_name().to_owned(),
         group_type: group.kind().name().to_owned(),
     });
+    // A client asks every broker, and adds up.
+    let is_here = |id: &str| broker.coordinator_of(id).id == context.node;
     let groups = listed.into_iter().filter(|group| {
-        wanted(&request.states_filter, &group.group_state) && wanted(&request.types_filter, &group.group_type)
+        is_here(&group.group_id)
+            && wanted(&request.states_filter, &group.group_state)
+            && wanted(&request.types_filter, &group.group_type)
     });
     ListGroupsResponse {
         groups: groups.collect(),

@@ -13,5 +13,8 @@ pub(crate) async fn handle(
     _: Context,
     _: ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
-    ListPartitionReassignmentsResponse::default()
+    ListPartitionReassignmentsResponse {
+        error_message: None,
+        ..ListPartitionReassignmentsResponse::default()
+    }
 }

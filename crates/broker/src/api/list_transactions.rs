@@ -25,7 +25,7 @@ const STATES: &[&str] = &[
 
 pub(crate) async fn handle(
     broker: Arc<Broker>,
-    _: Context,
+    context: Context,
     request: ListTransactionsRequest,
 ) -> ListTransactionsResponse {
     let pattern = match request.transactional_id_pattern.as_deref() {
@@ -46,7 +46,9 @@ pub(crate) async fn handle(
     let is_wanted = |id: &str, transaction: &Transaction| {
         let (states, producers) = (&request.state_filters, &request.producer_id_filters);
         let age_ms = now_ms - transaction.started_ms;
-        (states.is_empty() || states.iter().any(|state| state == transaction.state.name()))
+        // A client asks every broker, and adds up.
+        broker.coordinator_of(id).id == context.node
+            && (states.is_empty() || states.iter().any(|state| state == transaction.state.name()))
             && (producers.is_empty() || producers.contains(&transaction.producer.id))
             && (request.duration_filter < 0 || age_ms > request.duration_filter)
             && pattern.as_ref().is_none_or(|pattern| pattern.is_match(id))

@@ -15,8 +15,18 @@ use crate::errors;
 use crate::nodes::Node;
 
 const NO_ID: [u8; 16] = [0; 16];
+/// The first version that may ask by id; the two before it have the field and no use for it.
+const BY_ID_FROM: i16 = 12;
 
 pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: MetadataRequest) -> MetadataResponse {
+    if context.version < BY_ID_FROM
+        && let Some(topics) = request
+            .topics
+            .as_ref()
+            .filter(|topics| topics.iter().any(|topic| topic.topic_id != NO_ID))
+    {
+        return refused(topics);
+    }
     // Version 0 has no null: none named means all.
     let all = request.topics.is_none() || (context.version == 0 && request.topics.as_ref().is_some_and(Vec::is_empty));
     let create = request.allow_auto_topic_creation && broker.options.auto_create_topics;
@@ -33,7 +43,7 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: Metad
         if operations && topic.error_code == 0 {
             topic.topic_authorized_operations = TOPIC_OPERATIONS;
         }
-        if context.version < 12 && topic.name.is_none() {
+        if context.version < BY_ID_FROM && topic.name.is_none() {
             topic.name = Some(String::new());
         }
     }
@@ -48,6 +58,18 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: Metad
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     }
     response
+}
+
+fn refused(topics: &[MetadataRequestTopic]) -> MetadataResponse {
+    let refused = |topic: &MetadataRequestTopic| {
+        let name = topic.name.clone().unwrap_or_default();
+        absent(Some(name), topic.topic_id, ErrorCode::InvalidRequest)
+    };
+    MetadataResponse {
+        topics: topics.iter().map(refused).collect(),
+        controller_id: -1,
+        ..MetadataResponse::default()
+    }
 }
 
 async fn find(broker: &Broker, wanted: MetadataRequestTopic, create: bool) -> MetadataResponseTopic {

@@ -8,6 +8,7 @@ mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
+mod alter_share_group_offsets;
 mod api_versions;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
@@ -15,6 +16,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_offsets;
 mod delete_topics;
 mod describe_client_quotas;
 mod describe_cluster;
@@ -23,6 +25,7 @@ mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
+mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod elect_leaders;
@@ -45,6 +48,10 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod share_acknowledge;
+mod share_fetch;
+mod share_group_describe;
+mod share_group_heartbeat;
 mod sync_group;
 mod txn_offset_commit;
 mod update_features;
@@ -63,6 +70,7 @@ use wire::messages::alter_client_quotas_request::AlterClientQuotasRequest;
 use wire::messages::alter_configs_request::AlterConfigsRequest;
 use wire::messages::alter_partition_reassignments_request::AlterPartitionReassignmentsRequest;
 use wire::messages::alter_replica_log_dirs_request::AlterReplicaLogDirsRequest;
+use wire::messages::alter_share_group_offsets_request::AlterShareGroupOffsetsRequest;
 use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
 use wire::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
@@ -70,6 +78,7 @@ use wire::messages::create_partitions_request::CreatePartitionsRequest;
 use wire::messages::create_topics_request::CreateTopicsRequest;
 use wire::messages::delete_groups_request::DeleteGroupsRequest;
 use wire::messages::delete_records_request::DeleteRecordsRequest;
+use wire::messages::delete_share_group_offsets_request::DeleteShareGroupOffsetsRequest;
 use wire::messages::delete_topics_request::DeleteTopicsRequest;
 use wire::messages::describe_client_quotas_request::DescribeClientQuotasRequest;
 use wire::messages::describe_cluster_request::DescribeClusterRequest;
@@ -78,6 +87,7 @@ use wire::messages::describe_groups_request::DescribeGroupsRequest;
 use wire::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use wire::messages::describe_producers_request::DescribeProducersRequest;
 use wire::messages::describe_quorum_request::DescribeQuorumRequest;
+use wire::messages::describe_share_group_offsets_request::DescribeShareGroupOffsetsRequest;
 use wire::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
 use wire::messages::describe_transactions_request::DescribeTransactionsRequest;
 use wire::messages::elect_leaders_request::ElectLeadersRequest;
@@ -100,6 +110,10 @@ use wire::messages::offset_delete_request::OffsetDeleteRequest;
 use wire::messages::offset_fetch_request::OffsetFetchRequest;
 use wire::messages::offset_for_leader_epoch_request::OffsetForLeaderEpochRequest;
 use wire::messages::produce_request::ProduceRequest;
+use wire::messages::share_acknowledge_request::ShareAcknowledgeRequest;
+use wire::messages::share_fetch_request::ShareFetchRequest;
+use wire::messages::share_group_describe_request::ShareGroupDescribeRequest;
+use wire::messages::share_group_heartbeat_request::ShareGroupHeartbeatRequest;
 use wire::messages::sync_group_request::SyncGroupRequest;
 use wire::messages::txn_offset_commit_request::TxnOffsetCommitRequest;
 use wire::messages::update_features_request::UpdateFeaturesRequest;
@@ -194,6 +208,13 @@ pub(crate) const APIS: &[Api] = &[
     api::<ConsumerGroupDescribeRequest>(0, 1),
     api::<ListConfigResourcesRequest>(0, 1),
     api::<DescribeTopicPartitionsRequest>(0, 0),
+    api::<ShareGroupHeartbeatRequest>(1, 1),
+    api::<ShareGroupDescribeRequest>(1, 1),
+    api::<ShareFetchRequest>(1, 2),
+    api::<ShareAcknowledgeRequest>(1, 2),
+    api::<DescribeShareGroupOffsetsRequest>(0, 1),
+    api::<AlterShareGroupOffsetsRequest>(0, 0),
+    api::<DeleteShareGroupOffsetsRequest>(0, 0),
 ];
 
 /// Who asks, and in which version.
@@ -249,6 +270,10 @@ pub(crate) async fn start(broker: &Arc<Broker>, from: &Peer, frame: Bytes) -> Re
         request_bytes,
         meter: None,
     };
+    #[cfg(test)]
+    if let Some(work) = planted(key) {
+        return Ok(work);
+    }
     let Some(api) = APIS.iter().find(|api| api.key == key) else {
         return Err(Close::UnknownKey { key });
     };
@@ -321,6 +346,16 @@ async fn dispatch(broker: &Arc<Broker>, key: i16, context: Context, reader: Read
         ListConfigResourcesRequest::KEY => later(broker, context, reader, list_config_resources::handle),
         ConsumerGroupHeartbeatRequest::KEY => later(broker, context, reader, consumer_group_heartbeat::handle),
         ConsumerGroupDescribeRequest::KEY => later(broker, context, reader, consumer_group_describe::handle),
+        ShareGroupHeartbeatRequest::KEY => later(broker, context, reader, share_group_heartbeat::handle),
+        ShareGroupDescribeRequest::KEY => later(broker, context, reader, share_group_describe::handle),
+        ShareFetchRequest::KEY => {
+            let request = decode::<ShareFetchRequest>(reader, version)?;
+            Ok(Box::pin(share_fetch::handle(broker, context, request)))
+        }
+        ShareAcknowledgeRequest::KEY => later(broker, context, reader, share_acknowledge::handle),
+        DescribeShareGroupOffsetsRequest::KEY => later(broker, context, reader, describe_share_group_offsets::handle),
+        AlterShareGroupOffsetsRequest::KEY => later(broker, context, reader, alter_share_group_offsets::handle),
+        DeleteShareGroupOffsetsRequest::KEY => later(broker, context, reader, delete_share_group_offsets::handle),
         DescribeTopicPartitionsRequest::KEY => later(broker, context, reader, describe_topic_partitions::handle),
         AlterClientQuotasRequest::KEY => later(broker, context, reader, alter_client_quotas::handle),
         AlterPartitionReassignmentsRequest::KEY => {
@@ -335,6 +370,17 @@ async fn dispatch(broker: &Arc<Broker>, key: i16, context: Context, reader: Read
         UpdateFeaturesRequest::KEY => later(broker, context, reader, update_features::handle),
         _ => Err(Close::UnknownKey { key }),
     }
+}
+
+/// Keys whose handlers have a defect, for the tests: one while the request is read, one while it is worked off.
+#[cfg(test)]
+pub(crate) const PANICKING_KEYS: [i16; 2] = [9_001, 9_002];
+
+#[cfg(test)]
+fn planted(key: i16) -> Option<Work> {
+    let [at_once, later] = PANICKING_KEYS;
+    assert!(key != at_once, "a planted defect");
+    (key == later).then(|| -> Work { Box::pin(async { panic!("a planted defect") }) })
 }
 
 /// Who does not know PRODUCER_FENCED is told INVALID_PRODUCER_EPOCH.

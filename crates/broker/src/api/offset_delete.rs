@@ -77,6 +77,7 @@ pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: OffsetDelet
 fn in_use(group: &AnyGroup, topics: Vec<String>) -> Result<Vec<String>, ErrorCode> {
     let group = match group {
         AnyGroup::Classic(group) => group,
+        AnyGroup::Share(_) => return Err(ErrorCode::GroupIdNotFound),
         AnyGroup::Consumer(group) => {
             return Ok(topics.into_iter().filter(|topic| group.is_subscribed(topic)).collect());
         }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use base::TimestampMs;
+use base::{Offset, TimestampMs};
 use bytes::Bytes;
+use catalog::Topic;
 use log::{Appended, CommitCause, CommitError, Op, Outcome, PartitionId, Receipt};
 use wire::messages::produce_request::{PartitionProduceData, ProduceRequest};
 use wire::messages::produce_response::{
@@ -36,6 +37,8 @@ struct Refused {
     code: ErrorCode,
     message: String,
     records: Vec<i32>,
+    /// Of the partition; told with what the log itself refused.
+    log_start: Option<Offset>,
 }
 
 impl Refused {
@@ -44,7 +47,25 @@ impl Refused {
             code,
             message: message.into(),
             records: Vec::new(),
+            log_start: None,
         }
+    }
+
+    /// With the partition's start where Kafka's log looks at the batch before it refuses it.
+    fn by_log(mut self, log_start: Option<Offset>) -> Refused {
+        let is_by_log = matches!(
+            self.code,
+            ErrorCode::InvalidRecord
+                | ErrorCode::InvalidTimestamp
+                | ErrorCode::UnsupportedCompressionType
+                | ErrorCode::OutOfOrderSequenceNumber
+                | ErrorCode::InvalidProducerEpoch
+                | ErrorCode::InvalidTxnState
+        );
+        if is_by_log && self.log_start.is_none() {
+            self.log_start = log_start;
+        }
+        self
     }
 }
 
@@ -160,19 +181,30 @@ async fn append(
 ) -> Result<Appending, Refused> {
     let topic = key.find(&broker.catalog)?;
     let partition = topic.partition(data.index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let appended = append_to(broker, context, transactional_id, (&topic, partition), data).await;
+    appended.map_err(|refused| refused.by_log(broker.log.bounds(partition).map(|bounds| bounds.log_start)))
+}
+
+async fn append_to(
+    broker: &Broker,
+    context: &Context,
+    transactional_id: Option<&str>,
+    (topic, partition): (&Topic, PartitionId),
+    data: PartitionProduceData,
+) -> Result<Appending, Refused> {
     let Some(records) = data.records.filter(|records| !records.is_empty()) else {
         return Err(Refused::new(
             ErrorCode::InvalidRecord,
             "the request holds no records for this partition",
         ));
     };
-    let settings = broker.effective().of_topic(&topic);
+    let settings = broker.effective().of_topic(topic);
     let header = check_batch(broker, context, &settings, &records)?;
     let (records, header) = in_topics_codec(broker, &settings, records, header)?;
     let now = broker.clock.wall_ms();
     let (batch, append_time) = match settings.timestamp_type {
         TimestampType::CreateTime => {
-            check_timestamps(&settings, &header, now)?;
+            check_timestamps(broker, &settings, &header, &records, now)?;
             (records, -1)
         }
         TimestampType::LogAppendTime => {
@@ -268,24 +300,47 @@ fn check_keys(broker: &Broker, batch: &Bytes) -> Result<(), Refused> {
     }
     let message = "One or more records have been rejected: Compacted topic cannot accept message without key";
     Err(Refused {
-        code: ErrorCode::InvalidRecord,
-        message: message.to_owned(),
         records: keyless,
+        ..Refused::new(ErrorCode::InvalidRecord, message)
     })
 }
 
-fn check_timestamps(settings: &TopicSettings, header: &BatchHeader, now: TimestampMs) -> Result<(), Refused> {
-    let late = header.max_timestamp.saturating_sub(now) > settings.timestamp_after_max_ms;
-    let early =
-        header.base_timestamp >= 0 && now.saturating_sub(header.base_timestamp) > settings.timestamp_before_max_ms;
-    if late || early {
-        let why = format!(
-            "timestamps from {} to {} are out of range: the broker's clock says {now}",
-            header.base_timestamp, header.max_timestamp
-        );
-        return Err(Refused::new(ErrorCode::InvalidTimestamp, why));
+/// The header tells the latest time; for the earliest one has to look at the records, and does where that is bounded.
+fn check_timestamps(
+    broker: &Broker,
+    settings: &TopicSettings,
+    header: &BatchHeader,
+    batch: &Bytes,
+    now: TimestampMs,
+) -> Result<(), Refused> {
+    let is_late = |timestamp: TimestampMs| timestamp.saturating_sub(now) > settings.timestamp_after_max_ms;
+    let is_early =
+        |timestamp: TimestampMs| timestamp >= 0 && now.saturating_sub(timestamp) > settings.timestamp_before_max_ms;
+    if !is_late(header.max_timestamp) && settings.timestamp_before_max_ms == i64::MAX {
+        return Ok(());
     }
-    Ok(())
+    let limits = RecordLimits {
+        bytes_max: broker.options.limits.decompressed_bytes_max,
+    };
+    let mut at_fault = Vec::new();
+    for (index, record) in records(batch, limits)?.enumerate() {
+        let timestamp = record?.timestamp;
+        if (is_late(timestamp) || is_early(timestamp)) && at_fault.len() < RECORD_ERRORS_MAX {
+            at_fault.push(index as i32);
+        }
+    }
+    if at_fault.is_empty() && !is_late(header.max_timestamp) {
+        return Ok(());
+    }
+    let why = format!(
+        "One or more records have been rejected: timestamps from {} to {} are out of range, the broker's clock says \
+         {now}",
+        header.base_timestamp, header.max_timestamp
+    );
+    Err(Refused {
+        records: at_fault,
+        ..Refused::new(ErrorCode::InvalidTimestamp, why)
+    })
 }
 
 /// The transaction that a batch is part of.
@@ -304,6 +359,14 @@ impl Within<'_> {
 
     /// In the words that the client's version knows.
     fn refused(&self, code: ErrorCode) -> Refused {
+        // The log was not even asked.
+        Refused {
+            log_start: Some(-1),
+            ..self.worded(code)
+        }
+    }
+
+    fn worded(&self, code: ErrorCode) -> Refused {
         match code {
             ErrorCode::ProducerFenced => {
                 let why = "the producer's epoch is not the one its transactional id has now";
@@ -397,7 +460,7 @@ fn refused_response(index: i32, refused: Refused) -> PartitionProduceResponse {
         error_code: refused.code.code(),
         base_offset: -1,
         log_append_time_ms: -1,
-        log_start_offset: -1,
+        log_start_offset: refused.log_start.unwrap_or(-1),
         record_errors: refused.records.iter().copied().map(at_fault).collect(),
         error_message: Some(refused.message),
         ..PartitionProduceResponse::default()

@@ -48,8 +48,9 @@ pub(crate) async fn handle(
     };
     let results = names.into_iter().map(|feature| UpdatableFeatureResult {
         feature,
-        error_code: code.code(),
-        error_message: error_message.clone(),
+        error_code: ErrorCode::None.code(),
+        // Kafka spells the absence of an error out here.
+        error_message: Some("NONE".to_owned()),
     });
     UpdateFeaturesResponse {
         results: if context.version < WHOLE_FROM && code.is_none() {

@@ -9,7 +9,7 @@ use parking_lot::MutexGuard;
 use wire::ErrorCode;
 
 use super::Coordinator;
-use crate::group::{AnyGroup, Caller, CommitRoute, Effects, Now, TopicId, Topics};
+use crate::group::{AnyGroup, Caller, CommitRoute, Effects, Kind, Now, TopicId, Topics};
 use crate::storage::CommitFailed;
 use crate::tables;
 
@@ -20,14 +20,14 @@ impl Coordinator {
             // The offsets are one with the job's state; a running job counts as the group's member.
             return Some(ErrorCode::UnknownMemberId);
         }
-        if caller.generation < 0 && !self.ensure(id, true) {
+        if caller.generation < 0 && !self.ensure(id, true, Kind::Classic) {
             return Some(ErrorCode::CoordinatorNotAvailable);
         }
         let ask =
             |group: &mut AnyGroup, now: Now, _: &dyn Topics| (group.commit(now, caller, &route), Effects::default());
         let answer = self.with_group(id, ask)?;
         if answer.is_none() {
-            self.ensure(id, true);
+            self.ensure(id, true, Kind::Classic);
         }
         Some(answer)
     }
@@ -42,7 +42,7 @@ impl Coordinator {
     ) -> Result<(), ErrorCode> {
         let is_anonymous = caller.generation < 0 && caller.member_id.is_empty() && caller.instance_id.is_none();
         if is_anonymous && !tables::is_job(&self.log, id) {
-            return match self.ensure(id, true) {
+            return match self.ensure(id, true, Kind::Classic) {
                 true => Ok(()),
                 false => Err(ErrorCode::CoordinatorNotAvailable),
             };
@@ -129,7 +129,9 @@ impl Coordinator {
         if let Err(error) = self.change_offsets_if(gone, is_expired).await {
             return tracing::warn!("expired offsets stay for now: {error}");
         }
-        let vacant = self.look_at_all(|id, group| group.is_vacant().then(|| id.to_owned()));
+        // An empty share group stays until it is deleted.
+        let goes = |group: &AnyGroup| group.is_vacant() && group.kind() != Kind::Share;
+        let vacant = self.look_at_all(|id, group| goes(group).then(|| id.to_owned()));
         for id in vacant.into_iter().flatten() {
             let prefix = tables::prefix(&id);
             let is_empty = self.log.scan(tables::OFFSETS, &prefix).is_empty()

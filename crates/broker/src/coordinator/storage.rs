@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
+use catalog::Catalog;
 use log::{Log, Op, Receipt, TableId};
 
 use super::{Coordinator, Groups};
-use crate::group::{AnyGroup, ConsumerGroup, Group, GroupLimits, Kind, Now};
+use crate::group::{AnyGroup, ConsumerGroup, Group, GroupLimits, Kind, Now, ShareGroup};
+use crate::group_settings::GroupSettings;
 use crate::storage::CommitFailed;
 use crate::tables;
 
@@ -14,16 +16,18 @@ use crate::tables;
 pub(super) fn place(kind: Kind, id: &str, key: &[u8]) -> (TableId, Bytes) {
     match kind {
         Kind::Classic => (tables::GROUPS, Bytes::from(id.to_owned())),
-        Kind::Consumer => (
-            tables::CONSUMER_GROUPS,
-            Bytes::from([&tables::prefix(id)[..], key].concat()),
-        ),
+        Kind::Consumer => (tables::CONSUMER_GROUPS, member_key(id, key)),
+        Kind::Share => (tables::SHARE_GROUPS, member_key(id, key)),
     }
+}
+
+fn member_key(id: &str, key: &[u8]) -> Bytes {
+    Bytes::from([&tables::prefix(id)[..], key].concat())
 }
 
 /// Every group that the log keeps. One that cannot be read is left out and said: its members will join anew, and nothing
 /// else is lost.
-pub(super) fn read(log: &Log, limits: &GroupLimits, now: Now) -> HashMap<String, AnyGroup> {
+pub(super) fn read(log: &Log, catalog: &Catalog, limits: &GroupLimits, now: Now) -> HashMap<String, AnyGroup> {
     let mut groups = HashMap::new();
     for (key, value) in log.scan(tables::GROUPS, b"") {
         let id = String::from_utf8_lossy(&key).into_owned();
@@ -33,8 +37,16 @@ pub(super) fn read(log: &Log, limits: &GroupLimits, now: Now) -> HashMap<String,
         }
     }
     for (id, rows) in rows_by_group(log, tables::CONSUMER_GROUPS) {
-        match ConsumerGroup::restore(rows, limits.clone(), now) {
+        let limits = GroupSettings::of(catalog, &id).apply(limits);
+        match ConsumerGroup::restore(rows, limits, now) {
             Ok(group) => drop(groups.insert(id, AnyGroup::Consumer(group))),
+            Err(error) => tracing::error!(group = id, "group is not restored: {error}"),
+        }
+    }
+    for (id, rows) in rows_by_group(log, tables::SHARE_GROUPS) {
+        let limits = GroupSettings::of(catalog, &id).apply(limits);
+        match ShareGroup::restore(rows, limits, now) {
+            Ok(group) => drop(groups.insert(id, AnyGroup::Share(group))),
             Err(error) => tracing::error!(group = id, "group is not restored: {error}"),
         }
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use wire::{EncodeError, ErrorCode};
 
 use super::consumer::{Beat, BeatRequest, ConsumerGroup};
+use super::share::{ShareBeatRequest, ShareGroup};
 use super::topics::Topics;
 use super::{
     Answer, Caller, CommitRoute, Effects, Group, GroupLimits, JoinRequest, Joined, Now, Row, SyncRequest, Synced,
@@ -18,6 +19,7 @@ use crate::errors::Refusal;
 pub(crate) enum Kind {
     Classic,
     Consumer,
+    Share,
 }
 
 impl Kind {
@@ -25,6 +27,7 @@ impl Kind {
         match self {
             Kind::Classic => "classic",
             Kind::Consumer => "consumer",
+            Kind::Share => "share",
         }
     }
 }
@@ -33,18 +36,24 @@ impl Kind {
 pub(crate) enum AnyGroup {
     Classic(Group),
     Consumer(ConsumerGroup),
+    Share(ShareGroup),
 }
 
 impl AnyGroup {
-    /// A group that nobody is in yet: it becomes what its first member speaks.
-    pub(crate) fn new(limits: GroupLimits) -> AnyGroup {
-        AnyGroup::Classic(Group::new(limits))
+    /// A group that nobody is in yet.
+    pub(crate) fn new(kind: Kind, limits: GroupLimits) -> AnyGroup {
+        match kind {
+            Kind::Classic => AnyGroup::Classic(Group::new(limits)),
+            Kind::Consumer => AnyGroup::Consumer(ConsumerGroup::new(limits)),
+            Kind::Share => AnyGroup::Share(ShareGroup::new(limits)),
+        }
     }
 
     pub(crate) fn kind(&self) -> Kind {
         match self {
             AnyGroup::Classic(_) => Kind::Classic,
             AnyGroup::Consumer(_) => Kind::Consumer,
+            AnyGroup::Share(_) => Kind::Share,
         }
     }
 
@@ -52,6 +61,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(group) => group.state().name(),
             AnyGroup::Consumer(group) => group.state_name(),
+            AnyGroup::Share(group) => group.state_name(),
         }
     }
 
@@ -59,6 +69,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(group) => group.protocol_type().unwrap_or_default(),
             AnyGroup::Consumer(_) => super::CONSUMER_PROTOCOL,
+            AnyGroup::Share(_) => Kind::Share.name(),
         }
     }
 
@@ -66,6 +77,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(group) => group.is_vacant(),
             AnyGroup::Consumer(group) => group.is_vacant(),
+            AnyGroup::Share(group) => group.is_vacant(),
         }
     }
 
@@ -73,6 +85,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(group) => group.size_bytes(),
             AnyGroup::Consumer(group) => group.size_bytes(),
+            AnyGroup::Share(group) => group.size_bytes(),
         }
     }
 
@@ -80,6 +93,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(group) => group.deadline_ms(),
             AnyGroup::Consumer(group) => group.deadline_ms(),
+            AnyGroup::Share(group) => group.deadline_ms(),
         }
     }
 
@@ -87,6 +101,7 @@ impl AnyGroup {
         let effects = match self {
             AnyGroup::Classic(group) => group.tick(now),
             AnyGroup::Consumer(group) => group.tick(now),
+            AnyGroup::Share(group) => group.tick(now),
         };
         self.settle(now, topics, effects)
     }
@@ -101,18 +116,13 @@ impl AnyGroup {
     ) -> (Result<Beat, Refusal>, Effects) {
         let old = match self {
             AnyGroup::Consumer(group) => {
+                group.set_limits(limits.clone());
                 let (outcome, effects) = group.heartbeat(now, topics, request);
                 return (outcome, self.settle(now, topics, effects));
             }
-            AnyGroup::Classic(old) => old,
+            AnyGroup::Classic(old) if request.epoch == 0 => old,
+            _ => return (Err(other_kind(&request.group_id, Kind::Consumer)), Effects::default()),
         };
-        if request.epoch != 0 {
-            let message = format!("Group {} is not a consumer group.", request.group_id);
-            return (
-                Err(Refusal::new(ErrorCode::GroupIdNotFound, message)),
-                Effects::default(),
-            );
-        }
         let upgraded = if old.is_vacant() {
             Ok(ConsumerGroup::new(limits.clone()))
         } else {
@@ -142,6 +152,23 @@ impl AnyGroup {
         (outcome, effects)
     }
 
+    /// A heartbeat of a share group's member.
+    pub(crate) fn share_beat(
+        &mut self,
+        now: Now,
+        topics: &dyn Topics,
+        limits: &GroupLimits,
+        request: &ShareBeatRequest,
+    ) -> (Result<Beat, Refusal>, Effects) {
+        match self {
+            AnyGroup::Share(group) => {
+                group.set_limits(limits.clone());
+                group.heartbeat(now, topics, request)
+            }
+            _ => (Err(other_kind(&request.group_id, Kind::Share)), Effects::default()),
+        }
+    }
+
     pub(crate) fn join(&mut self, now: Now, topics: &dyn Topics, waiter: Waiter, request: JoinRequest) -> Effects {
         match self {
             AnyGroup::Classic(group) => group.join(now, waiter, request),
@@ -159,6 +186,11 @@ impl AnyGroup {
                 let effects = group.join(now, topics, waiter, request);
                 self.settle(now, topics, effects)
             }
+            AnyGroup::Share(_) => {
+                let mut effects = Effects::default();
+                effects.refuse_join(waiter, ErrorCode::InconsistentGroupProtocol, &request.member_id);
+                effects
+            }
         }
     }
 
@@ -166,6 +198,11 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(group) => group.sync(now, waiter, request),
             AnyGroup::Consumer(group) => group.sync(now, topics, waiter, &request),
+            AnyGroup::Share(_) => {
+                let mut effects = Effects::default();
+                effects.answer(waiter, Answer::Sync(Synced::refused(ErrorCode::UnknownMemberId)));
+                effects
+            }
         }
     }
 
@@ -173,6 +210,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(group) => group.heartbeat(now, caller),
             AnyGroup::Consumer(group) => group.classic_heartbeat(now, caller),
+            AnyGroup::Share(_) => ErrorCode::UnknownMemberId,
         }
     }
 
@@ -186,6 +224,7 @@ impl AnyGroup {
         let (error, effects) = match self {
             AnyGroup::Classic(group) => group.leave(now, member_id, instance_id),
             AnyGroup::Consumer(group) => group.leave(member_id, instance_id),
+            AnyGroup::Share(_) => (ErrorCode::UnknownMemberId, Effects::default()),
         };
         (error, self.settle(now, topics, effects))
     }
@@ -195,13 +234,15 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(group) => group.commit(now, caller),
             AnyGroup::Consumer(group) => group.commit(caller, route),
+            // How far these have read is kept record by record.
+            AnyGroup::Share(_) => ErrorCode::GroupIdNotFound,
         }
     }
 
     /// Whether a member with this epoch may ask for committed offsets; classic members say nothing of themselves.
     pub(crate) fn may_fetch(&self, member_id: &str, epoch: i32) -> ErrorCode {
         match self {
-            AnyGroup::Classic(_) => ErrorCode::None,
+            AnyGroup::Classic(_) | AnyGroup::Share(_) => ErrorCode::None,
             AnyGroup::Consumer(group) => group.may_fetch(member_id, epoch),
         }
     }
@@ -211,6 +252,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(group) => group.idle_since(topic, committed_ms),
             AnyGroup::Consumer(group) => group.idle_since(topic, committed_ms),
+            AnyGroup::Share(_) => None,
         }
     }
 
@@ -219,6 +261,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(group) => Ok(vec![(Bytes::new(), Some(group.encode()?))]),
             AnyGroup::Consumer(group) => group.rows(),
+            AnyGroup::Share(group) => group.rows(),
         }
     }
 
@@ -227,6 +270,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(_) => vec![Bytes::new()],
             AnyGroup::Consumer(group) => group.keys(),
+            AnyGroup::Share(group) => group.keys(),
         }
     }
 
@@ -235,6 +279,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(_) => {}
             AnyGroup::Consumer(group) => group.is_written(),
+            AnyGroup::Share(group) => group.is_written(),
         }
     }
 
@@ -255,6 +300,11 @@ impl AnyGroup {
         }
         effects
     }
+}
+
+fn other_kind(group_id: &str, wanted: Kind) -> Refusal {
+    let message = format!("Group {group_id} is not a {} group.", wanted.name());
+    Refusal::new(ErrorCode::GroupIdNotFound, message)
 }
 
 /// What a member is told instead when its group could not be stored.

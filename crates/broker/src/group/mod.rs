@@ -11,6 +11,7 @@ mod handover;
 mod join;
 mod member;
 mod offsets;
+mod share;
 #[cfg(test)]
 mod simulation;
 mod stored;
@@ -31,6 +32,8 @@ pub(crate) use any::{AnyGroup, Kind, unavailable};
 pub use consumer::{Assignor, ConsumerGroupLimits, MigrationPolicy};
 pub(crate) use consumer::{Beat, BeatRequest, ConsumerGroup, Member as ConsumerMember, check_beat};
 pub(crate) use member::Member;
+pub use share::ShareGroupLimits;
+pub(crate) use share::{ShareBeatRequest, ShareGroup};
 pub(crate) use topics::{Parts, TopicId, Topics};
 
 /// What members of ordinary consumer groups speak; only then can we read what they subscribe to.
@@ -69,6 +72,8 @@ pub struct GroupLimits {
     pub member_bytes_max: usize,
     /// Of groups of the KIP-848 protocol.
     pub consumer: ConsumerGroupLimits,
+    /// Of share groups.
+    pub share: ShareGroupLimits,
 }
 
 impl Default for GroupLimits {
@@ -80,6 +85,7 @@ impl Default for GroupLimits {
             members_max: 10_000,
             member_bytes_max: 4 << 20,
             consumer: ConsumerGroupLimits::default(),
+            share: ShareGroupLimits::default(),
         }
     }
 }

@@ -27,6 +27,8 @@ use crate::api;
 
 /// What is read from a socket at a time while no large request is under way.
 const READ_BYTES: usize = 64 * 1024;
+/// What is larger may take long to arrive, and has a budget of its own.
+const LARGE_REQUEST_BYTES: usize = 1 << 20;
 /// How long requests that arrived before the peer closed may still take.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
@@ -141,6 +143,7 @@ async fn run(broker: Arc<Broker>, stream: TcpStream, peer: Peer, stop: watch::Re
     let in_flight = Arc::new(AtomicUsize::new(0));
     let (queue, queued) = mpsc::channel(broker.options.limits.requests_in_flight_max);
     let stall_max = broker.options.limits.write_stall_max;
+    let _share_sessions = broker.shares.connected(peer.number);
     let mute = Mute::default();
     let writing = write(queued, to, stall_max, Arc::clone(&in_flight), mute.clone());
     let mut writer = AbortOnDrop(tokio::spawn(writing));
@@ -223,7 +226,12 @@ impl Reader {
             return Err(Close::Size { size, looks_like, hint });
         }
         let (size, arrival_max) = (size as usize, limits.request_arrival_max);
-        let permit = self.broker.request_budget.take(size).await;
+        let budget = if size > LARGE_REQUEST_BYTES {
+            &self.broker.large_request_budget
+        } else {
+            &self.broker.request_budget
+        };
+        let permit = budget.take(size).await;
         self.buffer.advance(SIZE_BYTES);
         match timeout(arrival_max, self.fill_to(size)).await {
             Ok(filled) => filled?,
@@ -292,4 +300,55 @@ async fn write(
         in_flight.fetch_sub(1, Ordering::Relaxed);
     }
     Close::Eof
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{OsRandom, RealClock};
+    use catalog::Catalog;
+    use log::{Durability, Env, Log, LogOptions};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::options::BrokerOptions;
+
+    /// A frame of an API in version 0, with correlation id 1 and no client id.
+    async fn ask(stream: &mut TcpStream, key: i16) -> Option<Vec<u8>> {
+        let body = [&key.to_be_bytes()[..], &[0, 0, 0, 0, 0, 1, 0xff, 0xff]].concat();
+        stream
+            .write_all(&[&(body.len() as i32).to_be_bytes()[..], &body].concat())
+            .await
+            .ok()?;
+        let size = stream.read_i32().await.ok()?;
+        let mut answer = vec![0; size as usize];
+        stream.read_exact(&mut answer).await.ok()?;
+        Some(answer)
+    }
+
+    #[tokio::test]
+    async fn a_defect_ends_its_connection_and_no_other() {
+        const API_VERSIONS: i16 = 18;
+        let dir = tempfile::tempdir().unwrap();
+        let options = LogOptions {
+            dir: dir.path().to_owned(),
+            durability: Durability::Os,
+            ..LogOptions::default()
+        };
+        let (log, _) = Log::open(options, Env::real()).unwrap();
+        let catalog = Catalog::open(log.clone(), Arc::new(OsRandom)).await.unwrap();
+        let (clock, random) = (Arc::new(RealClock::new()), Arc::new(OsRandom));
+        let broker = Broker::new(BrokerOptions::default(), log, Arc::new(catalog), clock, random);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        broker.serve(listener, stopped);
+        let mut bystander = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&mut bystander, API_VERSIONS).await.is_some());
+        for key in api::PANICKING_KEYS {
+            let mut unlucky = TcpStream::connect(address).await.unwrap();
+            assert!(ask(&mut unlucky, API_VERSIONS).await.is_some());
+            assert_eq!(ask(&mut unlucky, key).await, None, "{key}");
+            assert!(ask(&mut bystander, API_VERSIONS).await.is_some(), "after {key}");
+        }
+    }
 }

@@ -65,7 +65,7 @@ const GROUP: &[SmallSetting] = &[
     ),
     setting(
         "share.auto.offset.reset",
-        Kind::Text,
+        Kind::ShareOffsetReset,
         "",
         "latest",
         "Where a share group begins on a partition it has not read: `latest`, `earliest`, or `by_duration:` and a period.",
@@ -93,14 +93,14 @@ const GROUP: &[SmallSetting] = &[
     ),
     setting(
         "share.partition.max.record.locks",
-        from_to(100, 4_000),
+        from_to(100, 10_000),
         "group.share.partition.max.record.locks",
         "2000",
         "How many records of a partition a share group may have in flight.",
     ),
     setting(
         "share.record.lock.duration.ms",
-        from_to(15_000, 60_000),
+        Kind::int(1),
         "group.share.record.lock.duration.ms",
         "30000",
         "How long a member of a share group has for a record before another may get it.",
@@ -174,6 +174,10 @@ pub(super) fn bounds(name: &str) -> Option<(&'static str, &'static str)> {
         "consumer.session.timeout.ms" => Some((
             "group.consumer.min.session.timeout.ms",
             "group.consumer.max.session.timeout.ms",
+        )),
+        "share.record.lock.duration.ms" => Some((
+            "group.share.min.record.lock.duration.ms",
+            "group.share.max.record.lock.duration.ms",
         )),
         _ => None,
     }

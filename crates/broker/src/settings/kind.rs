@@ -1,5 +1,7 @@
 //! What values a setting takes, and how they are spelled.
 
+use crate::group_settings::AutoReset;
+
 /// What values a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
@@ -23,6 +25,8 @@ pub enum Kind {
     Replicas,
     /// -1 for the codec's own, else 1 to 9.
     GzipLevel,
+    /// `earliest`, `latest`, or `by_duration:` and a period.
+    ShareOffsetReset,
 }
 
 // Bounds are constants, never NaN.
@@ -40,7 +44,7 @@ impl Kind {
     pub(crate) fn code(self) -> i8 {
         match self {
             Kind::Boolean => 1,
-            Kind::Text | Kind::OneOf(_) => 2,
+            Kind::Text | Kind::OneOf(_) | Kind::ShareOffsetReset => 2,
             Kind::Int { .. } | Kind::GzipLevel => 3,
             Kind::Long { .. } => 5,
             Kind::Double { .. } => 6,
@@ -67,6 +71,11 @@ impl Kind {
                 Err(_) => Err("Not a number of type DOUBLE".to_owned()),
             },
             Kind::Text | Kind::List => Ok(()),
+            Kind::ShareOffsetReset if AutoReset::parse(value).is_some() => Ok(()),
+            Kind::ShareOffsetReset => Err(
+                "The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'."
+                    .to_owned(),
+            ),
             Kind::OneOf(allowed) if allowed.contains(&value) => Ok(()),
             Kind::ListOf(allowed) if items(value).all(|item| allowed.contains(&item)) => Ok(()),
             Kind::OneOf(allowed) | Kind::ListOf(allowed) => {

@@ -193,7 +193,6 @@ const fn unset(name: &'static str, kind: Kind, documentation: &'static str) -> S
 
 const ONE_MACHINE: &str = "Has no effect: there is one broker.";
 const THREADS: &str = "Has no effect: work is shared by as many threads as the machine has cores.";
-const TIERED: &str = "Has no effect: there is no tiered storage.";
 const CLEANER: &str = "Has no effect: compaction takes what one segment needs.";
 const COORDINATOR_TOPIC: &str = "Has no effect: coordinators keep their state in tables of the log, not in a topic.";
 const SESSION: &str = "How long a member may be silent before it counts as gone, unless its group says otherwise.";
@@ -220,13 +219,10 @@ const SETTINGS: &[ServerSetting] = &[
         ONE_MACHINE,
     ),
     now("background.threads", Kind::int(1), "10", Target::Kept, THREADS),
-    at_start(
-        "broker.id",
-        Kind::int(0),
-        "1",
-        field!(node_id),
-        "The number of the (first) broker.",
-    ),
+    ServerSetting {
+        target: field!(node_id),
+        ..unset("broker.id", Kind::int(0), "The number of the (first) broker.")
+    },
     of_topic("compression.gzip.level", "compression.gzip.level"),
     of_topic("compression.lz4.level", "compression.lz4.level"),
     of_topic("compression.type", "compression.type"),
@@ -273,7 +269,6 @@ const SETTINGS: &[ServerSetting] = &[
         field!(limits.fetch_bytes_max),
         "The most one fetch may return, whatever it asks for.",
     ),
-    unset("follower.replication.throttled.replicas", Kind::Replicas, ONE_MACHINE),
     at_start(
         "group.consumer.assignment.interval.ms",
         Kind::int(0),
@@ -358,46 +353,74 @@ const SETTINGS: &[ServerSetting] = &[
         field!(group.session_timeout_min_ms),
         "The shortest session a member of a classic group may ask for.",
     ),
-    now(
+    at_start(
         "group.share.assignment.interval.ms",
         Kind::int(0),
         "1000",
-        Target::Kept,
+        field!(group.share.assignment_interval_ms),
         INTERVAL,
     ),
     at_start(
         "group.share.delivery.count.limit",
         Kind::int(2),
         "5",
-        Target::Kept,
+        field!(group.share.delivery_count_limit),
         SHARE,
     ),
     at_start(
         "group.share.heartbeat.interval.ms",
         Kind::int(1),
         "5000",
-        Target::Kept,
+        field!(group.share.heartbeat_interval_ms),
         HEARTBEAT,
+    ),
+    at_start(
+        "group.share.max.record.lock.duration.ms",
+        Kind::int(1),
+        "60000",
+        Target::Kept,
+        BOUND,
+    ),
+    at_start(
+        "group.share.max.share.sessions",
+        Kind::int(1),
+        "2000",
+        field!(group.share.sessions_max),
+        "How many share sessions the members of all share groups may have.",
+    ),
+    at_start(
+        "group.share.max.size",
+        Kind::int(1),
+        "200",
+        field!(group.share.members_max),
+        "How many members a share group may have.",
+    ),
+    at_start(
+        "group.share.min.record.lock.duration.ms",
+        Kind::int(1),
+        "15000",
+        Target::Kept,
+        BOUND,
     ),
     at_start(
         "group.share.partition.max.record.locks",
         Kind::int(1),
         "2000",
-        Target::Kept,
+        field!(group.share.record_locks_max),
         SHARE,
     ),
     at_start(
         "group.share.record.lock.duration.ms",
         Kind::int(1),
         "30000",
-        Target::Kept,
+        field!(group.share.record_lock_ms),
         SHARE,
     ),
     at_start(
         "group.share.session.timeout.ms",
         Kind::int(1),
         "45000",
-        Target::Kept,
+        field!(group.share.session_timeout_ms),
         SESSION,
     ),
     now(
@@ -435,7 +458,6 @@ const SETTINGS: &[ServerSetting] = &[
         Target::Kept,
         SESSION,
     ),
-    unset("leader.replication.throttled.replicas", Kind::Replicas, ONE_MACHINE),
     now(
         "log.cleaner.backoff.ms",
         Kind::Long { min: 0 },
@@ -540,13 +562,10 @@ const SETTINGS: &[ServerSetting] = &[
         reach: Reach::NowForAll,
         ..of_topic("min.insync.replicas", "min.insync.replicas")
     },
-    at_start(
-        "node.id",
-        Kind::int(0),
-        "1",
-        field!(node_id),
-        "The number of the (first) broker.",
-    ),
+    ServerSetting {
+        target: field!(node_id),
+        ..unset("node.id", Kind::int(0), "The number of the (first) broker.")
+    },
     now("num.io.threads", Kind::int(1), "8", Target::Kept, THREADS),
     now("num.network.threads", Kind::int(1), "3", Target::Kept, THREADS),
     at_start(
@@ -626,9 +645,6 @@ const SETTINGS: &[ServerSetting] = &[
         field!(quotas.sample_s),
         QUOTA_WINDOW,
     ),
-    unset("remote.log.copy.disable", Kind::Boolean, TIERED),
-    unset("remote.log.delete.on.disable", Kind::Boolean, TIERED),
-    unset("remote.storage.enable", Kind::Boolean, TIERED),
     at_start(
         "replication.factor.policy",
         Kind::OneOf(&["clamp", "strict"]),

@@ -8,7 +8,7 @@ use super::kind::Kind;
 pub(crate) struct TopicSetting {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// The broker's setting of the same meaning, for topics that do not set theirs.
+    /// The broker's setting of the same meaning, for topics that do not set theirs; none if empty.
     pub(crate) synonym: &'static str,
     /// Kafka's own default.
     pub(crate) default: &'static str,
@@ -102,7 +102,7 @@ pub(crate) const SETTINGS: &[TopicSetting] = &[
     setting(
         "follower.replication.throttled.replicas",
         Kind::Replicas,
-        "follower.replication.throttled.replicas",
+        "",
         "",
         "Has no effect: there are no followers.",
     ),
@@ -117,7 +117,7 @@ pub(crate) const SETTINGS: &[TopicSetting] = &[
     setting(
         "leader.replication.throttled.replicas",
         Kind::Replicas,
-        "leader.replication.throttled.replicas",
+        "",
         "",
         "Has no effect: there are no followers.",
     ),
@@ -201,21 +201,21 @@ pub(crate) const SETTINGS: &[TopicSetting] = &[
     setting(
         "remote.log.copy.disable",
         Kind::Boolean,
-        "remote.log.copy.disable",
+        "",
         "false",
         "Has no effect: there is no tiered storage.",
     ),
     setting(
         "remote.log.delete.on.disable",
         Kind::Boolean,
-        "remote.log.delete.on.disable",
+        "",
         "false",
         "Has no effect: there is no tiered storage.",
     ),
     setting(
         "remote.storage.enable",
         Kind::Boolean,
-        "remote.storage.enable",
+        "",
         "false",
         "Can only be `false`: there is no tiered storage.",
     ),

@@ -5,7 +5,7 @@ use wire::BatchHeader;
 
 /// The aborted transactions of one read, gone through as its batches are.
 #[derive(Debug)]
-pub(super) struct Aborted<'a> {
+pub(crate) struct Aborted<'a> {
     /// By first offset.
     to_come: &'a [AbortedTransaction],
     /// Producers whose transaction is one of these, until their marker comes.
@@ -13,7 +13,7 @@ pub(super) struct Aborted<'a> {
 }
 
 impl<'a> Aborted<'a> {
-    pub(super) fn new(aborted: &'a [AbortedTransaction]) -> Aborted<'a> {
+    pub(crate) fn new(aborted: &'a [AbortedTransaction]) -> Aborted<'a> {
         Aborted {
             to_come: aborted,
             open: Vec::new(),
@@ -21,7 +21,7 @@ impl<'a> Aborted<'a> {
     }
 
     /// Whether the records of the next batch are to be seen.
-    pub(super) fn lets_through(&mut self, header: &BatchHeader) -> bool {
+    pub(crate) fn lets_through(&mut self, header: &BatchHeader) -> bool {
         while let Some((first, rest)) = self.to_come.split_first()
             && first.first_offset <= header.last_offset()
         {

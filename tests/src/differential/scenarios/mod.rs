@@ -17,6 +17,7 @@ use wire::messages::delete_groups_request::DeleteGroupsRequest;
 use wire::messages::delete_topics_request::DeleteTopicsRequest;
 use wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use wire::messages::init_producer_id_request::InitProducerIdRequest;
+use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use wire::{BatchBuilder, Compression, NewRecord};
@@ -142,22 +143,43 @@ fn create(observer: &mut Observer, name: &str, partitions: i32, configs: &[(&str
         ..Default::default()
     };
     let made = observer.quietly(7, &request);
-    let metadata = metadata_of(name);
-    for _ in 0..500 {
-        let answer = observer.quietly(12, &metadata).unwrap_or_default();
-        if let Some(topic) = answer.topics.first()
-            && topic.error_code == 0
-            && topic.partitions.len() == partitions as usize
-            && topic.partitions.iter().all(|partition| partition.error_code == 0)
-        {
-            return topic.topic_id;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    panic!(
-        "topic `{name}` does not come up: {made:?}\n{:?}",
-        observer.quietly(12, &metadata)
-    );
+    let metadata = MetadataRequest {
+        allow_auto_topic_creation: false,
+        ..metadata_of(name)
+    };
+    let answer = observer.wait(12, &metadata, |answer| {
+        answer.topics.first().is_some_and(|topic| {
+            topic.error_code == 0
+                && topic.partitions.len() == partitions as usize
+                && topic.partitions.iter().all(|partition| partition.error_code == 0)
+        })
+    });
+    // Kafka tells clients of a topic a little before its partitions can be used.
+    let ends = ListOffsetsRequest {
+        replica_id: -1,
+        topics: vec![ListOffsetsTopic {
+            name: name.to_owned(),
+            partitions: (0..partitions)
+                .map(|partition_index| ListOffsetsPartition {
+                    partition_index,
+                    current_leader_epoch: -1,
+                    timestamp: -1,
+                })
+                .collect(),
+        }],
+        ..Default::default()
+    };
+    observer.wait(7, &ends, |answer| {
+        answer
+            .topics
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .all(|partition| partition.error_code == 0)
+    });
+    let topic = answer.and_then(|answer| answer.topics.into_iter().next());
+    topic
+        .unwrap_or_else(|| panic!("topic `{name}` does not come up: {made:?}"))
+        .topic_id
 }
 
 fn metadata_of(name: &str) -> MetadataRequest {

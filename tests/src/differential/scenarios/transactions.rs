@@ -8,7 +8,6 @@ use wire::messages::end_txn_request::EndTxnRequest;
 use wire::messages::fetch_request as fetch;
 use wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use wire::messages::init_producer_id_request::InitProducerIdRequest;
-use wire::messages::list_offsets_request as list;
 use wire::messages::list_transactions_request::ListTransactionsRequest;
 use wire::messages::offset_fetch_request::*;
 use wire::messages::produce_request::ProduceRequest;
@@ -152,13 +151,13 @@ fn read(partition: i32, isolation_level: i8) -> fetch::FetchRequest {
     }
 }
 
-fn latest(isolation_level: i8) -> list::ListOffsetsRequest {
-    list::ListOffsetsRequest {
+fn latest(isolation_level: i8) -> ListOffsetsRequest {
+    ListOffsetsRequest {
         replica_id: -1,
         isolation_level,
-        topics: vec![list::ListOffsetsTopic {
+        topics: vec![ListOffsetsTopic {
             name: TOPIC.to_owned(),
-            partitions: vec![list::ListOffsetsPartition {
+            partitions: vec![ListOffsetsPartition {
                 partition_index: 0,
                 current_leader_epoch: -1,
                 timestamp: -1,

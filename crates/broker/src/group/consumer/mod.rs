@@ -132,6 +132,10 @@ impl ConsumerGroup {
         }
     }
 
+    pub(crate) fn set_limits(&mut self, limits: GroupLimits) {
+        self.limits = limits;
+    }
+
     pub(crate) fn limits(&self) -> &GroupLimits {
         &self.limits
     }
@@ -225,7 +229,6 @@ impl ConsumerGroup {
     /// only classic members remain.
     fn remove(&mut self, id: &str, effects: &mut Effects) {
         let Some(member) = self.take(id) else { return };
-        self.epoch += 1;
         // Whoever heartbeats next finds out which topics still matter.
         self.seen_version = None;
         let members = &self.members;
@@ -237,7 +240,10 @@ impl ConsumerGroup {
         effects.store = true;
         effects.resized = true;
         if member.info.classic.is_none() && self.may_become_classic() {
+            // The generation its members know: they hear of a rebalance, not that they are strangers.
             effects.downgrade = Some(super::Downgrade::WithRebalance);
+        } else {
+            self.epoch += 1;
         }
     }
 

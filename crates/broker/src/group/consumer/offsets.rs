@@ -18,10 +18,6 @@ impl ConsumerGroup {
             // A tool, or a consumer that assigns itself its partitions.
             return ErrorCode::None;
         }
-        let anonymous = caller.generation == -1 && caller.member_id.is_empty() && caller.instance_id.is_none();
-        if anonymous && route.version.is_none() {
-            return ErrorCode::None;
-        }
         let Some(member) = self.members.get(&caller.member_id) else {
             return ErrorCode::UnknownMemberId;
         };

@@ -19,7 +19,7 @@ use crate::group::{
 };
 
 const CLIENTS: usize = 5;
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 200;
 const STEPS: usize = 400;
 const REBALANCE_MS: i64 = 20_000;
 const SESSION_MS: i64 = 10_000;
@@ -111,7 +111,7 @@ impl World {
         // A third of the worlds has no classic members.
         let mixed = random.below(3) > 0;
         let mut world = World {
-            group: AnyGroup::new(limits.clone()),
+            group: AnyGroup::new(Kind::Classic, limits.clone()),
             limits,
             disk: (Kind::Classic, BTreeMap::new()),
             topics: Catalogue::default(),
@@ -179,6 +179,7 @@ impl World {
             self.group.is_written();
         }
         let epoch = match &self.group {
+            AnyGroup::Share(_) => unreachable!("no such members here"),
             AnyGroup::Classic(group) => group.generation,
             AnyGroup::Consumer(group) => {
                 assert!(
@@ -428,6 +429,7 @@ impl World {
     fn drop_late(&mut self) {
         let now_ms = self.now.monotonic_ms;
         let late: Vec<String> = match &self.group {
+            AnyGroup::Share(_) => unreachable!("no such members here"),
             AnyGroup::Consumer(group) => {
                 let late = group
                     .members
@@ -538,6 +540,7 @@ impl World {
             return;
         };
         self.group = match self.disk.0 {
+            Kind::Share => unreachable!("no such members here"),
             Kind::Classic => AnyGroup::Classic(Group::restore(first, self.limits.clone(), self.now).unwrap()),
             Kind::Consumer => AnyGroup::Consumer(ConsumerGroup::restore(rows, self.limits.clone(), self.now).unwrap()),
         };
@@ -653,6 +656,7 @@ fn no_partition_ever_has_two_readers_and_in_peace_all_are_read() {
             world.clients[index].instance_id = None;
         }
         let ids: Vec<String> = match &world.group {
+            AnyGroup::Share(_) => unreachable!("no such members here"),
             AnyGroup::Consumer(group) => group.members().map(|member| member.id.clone()).collect(),
             AnyGroup::Classic(group) => group.members().map(|member| member.id.clone()).collect(),
         };

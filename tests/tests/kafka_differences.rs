@@ -1,0 +1,27 @@
+//! Where Rivulet answers otherwise than Apache Kafka 4.3 did when it was recorded, a document says why.
+
+use rivulet_tests::differential::{Observer, SETTINGS, differences, documented, load, scenarios, unexplained};
+use rivulet_tests::{Server, workspace};
+
+#[test]
+fn every_difference_is_documented_and_every_documented_one_is_there() {
+    let kafka = load(&workspace().join("tests/kafka/answers.txt")).expect("Kafka's answers are recorded");
+    assert!(kafka.len() > 1_000, "only {} observations", kafka.len());
+    let server = Server::start_with(SETTINGS);
+    let mut observer = Observer::new(server.kafka_port());
+    scenarios::play(&mut observer, "");
+    let found = differences(&kafka, &observer.observations);
+    let document = std::fs::read_to_string(workspace().join("docs/kafka-differences.md")).expect("the document");
+    let patterns = documented(&document);
+    let (left, stale) = unexplained(&found, &patterns);
+    let lines: Vec<String> = left.iter().map(ToString::to_string).collect();
+    assert!(
+        lines.is_empty(),
+        "not in docs/kafka-differences.md:\n{}",
+        lines.join("\n")
+    );
+    assert!(
+        stale.is_empty(),
+        "in docs/kafka-differences.md, but no difference: {stale:?}"
+    );
+}
