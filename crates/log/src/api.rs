@@ -170,6 +170,8 @@ pub(crate) enum Planted {
     LiveKeyDropped,
     /// Compaction drops tombstones at once.
     HorizonIgnored,
+    /// Compaction does not know the aborted transactions that began before the segments it walks.
+    ReachForgotten,
 }
 
 impl Default for LogOptions {

@@ -96,8 +96,9 @@ fn planted_faults_are_found() {
         Planted::CompactionNotSynced,
         Planted::LiveKeyDropped,
         Planted::HorizonIgnored,
+        Planted::ReachForgotten,
     ] {
-        let found = (0..SEEDS).find(|seed| run(*seed, planted).is_err());
+        let found = (0..SEEDS * 2).find(|seed| run(*seed, planted).is_err());
         assert!(found.is_some(), "no seed finds {planted:?}");
     }
 }

@@ -17,6 +17,9 @@ const METADATA_VERSION: &str = "metadata.version";
 const METADATA_VERSION_MIN: i16 = 7;
 const METADATA_VERSION_MAX: i16 = 30;
 
+/// The first version whose clients can read a feature that begins at 0.
+const ZERO_MIN_FROM: i16 = 4;
+
 /// The catalog's word for levels that were changed.
 pub(super) const FEATURES: &str = "features";
 
@@ -48,6 +51,8 @@ const FINALIZED: &[Feature] = &[
     fixed(METADATA_VERSION, METADATA_VERSION_MIN, METADATA_VERSION_MAX),
     // Share groups of KIP-932.
     fixed("share.version", 0, 1),
+    // Groups of Kafka Streams (KIP-1071).
+    fixed("streams.version", 0, 1),
     // KIP-890; clients of level 1 go on in the old flow.
     Feature {
         may_change: true,
@@ -76,11 +81,11 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ApiVe
     }
     ApiVersionsResponse {
         api_keys: APIS.iter().map(entry).collect(),
-        supported_features: vec![SupportedFeatureKey {
-            name: METADATA_VERSION.to_owned(),
-            min_version: METADATA_VERSION_MIN,
-            max_version: METADATA_VERSION_MAX,
-        }],
+        supported_features: FINALIZED
+            .iter()
+            .filter(|feature| feature.min > 0 || context.version >= ZERO_MIN_FROM)
+            .map(supported)
+            .collect(),
         finalized_features_epoch: 0,
         finalized_features: FINALIZED
             .iter()
@@ -103,6 +108,14 @@ pub(super) fn unsupported(broker: &Broker, context: &Context) -> Result<Reply, C
         ..context.clone()
     }
     .reply(broker, response)
+}
+
+fn supported(feature: &Feature) -> SupportedFeatureKey {
+    SupportedFeatureKey {
+        name: feature.name.to_owned(),
+        min_version: feature.min,
+        max_version: feature.max,
+    }
 }
 
 /// What is not in force at any level is not told.

@@ -25,6 +25,10 @@ pub(crate) async fn handle(
     context: Context,
     request: OffsetCommitRequest,
 ) -> OffsetCommitResponse {
+    if request.topics.is_empty() && request.generation_id_or_member_epoch < 0 {
+        // Nothing is committed, so no group comes to be.
+        return OffsetCommitResponse::default();
+    }
     let caller = Caller {
         member_id: request.member_id,
         instance_id: request.group_instance_id,

@@ -12,7 +12,6 @@ use super::world::{Client, InFlight, World};
 use super::{Check, ensure};
 use crate::api::*;
 
-const PARTITIONS_MAX: u64 = 5;
 /// Producers that write in transactions have ids from here on.
 const TRANSACTIONAL_IDS: i64 = 200;
 const TRANSACTIONAL_PRODUCERS: u64 = 3;
@@ -41,7 +40,8 @@ impl World {
         }
         for _ in 0..records {
             self.next_value += 1;
-            let size = [3, 40, 300, 1500][self.below(4) as usize];
+            let sizes = if self.bias.small_values { 2 } else { 4 };
+            let size = [3, 40, 300, 1500][self.below(sizes) as usize];
             let mut value = self.next_value.to_be_bytes().to_vec();
             value.resize(size + 8, self.next_value as u8);
             let timestamp = 1000 + self.next_value as i64;
@@ -65,8 +65,14 @@ impl World {
 
     /// A random operation that the log must accept, and what the model makes of it.
     fn operation(&mut self, model: &mut Model) -> Option<(Op, Change)> {
-        let (op, change) = match self.below(24) {
-            0 | 1 if (model.partitions.len() as u64) < PARTITIONS_MAX => {
+        let kind = self.below(24);
+        let kind = if self.bias.mostly_transactions && kind > 12 {
+            8
+        } else {
+            kind
+        };
+        let (op, change) = match kind {
+            0 | 1 if (model.partitions.len() as u64) < self.bias.partitions_max => {
                 let id = self.next_partition;
                 self.next_partition += 1;
                 (

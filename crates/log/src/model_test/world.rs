@@ -33,6 +33,16 @@ pub(super) struct Client {
     pub(super) sent: VecDeque<(Bytes, Offset, Offset)>,
 }
 
+/// The taste of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bias {
+    pub(super) partitions_max: u64,
+    pub(super) mostly_transactions: bool,
+    pub(super) often_compacted: bool,
+    /// Many records fit into a segment.
+    pub(super) small_values: bool,
+}
+
 pub(super) struct World {
     pub(super) random: SeededRandom,
     pub(super) disk: SimDisk,
@@ -50,6 +60,8 @@ pub(super) struct World {
     pub(super) leader_epoch: i32,
     pub(super) damage: Vec<String>,
     pub(super) compaction: CompactionOptions,
+    /// What this run does more of than others: rare meetings need runs that are given to them.
+    pub(super) bias: Bias,
     /// Partitions that compaction may have changed.
     pub(super) compacted: BTreeSet<u64>,
 }
@@ -78,7 +90,14 @@ impl World {
             min_dirty_ratio: 0.0,
             force: random.below(2) == 0,
         };
+        let bias = Bias {
+            partitions_max: pick(&[1, 2, 5]),
+            mostly_transactions: random.below(3) == 0,
+            often_compacted: random.below(3) == 0,
+            small_values: random.below(2) == 0,
+        };
         World {
+            bias,
             compaction,
             compacted: BTreeSet::new(),
             disk: SimDisk::new(random.next_u64()),
@@ -312,6 +331,7 @@ impl World {
                 0..4 => self.commit()?,
                 4 | 5 => self.commit_as_client()?,
                 6 => self.compact()?,
+                7 if self.bias.often_compacted => self.compact()?,
                 7 | 8 => self.clock.advance(Duration::from_millis(self.below(1000))),
                 _ => {
                     if let Some(log) = &self.log {

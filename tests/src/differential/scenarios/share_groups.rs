@@ -210,6 +210,8 @@ fn acknowledging(observer: &mut Observer, topic: [u8; 16]) {
     observer.ask("opening by acknowledging", 1, &settle(SECOND, 0, topic, 5, 5, &[1]));
     observer.ask("what was released, to the second", 1, &take(SECOND, 0, Some(topic)));
     observer.ask("the first closes", 1, &settle(FIRST, -1, topic, 5, 5, &[1]));
+    // Records are let go in the broker's own time.
+    std::thread::sleep(std::time::Duration::from_millis(500));
     observer.ask("what the first let go, to the second", 1, &take(SECOND, 1, None));
     let mut limited = take(SECOND, 2, None);
     limited.max_records = 1;
