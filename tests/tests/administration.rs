@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use rivulet_tests::{Server, client_folder, run};
+use rivulet_tests::{Server, binary, client_folder, run};
 
 #[test]
 fn the_java_client_administers_three_brokers() {
@@ -23,4 +23,20 @@ fn the_java_client_administers_three_brokers() {
         .arg(&server.kafka));
     let passed = printed.lines().filter(|line| line.starts_with("ok ")).count();
     assert_eq!(passed, 6, "{printed}");
+}
+
+/// What a setting is not is said before anything starts, with the name that may have been meant.
+#[test]
+fn settings_that_there_are_not_are_refused_at_once() {
+    for (setting, why) in [
+        ("num.partition=3", "near it are `num.partitions`"),
+        ("num.partitions=many", "`num.partitions` cannot be `many`"),
+        ("num.partitions", "a setting is NAME=VALUE"),
+    ] {
+        let output = Command::new(binary()).args(["up", "--set", setting]).output();
+        let output = output.expect("the binary runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{setting}: {errors}");
+        assert!(errors.contains(why), "{setting}: {errors}");
+    }
 }

@@ -51,13 +51,20 @@ impl Refused {
         }
     }
 
+    /// The log never saw it, nor says where it begins.
+    fn unseen(self) -> Refused {
+        Refused {
+            log_start: Some(-1),
+            ..self
+        }
+    }
+
     /// With the partition's start where Kafka's log looks at the batch before it refuses it.
     fn by_log(mut self, log_start: Option<Offset>) -> Refused {
         let is_by_log = matches!(
             self.code,
             ErrorCode::InvalidRecord
                 | ErrorCode::InvalidTimestamp
-                | ErrorCode::UnsupportedCompressionType
                 | ErrorCode::OutOfOrderSequenceNumber
                 | ErrorCode::InvalidProducerEpoch
                 | ErrorCode::InvalidTxnState
@@ -82,7 +89,11 @@ impl From<ErrorCode> for Refused {
 
 impl From<BatchError> for Refused {
     fn from(error: BatchError) -> Refused {
-        Refused::new(errors::of_batch(error), error.to_string())
+        let refused = Refused::new(errors::of_batch(error), error.to_string());
+        match error {
+            BatchError::Truncated { .. } | BatchError::Magic(_) => refused.unseen(),
+            _ => refused,
+        }
     }
 }
 
@@ -196,7 +207,8 @@ async fn append_to(
         return Err(Refused::new(
             ErrorCode::InvalidRecord,
             "the request holds no records for this partition",
-        ));
+        )
+        .unseen());
     };
     let settings = broker.effective().of_topic(topic);
     let header = check_batch(broker, context, &settings, &records)?;
@@ -238,7 +250,7 @@ fn check_batch(
     let first = BatchHeader::parse(records)?;
     if first.size_bytes() < records.len() {
         let why = "a request holds exactly one batch for a partition";
-        return Err(Refused::new(ErrorCode::InvalidRecord, why));
+        return Err(Refused::new(ErrorCode::InvalidRecord, why).unseen());
     }
     if first.size_bytes() as i64 > settings.batch_bytes_max {
         let why = format!(
@@ -359,11 +371,7 @@ impl Within<'_> {
 
     /// In the words that the client's version knows.
     fn refused(&self, code: ErrorCode) -> Refused {
-        // The log was not even asked.
-        Refused {
-            log_start: Some(-1),
-            ..self.worded(code)
-        }
+        self.worded(code).unseen()
     }
 
     fn worded(&self, code: ErrorCode) -> Refused {
