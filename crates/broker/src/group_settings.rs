@@ -114,21 +114,30 @@ impl GroupSettings {
     /// The broker's limits with what the group says itself.
     pub(crate) fn apply(&self, limits: &GroupLimits) -> GroupLimits {
         let mut limits = limits.clone();
-        let (consumer, share) = (&mut limits.consumer, &mut limits.share);
+        let (consumer, share, streams) = (&mut limits.consumer, &mut limits.share, &mut limits.streams);
         for (place, name) in [
             (&mut consumer.assignment_interval_ms, "consumer.assignment.interval.ms"),
             (&mut consumer.session_timeout_ms, "consumer.session.timeout.ms"),
             (&mut share.assignment_interval_ms, "share.assignment.interval.ms"),
             (&mut share.session_timeout_ms, "share.session.timeout.ms"),
+            (&mut streams.assignment_interval_ms, "streams.assignment.interval.ms"),
+            (
+                &mut streams.initial_rebalance_delay_ms,
+                "streams.initial.rebalance.delay.ms",
+            ),
+            (&mut streams.session_timeout_ms, "streams.session.timeout.ms"),
         ] {
             *place = self.number(name).unwrap_or(*place);
         }
         for (place, name) in [
             (&mut consumer.heartbeat_interval_ms, "consumer.heartbeat.interval.ms"),
             (&mut share.heartbeat_interval_ms, "share.heartbeat.interval.ms"),
+            (&mut streams.heartbeat_interval_ms, "streams.heartbeat.interval.ms"),
         ] {
             *place = self.number(name).unwrap_or(*place);
         }
+        let standbys = self.number("streams.num.standby.replicas");
+        streams.standby_replicas = standbys.unwrap_or(streams.standby_replicas);
         limits
     }
 }

@@ -37,7 +37,7 @@ use log::{Log, Op, Outcome};
 use parking_lot::{Mutex, RwLock};
 use tokio::task::AbortHandle;
 
-pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy, ShareGroupLimits};
+pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy, ShareGroupLimits, StreamsGroupLimits};
 pub use options::{BrokerOptions, Limits, QuotaWindows, ReplicationFactorPolicy};
 pub use settings::{ServerSetting, server_setting, server_settings};
 pub use topics::LocalTopics;

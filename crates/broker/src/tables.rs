@@ -24,6 +24,8 @@ pub(crate) const CONSUMER_GROUPS: TableId = TableId(22);
 pub(crate) const SHARE_PARTITIONS: TableId = TableId(23);
 /// As [`CONSUMER_GROUPS`], for share groups.
 pub(crate) const SHARE_GROUPS: TableId = TableId(24);
+/// As [`CONSUMER_GROUPS`], for streams groups.
+pub(crate) const STREAMS_GROUPS: TableId = TableId(25);
 
 const FORMAT: i8 = 1;
 

@@ -14,7 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, OsRandom, Random, RealClock};
-use broker::{Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits, ReplicationFactorPolicy, ShareGroupLimits};
+use broker::{
+    Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits, ReplicationFactorPolicy, ShareGroupLimits,
+    StreamsGroupLimits,
+};
 use catalog::{Catalog, Registry};
 use client::Topics;
 use flow::Engine;
@@ -152,6 +155,11 @@ fn broker_options(options: &ServerOptions) -> Result<BrokerOptions, ServerError>
         share: ShareGroupLimits {
             assignment_interval_ms: 0,
             ..ShareGroupLimits::default()
+        },
+        streams: StreamsGroupLimits {
+            assignment_interval_ms: 0,
+            initial_rebalance_delay_ms: 0,
+            ..StreamsGroupLimits::default()
         },
         ..GroupLimits::default()
     };

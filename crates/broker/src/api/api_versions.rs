@@ -51,6 +51,8 @@ const FINALIZED: &[Feature] = &[
     fixed(METADATA_VERSION, METADATA_VERSION_MIN, METADATA_VERSION_MAX),
     // Share groups of KIP-932.
     fixed("share.version", 0, 1),
+    // Groups of Kafka Streams (KIP-1071).
+    fixed("streams.version", 0, 1),
     // KIP-890; clients of level 1 go on in the old flow.
     Feature {
         may_change: true,

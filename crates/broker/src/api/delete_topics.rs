@@ -29,27 +29,21 @@ pub(crate) async fn handle(
     }
     let mut responses = Vec::with_capacity(wanted.len());
     let mut throttle_time_ms = 0;
-    let mut named: HashMap<(Option<String>, [u8; 16]), usize> = HashMap::new();
-    for topic in &wanted {
-        *named.entry((topic.name.clone(), topic.topic_id)).or_default() += 1;
-    }
+    let ambiguous = ambiguous(&wanted);
     for topic in wanted {
-        match named.remove(&(topic.name.clone(), topic.topic_id)) {
-            Some(1) => {}
-            Some(_) => {
-                responses.push(invalid(topic, "The request names this topic more than once."));
-                continue;
+        if let Some(why) = ambiguous(&topic) {
+            if why != TWICE
+                || !responses
+                    .iter()
+                    .any(|told: &DeletableTopicResult| told.name == topic.name)
+            {
+                responses.push(DeletableTopicResult {
+                    name: topic.name,
+                    topic_id: topic.topic_id,
+                    error_code: ErrorCode::InvalidRequest.code(),
+                    error_message: Some(why.to_owned()),
+                });
             }
-            None => continue,
-        }
-        let has_id = topic.topic_id != NO_ID;
-        if topic.name.is_some() == has_id {
-            let why = if has_id {
-                "You may not specify both topic name and topic id."
-            } else {
-                "Neither topic name nor id were specified."
-            };
-            responses.push(invalid(topic, why));
             continue;
         }
         let partitions = topic
@@ -85,12 +79,19 @@ pub(crate) async fn handle(
     }
 }
 
-fn invalid(topic: DeleteTopicState, why: &str) -> DeletableTopicResult {
-    DeletableTopicResult {
-        name: topic.name,
-        topic_id: topic.topic_id,
-        error_code: ErrorCode::InvalidRequest.code(),
-        error_message: Some(why.to_owned()),
+const TWICE: &str = "the request names this topic more than once";
+
+/// Says of each topic why it is not clear what is meant, if it is not.
+fn ambiguous(wanted: &[DeleteTopicState]) -> impl Fn(&DeleteTopicState) -> Option<&'static str> + use<> {
+    let mut named: HashMap<String, usize> = HashMap::new();
+    for name in wanted.iter().filter_map(|topic| topic.name.clone()) {
+        *named.entry(name).or_default() += 1;
+    }
+    move |topic| match &topic.name {
+        Some(_) if topic.topic_id != NO_ID => Some("a topic is named or given by id, not both"),
+        Some(name) if named.get(name).is_some_and(|times| *times > 1) => Some(TWICE),
+        None if topic.topic_id == NO_ID => Some("neither a name nor an id is given"),
+        _ => None,
     }
 }
 

@@ -71,7 +71,7 @@ fn describe(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<S
             return Err(Refusal::new(ErrorCode::InvalidRequest, why));
         }
     };
-    // None named means all, as null does.
+    // None named means all, in either way to name none.
     if let Some(keys) = resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty()) {
         configs.retain(|config| keys.contains(&config.name));
     }

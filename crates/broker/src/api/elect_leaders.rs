@@ -11,20 +11,13 @@ use crate::Broker;
 
 const PREFERRED: i8 = 0;
 const UNCLEAN: i8 = 1;
-const UNKNOWN_KIND: &str = "Unknown election type.";
-/// The first version with an error of the whole.
-const TOP_LEVEL_FROM: i16 = 1;
 
-pub(crate) async fn handle(
-    broker: Arc<Broker>,
-    context: Context,
-    request: ElectLeadersRequest,
-) -> ElectLeadersResponse {
-    let is_known = [PREFERRED, UNCLEAN].contains(&request.election_type);
+pub(crate) async fn handle(broker: Arc<Broker>, _: Context, request: ElectLeadersRequest) -> ElectLeadersResponse {
+    let is_known = (PREFERRED..=UNCLEAN).contains(&request.election_type);
     let elect = |name: &str, index: i32| {
         let topic = broker.catalog.topic(name);
         let (code, why) = match &topic {
-            _ if !is_known => (ErrorCode::InvalidRequest, UNKNOWN_KIND.to_owned()),
+            _ if !is_known => (ErrorCode::InvalidRequest, "Unknown election type.".to_owned()),
             None => (ErrorCode::UnknownTopicOrPartition, format!("No such topic as {name}")),
             Some(topic) if topic.partition(index).is_none() => (
                 ErrorCode::UnknownTopicOrPartition,
@@ -51,12 +44,13 @@ pub(crate) async fn handle(
             .collect(),
         topic: topic.topic,
     });
-    let code = match (is_known, context.version) {
-        (false, TOP_LEVEL_FROM..) => ErrorCode::InvalidRequest,
-        _ => ErrorCode::None,
+    let error = if is_known {
+        ErrorCode::None
+    } else {
+        ErrorCode::InvalidRequest
     };
     ElectLeadersResponse {
-        error_code: code.code(),
+        error_code: error.code(),
         replica_election_results: results.collect(),
         ..ElectLeadersResponse::default()
     }

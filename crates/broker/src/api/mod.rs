@@ -52,6 +52,8 @@ mod share_acknowledge;
 mod share_fetch;
 mod share_group_describe;
 mod share_group_heartbeat;
+mod streams_group_describe;
+mod streams_group_heartbeat;
 mod sync_group;
 mod txn_offset_commit;
 mod update_features;
@@ -114,6 +116,8 @@ use wire::messages::share_acknowledge_request::ShareAcknowledgeRequest;
 use wire::messages::share_fetch_request::ShareFetchRequest;
 use wire::messages::share_group_describe_request::ShareGroupDescribeRequest;
 use wire::messages::share_group_heartbeat_request::ShareGroupHeartbeatRequest;
+use wire::messages::streams_group_describe_request::StreamsGroupDescribeRequest;
+use wire::messages::streams_group_heartbeat_request::StreamsGroupHeartbeatRequest;
 use wire::messages::sync_group_request::SyncGroupRequest;
 use wire::messages::txn_offset_commit_request::TxnOffsetCommitRequest;
 use wire::messages::update_features_request::UpdateFeaturesRequest;
@@ -212,6 +216,8 @@ pub(crate) const APIS: &[Api] = &[
     api::<ShareGroupDescribeRequest>(1, 1),
     api::<ShareFetchRequest>(1, 2),
     api::<ShareAcknowledgeRequest>(1, 2),
+    api::<StreamsGroupHeartbeatRequest>(0, 0),
+    api::<StreamsGroupDescribeRequest>(0, 0),
     api::<DescribeShareGroupOffsetsRequest>(0, 1),
     api::<AlterShareGroupOffsetsRequest>(0, 0),
     api::<DeleteShareGroupOffsetsRequest>(0, 0),
@@ -346,6 +352,8 @@ async fn dispatch(broker: &Arc<Broker>, key: i16, context: Context, reader: Read
         ListConfigResourcesRequest::KEY => later(broker, context, reader, list_config_resources::handle),
         ConsumerGroupHeartbeatRequest::KEY => later(broker, context, reader, consumer_group_heartbeat::handle),
         ConsumerGroupDescribeRequest::KEY => later(broker, context, reader, consumer_group_describe::handle),
+        StreamsGroupHeartbeatRequest::KEY => later(broker, context, reader, streams_group_heartbeat::handle),
+        StreamsGroupDescribeRequest::KEY => later(broker, context, reader, streams_group_describe::handle),
         ShareGroupHeartbeatRequest::KEY => later(broker, context, reader, share_group_heartbeat::handle),
         ShareGroupDescribeRequest::KEY => later(broker, context, reader, share_group_describe::handle),
         ShareFetchRequest::KEY => {

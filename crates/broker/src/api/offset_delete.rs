@@ -78,6 +78,9 @@ fn in_use(group: &AnyGroup, topics: Vec<String>) -> Result<Vec<String>, ErrorCod
     let group = match group {
         AnyGroup::Classic(group) => group,
         AnyGroup::Share(_) => return Err(ErrorCode::GroupIdNotFound),
+        AnyGroup::Streams(group) => {
+            return Ok(topics.into_iter().filter(|topic| group.is_subscribed(topic)).collect());
+        }
         AnyGroup::Consumer(group) => {
             return Ok(topics.into_iter().filter(|topic| group.is_subscribed(topic)).collect());
         }

@@ -1,4 +1,4 @@
-//! The heartbeats of groups whose assignments are made here: KIP-848's and those of share groups.
+//! The heartbeats of groups whose assignments are made here: KIP-848's, and those of share and streams groups.
 
 use std::sync::Arc;
 
@@ -6,7 +6,10 @@ use wire::ErrorCode;
 
 use super::Coordinator;
 use crate::errors::Refusal;
-use crate::group::{Answer, AnyGroup, Beat, BeatRequest, Effects, GroupLimits, Kind, Now, ShareBeatRequest, Topics};
+use crate::group::{
+    Answer, AnyGroup, Beat, BeatRequest, Effects, GroupLimits, Kind, Now, ShareBeatRequest, StreamsBeat,
+    StreamsBeatRequest, Topics,
+};
 use crate::group_settings::GroupSettings;
 
 /// What a heartbeat says of itself before it is looked into.
@@ -30,9 +33,13 @@ impl Coordinator {
             noun: if request.epoch < 0 { "Group" } else { "Consumer group" },
         };
         let change = |group: &mut AnyGroup, now: Now, topics: &dyn Topics, limits: &GroupLimits| {
-            group.beat(now, topics, limits, &request)
+            let (outcome, effects) = group.beat(now, topics, limits, &request);
+            (Answer::Beat(Box::new(outcome)), effects)
         };
-        self.pass_on(envelope, change).await
+        match self.pass_on(envelope, change).await? {
+            Answer::Beat(outcome) => *outcome,
+            _ => Err(unavailable()),
+        }
     }
 
     /// A heartbeat of a share group's member; answered when what it changed is durable.
@@ -45,16 +52,39 @@ impl Coordinator {
             noun: if request.epoch < 0 { "Group" } else { "Share group" },
         };
         let change = |group: &mut AnyGroup, now: Now, topics: &dyn Topics, limits: &GroupLimits| {
-            group.share_beat(now, topics, limits, &request)
+            let (outcome, effects) = group.share_beat(now, topics, limits, &request);
+            (Answer::Beat(Box::new(outcome)), effects)
         };
-        self.pass_on(envelope, change).await
+        match self.pass_on(envelope, change).await? {
+            Answer::Beat(outcome) => *outcome,
+            _ => Err(unavailable()),
+        }
+    }
+
+    /// A heartbeat of a Streams application's member; answered when what it changed is durable.
+    pub(crate) async fn streams_beat(self: &Arc<Self>, request: StreamsBeatRequest) -> Result<StreamsBeat, Refusal> {
+        let envelope = Envelope {
+            group_id: &request.group_id,
+            epoch: request.epoch,
+            size_bytes: request.size_bytes(),
+            kind: Kind::Streams,
+            noun: if request.epoch < 0 { "Group" } else { "Streams group" },
+        };
+        let change = |group: &mut AnyGroup, now: Now, topics: &dyn Topics, limits: &GroupLimits| {
+            let (outcome, effects) = group.streams_beat(now, topics, limits, &request);
+            (Answer::StreamsBeat(Box::new(outcome)), effects)
+        };
+        match self.pass_on(envelope, change).await? {
+            Answer::StreamsBeat(outcome) => *outcome,
+            _ => Err(unavailable()),
+        }
     }
 
     async fn pass_on(
         self: &Arc<Self>,
         envelope: Envelope<'_>,
-        change: impl FnOnce(&mut AnyGroup, Now, &dyn Topics, &GroupLimits) -> (Result<Beat, Refusal>, Effects),
-    ) -> Result<Beat, Refusal> {
+        change: impl FnOnce(&mut AnyGroup, Now, &dyn Topics, &GroupLimits) -> (Answer, Effects),
+    ) -> Result<Answer, Refusal> {
         let id = envelope.group_id;
         let held = self.groups.lock().bytes;
         let joins = envelope.epoch == 0;
@@ -68,8 +98,8 @@ impl Coordinator {
         let limits = GroupSettings::of(&self.catalog, id).apply(&self.options.group);
         let (waiter, answer) = self.groups.lock().waiter();
         let known = self.with_group(id, |group, now, topics| {
-            let (outcome, mut effects) = change(group, now, topics, &limits);
-            effects.answer(waiter, Answer::Beat(Box::new(outcome)));
+            let (answer, mut effects) = change(group, now, topics, &limits);
+            effects.answer(waiter, answer);
             ((), effects)
         });
         if known.is_none() {
@@ -77,10 +107,7 @@ impl Coordinator {
             let message = format!("{} {id} not found.", envelope.noun);
             return Err(Refusal::new(ErrorCode::GroupIdNotFound, message));
         }
-        match answer.await {
-            Ok(Answer::Beat(outcome)) => *outcome,
-            _ => Err(unavailable()),
-        }
+        answer.await.map_err(|_| unavailable())
     }
 
     /// Makes sure there is a share group of this name; an error if there is another kind of group, or no room.

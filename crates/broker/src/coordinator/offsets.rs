@@ -23,8 +23,9 @@ impl Coordinator {
         if caller.generation < 0 && !self.ensure(id, true, Kind::Classic) {
             return Some(ErrorCode::CoordinatorNotAvailable);
         }
-        let ask =
-            |group: &mut AnyGroup, now: Now, _: &dyn Topics| (group.commit(now, caller, &route), Effects::default());
+        let ask = |group: &mut AnyGroup, now: Now, topics: &dyn Topics| {
+            (group.commit(now, topics, caller, &route), Effects::default())
+        };
         let answer = self.with_group(id, ask)?;
         if answer.is_none() {
             self.ensure(id, true, Kind::Classic);

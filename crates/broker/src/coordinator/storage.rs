@@ -7,7 +7,7 @@ use catalog::Catalog;
 use log::{Log, Op, Receipt, TableId};
 
 use super::{Coordinator, Groups};
-use crate::group::{AnyGroup, ConsumerGroup, Group, GroupLimits, Kind, Now, ShareGroup};
+use crate::group::{AnyGroup, ConsumerGroup, Group, GroupLimits, Kind, Now, ShareGroup, StreamsGroup};
 use crate::group_settings::GroupSettings;
 use crate::storage::CommitFailed;
 use crate::tables;
@@ -18,6 +18,7 @@ pub(super) fn place(kind: Kind, id: &str, key: &[u8]) -> (TableId, Bytes) {
         Kind::Classic => (tables::GROUPS, Bytes::from(id.to_owned())),
         Kind::Consumer => (tables::CONSUMER_GROUPS, member_key(id, key)),
         Kind::Share => (tables::SHARE_GROUPS, member_key(id, key)),
+        Kind::Streams => (tables::STREAMS_GROUPS, member_key(id, key)),
     }
 }
 
@@ -47,6 +48,13 @@ pub(super) fn read(log: &Log, catalog: &Catalog, limits: &GroupLimits, now: Now)
         let limits = GroupSettings::of(catalog, &id).apply(limits);
         match ShareGroup::restore(rows, limits, now) {
             Ok(group) => drop(groups.insert(id, AnyGroup::Share(group))),
+            Err(error) => tracing::error!(group = id, "group is not restored: {error}"),
+        }
+    }
+    for (id, rows) in rows_by_group(log, tables::STREAMS_GROUPS) {
+        let limits = GroupSettings::of(catalog, &id).apply(limits);
+        match StreamsGroup::restore(rows, limits, now) {
+            Ok(group) => drop(groups.insert(id, AnyGroup::Streams(group))),
             Err(error) => tracing::error!(group = id, "group is not restored: {error}"),
         }
     }

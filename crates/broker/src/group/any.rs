@@ -7,6 +7,7 @@ use wire::{EncodeError, ErrorCode};
 
 use super::consumer::{Beat, BeatRequest, ConsumerGroup};
 use super::share::{ShareBeatRequest, ShareGroup};
+use super::streams::{StreamsBeat, StreamsBeatRequest, StreamsGroup};
 use super::topics::Topics;
 use super::{
     Answer, Caller, CommitRoute, Effects, Group, GroupLimits, JoinRequest, Joined, Now, Row, SyncRequest, Synced,
@@ -20,6 +21,7 @@ pub(crate) enum Kind {
     Classic,
     Consumer,
     Share,
+    Streams,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
             Kind::Classic => "classic",
             Kind::Consumer => "consumer",
             Kind::Share => "share",
+            Kind::Streams => "streams",
         }
     }
 }
@@ -37,6 +40,7 @@ pub(crate) enum AnyGroup {
     Classic(Group),
     Consumer(ConsumerGroup),
     Share(ShareGroup),
+    Streams(StreamsGroup),
 }
 
 impl AnyGroup {
@@ -46,6 +50,7 @@ impl AnyGroup {
             Kind::Classic => AnyGroup::Classic(Group::new(limits)),
             Kind::Consumer => AnyGroup::Consumer(ConsumerGroup::new(limits)),
             Kind::Share => AnyGroup::Share(ShareGroup::new(limits)),
+            Kind::Streams => AnyGroup::Streams(StreamsGroup::new(limits)),
         }
     }
 
@@ -54,6 +59,7 @@ impl AnyGroup {
             AnyGroup::Classic(_) => Kind::Classic,
             AnyGroup::Consumer(_) => Kind::Consumer,
             AnyGroup::Share(_) => Kind::Share,
+            AnyGroup::Streams(_) => Kind::Streams,
         }
     }
 
@@ -62,6 +68,7 @@ impl AnyGroup {
             AnyGroup::Classic(group) => group.state().name(),
             AnyGroup::Consumer(group) => group.state_name(),
             AnyGroup::Share(group) => group.state_name(),
+            AnyGroup::Streams(group) => group.state_name(),
         }
     }
 
@@ -70,6 +77,7 @@ impl AnyGroup {
             AnyGroup::Classic(group) => group.protocol_type().unwrap_or_default(),
             AnyGroup::Consumer(_) => super::CONSUMER_PROTOCOL,
             AnyGroup::Share(_) => Kind::Share.name(),
+            AnyGroup::Streams(_) => Kind::Streams.name(),
         }
     }
 
@@ -78,6 +86,7 @@ impl AnyGroup {
             AnyGroup::Classic(group) => group.is_vacant(),
             AnyGroup::Consumer(group) => group.is_vacant(),
             AnyGroup::Share(group) => group.is_vacant(),
+            AnyGroup::Streams(group) => group.is_vacant(),
         }
     }
 
@@ -86,6 +95,7 @@ impl AnyGroup {
             AnyGroup::Classic(group) => group.size_bytes(),
             AnyGroup::Consumer(group) => group.size_bytes(),
             AnyGroup::Share(group) => group.size_bytes(),
+            AnyGroup::Streams(group) => group.size_bytes(),
         }
     }
 
@@ -94,6 +104,7 @@ impl AnyGroup {
             AnyGroup::Classic(group) => group.deadline_ms(),
             AnyGroup::Consumer(group) => group.deadline_ms(),
             AnyGroup::Share(group) => group.deadline_ms(),
+            AnyGroup::Streams(group) => group.deadline_ms(),
         }
     }
 
@@ -102,6 +113,7 @@ impl AnyGroup {
             AnyGroup::Classic(group) => group.tick(now),
             AnyGroup::Consumer(group) => group.tick(now),
             AnyGroup::Share(group) => group.tick(now),
+            AnyGroup::Streams(group) => group.tick(now),
         };
         self.settle(now, topics, effects)
     }
@@ -169,24 +181,42 @@ impl AnyGroup {
         }
     }
 
+    /// A heartbeat of a Streams application's member.
+    pub(crate) fn streams_beat(
+        &mut self,
+        now: Now,
+        topics: &dyn Topics,
+        limits: &GroupLimits,
+        request: &StreamsBeatRequest,
+    ) -> (Result<StreamsBeat, Refusal>, Effects) {
+        match self {
+            AnyGroup::Streams(group) => {
+                group.set_limits(limits.clone());
+                group.heartbeat(now, topics, request)
+            }
+            AnyGroup::Classic(old) if old.is_vacant() && request.epoch == 0 => {
+                let mut group = StreamsGroup::new(limits.clone());
+                let (outcome, mut effects) = group.heartbeat(now, topics, request);
+                if outcome.is_ok() {
+                    *self = AnyGroup::Streams(group);
+                    effects.stale = Some((Kind::Classic, vec![Bytes::new()]));
+                }
+                (outcome, effects)
+            }
+            _ => (Err(other_kind(&request.group_id, Kind::Streams)), Effects::default()),
+        }
+    }
+
     pub(crate) fn join(&mut self, now: Now, topics: &dyn Topics, waiter: Waiter, request: JoinRequest) -> Effects {
         match self {
             AnyGroup::Classic(group) => group.join(now, waiter, request),
-            AnyGroup::Consumer(group) if group.is_vacant() => {
-                let mut classic = Group::new(group.limits().clone());
-                let mut effects = classic.join(now, waiter, request);
-                if !classic.is_vacant() {
-                    effects.stale = Some((Kind::Consumer, group.keys()));
-                    effects.store = true;
-                    *self = AnyGroup::Classic(classic);
-                }
-                effects
-            }
+            AnyGroup::Consumer(group) if group.is_vacant() => self.become_classic(now, waiter, request),
             AnyGroup::Consumer(group) => {
                 let effects = group.join(now, topics, waiter, request);
                 self.settle(now, topics, effects)
             }
-            AnyGroup::Share(_) => {
+            AnyGroup::Streams(group) if group.is_vacant() => self.become_classic(now, waiter, request),
+            AnyGroup::Share(_) | AnyGroup::Streams(_) => {
                 let mut effects = Effects::default();
                 effects.refuse_join(waiter, ErrorCode::InconsistentGroupProtocol, &request.member_id);
                 effects
@@ -194,11 +224,28 @@ impl AnyGroup {
         }
     }
 
+    /// An empty group of another kind whose first member speaks the classic protocol.
+    fn become_classic(&mut self, now: Now, waiter: Waiter, request: JoinRequest) -> Effects {
+        let limits = match self {
+            AnyGroup::Consumer(group) => group.limits().clone(),
+            AnyGroup::Streams(group) => group.limits().clone(),
+            AnyGroup::Classic(_) | AnyGroup::Share(_) => return Effects::default(),
+        };
+        let mut classic = Group::new(limits);
+        let mut effects = classic.join(now, waiter, request);
+        if !classic.is_vacant() {
+            effects.stale = Some((self.kind(), self.keys()));
+            effects.store = true;
+            *self = AnyGroup::Classic(classic);
+        }
+        effects
+    }
+
     pub(crate) fn sync(&mut self, now: Now, topics: &dyn Topics, waiter: Waiter, request: SyncRequest) -> Effects {
         match self {
             AnyGroup::Classic(group) => group.sync(now, waiter, request),
             AnyGroup::Consumer(group) => group.sync(now, topics, waiter, &request),
-            AnyGroup::Share(_) => {
+            AnyGroup::Share(_) | AnyGroup::Streams(_) => {
                 let mut effects = Effects::default();
                 effects.answer(waiter, Answer::Sync(Synced::refused(ErrorCode::UnknownMemberId)));
                 effects
@@ -210,7 +257,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(group) => group.heartbeat(now, caller),
             AnyGroup::Consumer(group) => group.classic_heartbeat(now, caller),
-            AnyGroup::Share(_) => ErrorCode::UnknownMemberId,
+            AnyGroup::Share(_) | AnyGroup::Streams(_) => ErrorCode::UnknownMemberId,
         }
     }
 
@@ -224,18 +271,25 @@ impl AnyGroup {
         let (error, effects) = match self {
             AnyGroup::Classic(group) => group.leave(now, member_id, instance_id),
             AnyGroup::Consumer(group) => group.leave(member_id, instance_id),
-            AnyGroup::Share(_) => (ErrorCode::UnknownMemberId, Effects::default()),
+            AnyGroup::Share(_) | AnyGroup::Streams(_) => (ErrorCode::UnknownMemberId, Effects::default()),
         };
         (error, self.settle(now, topics, effects))
     }
 
     /// Whether the caller may commit offsets now.
-    pub(crate) fn commit(&mut self, now: Now, caller: &Caller, route: &CommitRoute<'_>) -> ErrorCode {
+    pub(crate) fn commit(
+        &mut self,
+        now: Now,
+        topics: &dyn Topics,
+        caller: &Caller,
+        route: &CommitRoute<'_>,
+    ) -> ErrorCode {
         match self {
             AnyGroup::Classic(group) => group.commit(now, caller),
             AnyGroup::Consumer(group) => group.commit(caller, route),
             // How far these have read is kept record by record.
             AnyGroup::Share(_) => ErrorCode::GroupIdNotFound,
+            AnyGroup::Streams(group) => group.commit(topics, caller, route),
         }
     }
 
@@ -244,6 +298,7 @@ impl AnyGroup {
         match self {
             AnyGroup::Classic(_) | AnyGroup::Share(_) => ErrorCode::None,
             AnyGroup::Consumer(group) => group.may_fetch(member_id, epoch),
+            AnyGroup::Streams(group) => group.may_fetch(member_id, epoch),
         }
     }
 
@@ -253,6 +308,7 @@ impl AnyGroup {
             AnyGroup::Classic(group) => group.idle_since(topic, committed_ms),
             AnyGroup::Consumer(group) => group.idle_since(topic, committed_ms),
             AnyGroup::Share(_) => None,
+            AnyGroup::Streams(group) => group.idle_since(topic, committed_ms),
         }
     }
 
@@ -262,6 +318,7 @@ impl AnyGroup {
             AnyGroup::Classic(group) => Ok(vec![(Bytes::new(), Some(group.encode()?))]),
             AnyGroup::Consumer(group) => group.rows(),
             AnyGroup::Share(group) => group.rows(),
+            AnyGroup::Streams(group) => group.rows(),
         }
     }
 
@@ -271,6 +328,7 @@ impl AnyGroup {
             AnyGroup::Classic(_) => vec![Bytes::new()],
             AnyGroup::Consumer(group) => group.keys(),
             AnyGroup::Share(group) => group.keys(),
+            AnyGroup::Streams(group) => group.keys(),
         }
     }
 
@@ -280,6 +338,7 @@ impl AnyGroup {
             AnyGroup::Classic(_) => {}
             AnyGroup::Consumer(group) => group.is_written(),
             AnyGroup::Share(group) => group.is_written(),
+            AnyGroup::Streams(group) => group.is_written(),
         }
     }
 
@@ -318,6 +377,13 @@ pub(crate) fn unavailable(answer: &Answer) -> Answer {
                 "the group cannot be stored".to_owned(),
             );
             Answer::Beat(Box::new(Err(refusal)))
+        }
+        Answer::StreamsBeat(_) => {
+            let refusal = Refusal::new(
+                ErrorCode::CoordinatorNotAvailable,
+                "the group cannot be stored".to_owned(),
+            );
+            Answer::StreamsBeat(Box::new(Err(refusal)))
         }
     }
 }

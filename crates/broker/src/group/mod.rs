@@ -11,10 +11,12 @@ mod handover;
 mod join;
 mod member;
 mod offsets;
+mod reconcile;
 mod share;
 #[cfg(test)]
 mod simulation;
 mod stored;
+mod streams;
 mod sync;
 mod timers;
 mod topics;
@@ -34,6 +36,10 @@ pub(crate) use consumer::{Beat, BeatRequest, ConsumerGroup, Member as ConsumerMe
 pub(crate) use member::Member;
 pub use share::ShareGroupLimits;
 pub(crate) use share::{ShareBeatRequest, ShareGroup};
+pub use streams::StreamsGroupLimits;
+pub(crate) use streams::{
+    Configured, Endpoint, InternalTopic, Role, StreamsBeat, StreamsBeatRequest, StreamsGroup, StreamsMember, Tasks,
+};
 pub(crate) use topics::{Parts, TopicId, Topics};
 
 /// What members of ordinary consumer groups speak; only then can we read what they subscribe to.
@@ -74,6 +80,8 @@ pub struct GroupLimits {
     pub consumer: ConsumerGroupLimits,
     /// Of share groups.
     pub share: ShareGroupLimits,
+    /// Of groups of Kafka Streams.
+    pub streams: StreamsGroupLimits,
 }
 
 impl Default for GroupLimits {
@@ -86,6 +94,7 @@ impl Default for GroupLimits {
             member_bytes_max: 4 << 20,
             consumer: ConsumerGroupLimits::default(),
             share: ShareGroupLimits::default(),
+            streams: StreamsGroupLimits::default(),
         }
     }
 }
@@ -214,6 +223,7 @@ pub(crate) enum Answer {
     Join(Joined),
     Sync(Synced),
     Beat(Box<Result<Beat, Refusal>>),
+    StreamsBeat(Box<Result<StreamsBeat, Refusal>>),
 }
 
 /// How an offset comes to be committed.

@@ -167,7 +167,7 @@ impl World {
             let expected = match &answer {
                 Answer::Join(_) => Doing::Joining(waiter),
                 Answer::Sync(_) => Doing::Syncing(waiter),
-                Answer::Beat(_) => unreachable!("nobody here asks for one"),
+                Answer::Beat(_) | Answer::StreamsBeat(_) => unreachable!("nobody here asks for one"),
             };
             if self.clients[index].doing == expected && self.clients[index].alive {
                 self.receive(index, answer);
@@ -190,7 +190,7 @@ impl World {
 
     fn receive(&mut self, index: usize, answer: Answer) {
         match answer {
-            Answer::Beat(_) => unreachable!("nobody here asks for one"),
+            Answer::Beat(_) | Answer::StreamsBeat(_) => unreachable!("nobody here asks for one"),
             Answer::Join(joined) => {
                 if joined.error == ErrorCode::MemberIdRequired {
                     self.clients[index].member_id.clone_from(&joined.member_id);

@@ -7,7 +7,7 @@ use base::PartitionIndex;
 
 pub(crate) type TopicId = [u8; 16];
 /// Partitions by topic. A topic without partitions has no entry.
-pub(crate) type Parts = BTreeMap<TopicId, BTreeSet<PartitionIndex>>;
+pub(crate) type Parts<K = TopicId> = BTreeMap<K, BTreeSet<PartitionIndex>>;
 
 /// The topics as they stand.
 pub(crate) trait Topics {
@@ -21,7 +21,7 @@ pub(crate) trait Topics {
 }
 
 /// Whether every partition of `some` is in `all`, which holds sets or maps of partitions.
-pub(crate) fn is_within(some: &Parts, mut all: impl FnMut(&TopicId, PartitionIndex) -> bool) -> bool {
+pub(crate) fn is_within<K>(some: &Parts<K>, mut all: impl FnMut(&K, PartitionIndex) -> bool) -> bool {
     some.iter()
         .all(|(topic, partitions)| partitions.iter().all(|partition| all(topic, *partition)))
 }

@@ -4,10 +4,10 @@ use base::PartitionIndex;
 use wire::ErrorCode;
 
 use super::member::{Held, Member, Progress, Standing};
-use super::reconcile::{Aim, reconcile};
 use super::subscription::compile;
 use super::{ConsumerGroup, Effects};
 use crate::errors::Refusal;
+use crate::group::reconcile::{Aim, reconcile};
 use crate::group::topics::{Parts, Topics, is_within};
 use crate::group::{GroupLimits, Now};
 
@@ -254,10 +254,11 @@ impl ConsumerGroup {
     fn step(&mut self, now: Now, id: &str, subscription_changed: bool, owned: Option<&Parts>) {
         let Some(member) = self.members.get(id) else { return };
         let mut member = member.clone();
+        let subscribed = self.topics_of(&member);
         let aim = Aim {
             epoch: self.assignment_epoch,
             target: &member.target,
-            subscribed: &self.topics_of(&member),
+            is_wanted: &|topic| subscribed.contains(topic),
             subscription_changed,
             owned,
             is_held: &|topic, partition| self.is_held(topic, partition),

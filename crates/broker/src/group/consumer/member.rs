@@ -5,22 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use base::PartitionIndex;
 use bytes::Bytes;
 
+use crate::group::reconcile;
+pub(crate) use crate::group::reconcile::Progress;
 use crate::group::topics::{Parts, TopicId};
 use crate::group::{MEMBER_BYTES, Now};
 
-/// Partitions of a member, each with the epoch in which it got it.
-pub(crate) type Held = BTreeMap<TopicId, BTreeMap<PartitionIndex, i32>>;
-
-/// How far a member is on its way to the target assignment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// It has what its epoch says.
-    Stable,
-    /// It has to give up partitions before it may go on.
-    Revoking,
-    /// It waits for partitions that others have not given up yet.
-    Waiting,
-}
+pub(crate) type Held = reconcile::Held<TopicId>;
+pub(crate) type Standing = reconcile::Standing<TopicId>;
 
 /// What a member says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,29 +33,6 @@ pub(crate) struct Classic {
     pub(crate) session_timeout_ms: i64,
     /// Name and metadata, best first.
     pub(crate) protocols: Vec<(String, Bytes)>,
-}
-
-/// Where a member stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) epoch: i32,
-    pub(crate) previous_epoch: i32,
-    pub(crate) progress: Progress,
-    pub(crate) assigned: Held,
-    /// Taken away, and not yet known to be given up.
-    pub(crate) revoking: Held,
-}
-
-impl Standing {
-    pub(super) fn new() -> Standing {
-        Standing {
-            epoch: 0,
-            previous_epoch: 0,
-            progress: Progress::Stable,
-            assigned: Held::new(),
-            revoking: Held::new(),
-        }
-    }
 }
 
 /// When the member counts as gone unless something happens before; none of it outlives a restart.

@@ -11,7 +11,6 @@ mod convert;
 mod heartbeat;
 mod member;
 mod offsets;
-mod reconcile;
 #[cfg(test)]
 mod simulation;
 mod stored;

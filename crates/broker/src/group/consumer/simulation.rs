@@ -179,7 +179,7 @@ impl World {
             self.group.is_written();
         }
         let epoch = match &self.group {
-            AnyGroup::Share(_) => unreachable!("no such members here"),
+            AnyGroup::Share(_) | AnyGroup::Streams(_) => unreachable!("no such members here"),
             AnyGroup::Classic(group) => group.generation,
             AnyGroup::Consumer(group) => {
                 assert!(
@@ -429,7 +429,7 @@ impl World {
     fn drop_late(&mut self) {
         let now_ms = self.now.monotonic_ms;
         let late: Vec<String> = match &self.group {
-            AnyGroup::Share(_) => unreachable!("no such members here"),
+            AnyGroup::Share(_) | AnyGroup::Streams(_) => unreachable!("no such members here"),
             AnyGroup::Consumer(group) => {
                 let late = group
                     .members
@@ -540,7 +540,7 @@ impl World {
             return;
         };
         self.group = match self.disk.0 {
-            Kind::Share => unreachable!("no such members here"),
+            Kind::Share | Kind::Streams => unreachable!("no such members here"),
             Kind::Classic => AnyGroup::Classic(Group::restore(first, self.limits.clone(), self.now).unwrap()),
             Kind::Consumer => AnyGroup::Consumer(ConsumerGroup::restore(rows, self.limits.clone(), self.now).unwrap()),
         };
@@ -656,7 +656,7 @@ fn no_partition_ever_has_two_readers_and_in_peace_all_are_read() {
             world.clients[index].instance_id = None;
         }
         let ids: Vec<String> = match &world.group {
-            AnyGroup::Share(_) => unreachable!("no such members here"),
+            AnyGroup::Share(_) | AnyGroup::Streams(_) => unreachable!("no such members here"),
             AnyGroup::Consumer(group) => group.members().map(|member| member.id.clone()).collect(),
             AnyGroup::Classic(group) => group.members().map(|member| member.id.clone()).collect(),
         };

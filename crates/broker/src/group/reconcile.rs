@@ -1,28 +1,64 @@
-//! One member's next step towards the target assignment.
+//! One member's next step towards the target assignment: of partitions in consumer groups, of tasks in streams groups.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base::PartitionIndex;
 
-use super::member::{Held, Progress, Standing};
-use crate::group::topics::{Parts, TopicId};
+use super::topics::Parts;
 
-/// Where a member is to go, and what is known of the way.
-pub(super) struct Aim<'a> {
-    /// The epoch of the target assignment.
-    pub(super) epoch: i32,
-    pub(super) target: &'a Parts,
-    /// What the member subscribes to now, which the target may not know yet.
-    pub(super) subscribed: &'a BTreeSet<TopicId>,
-    pub(super) subscription_changed: bool,
-    /// What the member says it owns; silence confirms nothing.
-    pub(super) owned: Option<&'a Parts>,
-    /// Whether any member, this one included, holds a partition.
-    pub(super) is_held: &'a dyn Fn(&TopicId, PartitionIndex) -> bool,
+/// Partitions of a member, each with the epoch in which it got it.
+pub(crate) type Held<K> = BTreeMap<K, BTreeMap<PartitionIndex, i32>>;
+
+/// How far a member is on its way to the target assignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It has what its epoch says.
+    Stable,
+    /// It has to give up partitions before it may go on.
+    Revoking,
+    /// It waits for partitions that others have not given up yet.
+    Waiting,
 }
 
-impl Aim<'_> {
-    fn owns_any(&self, revoking: &Held) -> bool {
+/// Where a member stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing<K> {
+    pub(crate) epoch: i32,
+    pub(crate) previous_epoch: i32,
+    pub(crate) progress: Progress,
+    pub(crate) assigned: Held<K>,
+    /// Taken away, and not yet known to be given up.
+    pub(crate) revoking: Held<K>,
+}
+
+impl<K> Standing<K> {
+    pub(super) fn new() -> Standing<K> {
+        Standing {
+            epoch: 0,
+            previous_epoch: 0,
+            progress: Progress::Stable,
+            assigned: Held::new(),
+            revoking: Held::new(),
+        }
+    }
+}
+
+/// Where a member is to go, and what is known of the way.
+pub(super) struct Aim<'a, K> {
+    /// The epoch of the target assignment.
+    pub(super) epoch: i32,
+    pub(super) target: &'a Parts<K>,
+    /// Whether the member wants something now, which the target may not know yet.
+    pub(super) is_wanted: &'a dyn Fn(&K) -> bool,
+    pub(super) subscription_changed: bool,
+    /// What the member says it owns; silence confirms nothing.
+    pub(super) owned: Option<&'a Parts<K>>,
+    /// Whether any member, this one included, holds a partition.
+    pub(super) is_held: &'a dyn Fn(&K, PartitionIndex) -> bool,
+}
+
+impl<K: Ord> Aim<'_, K> {
+    fn owns_any(&self, revoking: &Held<K>) -> bool {
         let Some(owned) = self.owned else { return true };
         owned.iter().any(|(topic, partitions)| {
             let revoking = revoking.get(topic);
@@ -31,7 +67,7 @@ impl Aim<'_> {
     }
 }
 
-pub(super) fn reconcile(standing: &Standing, aim: &Aim<'_>) -> Standing {
+pub(super) fn reconcile<K: Ord + Clone>(standing: &Standing<K>, aim: &Aim<'_, K>) -> Standing<K> {
     match standing.progress {
         Progress::Stable if standing.epoch != aim.epoch => next(standing, standing.epoch, aim),
         Progress::Stable if aim.subscription_changed => drop_unsubscribed(standing, aim),
@@ -53,16 +89,16 @@ pub(super) fn reconcile(standing: &Standing, aim: &Aim<'_>) -> Standing {
 }
 
 /// The target knows nothing yet of topics the member has just given up: they are taken away at once.
-fn drop_unsubscribed(standing: &Standing, aim: &Aim<'_>) -> Standing {
+fn drop_unsubscribed<K: Ord + Clone>(standing: &Standing<K>, aim: &Aim<'_, K>) -> Standing<K> {
     let mut after = standing.clone();
-    after.assigned.retain(|topic, _| aim.subscribed.contains(topic));
+    after.assigned.retain(|topic, _| (aim.is_wanted)(topic));
     if after.assigned == standing.assigned {
         return after;
     }
     after.previous_epoch = standing.epoch;
     for (topic, partitions) in &standing.assigned {
         if !after.assigned.contains_key(topic) {
-            after.revoking.insert(*topic, partitions.clone());
+            after.revoking.insert(topic.clone(), partitions.clone());
         }
     }
     if aim.owns_any(&after.revoking) {
@@ -74,16 +110,16 @@ fn drop_unsubscribed(standing: &Standing, aim: &Aim<'_>) -> Standing {
 }
 
 /// Gives up what the target does not have, and only then takes what it has and nobody holds.
-fn next(standing: &Standing, epoch: i32, aim: &Aim<'_>) -> Standing {
+fn next<K: Ord + Clone>(standing: &Standing<K>, epoch: i32, aim: &Aim<'_, K>) -> Standing<K> {
     let mut assigned = Held::new();
     let mut revoking = Held::new();
     for (topic, partitions) in &standing.assigned {
-        let target = aim.target.get(topic).filter(|_| aim.subscribed.contains(topic));
+        let target = aim.target.get(topic).filter(|_| (aim.is_wanted)(topic));
         for (partition, since) in partitions {
             let stays = target.is_some_and(|target| target.contains(partition));
             let place = if stays { &mut assigned } else { &mut revoking };
             place
-                .entry(*topic)
+                .entry(topic.clone())
                 .or_insert_with(BTreeMap::new)
                 .insert(*partition, *since);
         }
@@ -99,7 +135,7 @@ fn next(standing: &Standing, epoch: i32, aim: &Aim<'_>) -> Standing {
     }
     let mut waits = false;
     for (topic, partitions) in aim.target {
-        if !aim.subscribed.contains(topic) {
+        if !(aim.is_wanted)(topic) {
             continue;
         }
         for partition in partitions {
@@ -113,7 +149,7 @@ fn next(standing: &Standing, epoch: i32, aim: &Aim<'_>) -> Standing {
             if (aim.is_held)(topic, *partition) {
                 waits = true;
             } else {
-                let place = assigned.entry(*topic).or_default();
+                let place = assigned.entry(topic.clone()).or_default();
                 place.insert(*partition, aim.epoch);
             }
         }
