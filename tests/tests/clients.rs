@@ -14,24 +14,39 @@ fn assert_checks(printed: &str, count: usize) {
     );
 }
 
-#[test]
-fn java() {
-    let server = Server::start();
+/// A program of the Java suite, with its arguments to come.
+fn java_program(class: &str) -> Command {
     let folder = client_folder("java");
     let classpath = format!(
         "{}:{}/*",
         folder.join("classes").display(),
         folder.join("jars").display()
     );
-    let printed = run(Command::new("java")
-        .args([
-            "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-            "-cp",
-            &classpath,
-            "Clients",
-        ])
-        .arg(&server.kafka));
+    let mut command = Command::new("java");
+    command.args([
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+        "-cp",
+        &classpath,
+        class,
+    ]);
+    command
+}
+
+#[test]
+fn java() {
+    let server = Server::start();
+    let printed = run(java_program("Clients").arg(&server.kafka));
     assert_checks(&printed, 16);
+}
+
+/// A Kafka Streams application in a group of its own kind (KIP-1071), with instances that come and go.
+#[test]
+fn java_streams_group() {
+    for guarantee in ["at_least_once", "exactly_once_v2"] {
+        let server = Server::start();
+        let printed = run(java_program("StreamsGroup").arg(&server.kafka).arg(guarantee));
+        assert_checks(&printed, 1);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod world;
 
 use world::World;
 
-const SEEDS: u64 = 1200;
+const SEEDS: u64 = 1000;
 const CYCLES: u64 = 5;
 
 type Check<T> = Result<T, String>;

@@ -9,6 +9,8 @@ mod assign;
 mod heartbeat;
 mod member;
 mod offsets;
+#[cfg(test)]
+mod simulation;
 mod stored;
 mod topology;
 
