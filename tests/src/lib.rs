@@ -223,3 +223,22 @@ pub fn client_folder(name: &str) -> PathBuf {
     );
     folder
 }
+
+/// A program of the Java suite, with its arguments to come.
+pub fn java(class: &str) -> Command {
+    let folder = client_folder("java");
+    let classpath = format!(
+        "{}:{}/*",
+        folder.join("classes").display(),
+        folder.join("jars").display()
+    );
+    let mut command = Command::new("java");
+    command.args([
+        "-Xmx256m",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+        "-cp",
+        &classpath,
+        class,
+    ]);
+    command
+}

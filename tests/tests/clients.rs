@@ -14,28 +14,10 @@ fn assert_checks(printed: &str, count: usize) {
     );
 }
 
-/// A program of the Java suite, with its arguments to come.
-fn java_program(class: &str) -> Command {
-    let folder = client_folder("java");
-    let classpath = format!(
-        "{}:{}/*",
-        folder.join("classes").display(),
-        folder.join("jars").display()
-    );
-    let mut command = Command::new("java");
-    command.args([
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-        "-cp",
-        &classpath,
-        class,
-    ]);
-    command
-}
-
 #[test]
 fn java() {
     let server = Server::start();
-    let printed = run(java_program("Clients").arg(&server.kafka));
+    let printed = run(rivulet_tests::java("Clients").arg(&server.kafka));
     assert_checks(&printed, 16);
 }
 
@@ -44,7 +26,7 @@ fn java() {
 fn java_streams_group() {
     for guarantee in ["at_least_once", "exactly_once_v2"] {
         let server = Server::start();
-        let printed = run(java_program("StreamsGroup").arg(&server.kafka).arg(guarantee));
+        let printed = run(rivulet_tests::java("StreamsGroup").arg(&server.kafka).arg(guarantee));
         assert_checks(&printed, 1);
     }
 }
