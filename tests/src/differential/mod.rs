@@ -21,4 +21,8 @@ pub const SETTINGS: &[&str] = &[
     "group.consumer.assignment.interval.ms=1000",
     "--set",
     "group.share.assignment.interval.ms=1000",
+    "--set",
+    "group.streams.assignment.interval.ms=1000",
+    "--set",
+    "group.streams.initial.rebalance.delay.ms=3000",
 ];
