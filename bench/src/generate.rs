@@ -23,6 +23,8 @@ const FLUSH_WAIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 /// Different payloads, so that no compressor sees the same one over and over.
 const PAYLOADS: usize = 1_000;
+/// A consumer's first second is not counted: librdkafka waits out its first fetch then, whoever the server is.
+const SETTLE_US: u64 = 1_000_000;
 /// How long a sender at a rate sleeps between looks at the clock.
 const TICK: Duration = Duration::from_micros(200);
 
@@ -241,11 +243,13 @@ pub(crate) fn pace(
     let acks = Acks::new(clock, true);
     let payloads = payloads(load.bytes);
     let producer = producer(bootstrap, load, &acks);
+    // Connected before the first send is due: what a client needs for that is not the server's latency.
+    producer.client().fetch_metadata(Some(topic), ADMIN_WAIT).expect("metadata");
     let began = clock.monotonic();
     let total = rate * length.as_millis() as u64 / 1_000;
     let mut sent = 0;
     while sent < total {
-        let due = ((clock.monotonic() - began).as_micros() as u64 * rate / 1_000_000).min(total);
+        let due = (1 + (clock.monotonic() - began).as_micros() as u64 * rate / 1_000_000).min(total);
         while sent < due {
             let intended = began.as_micros() as u64 + sent * 1_000_000 / rate;
             let key = intended.to_be_bytes();
@@ -354,14 +358,18 @@ pub(crate) fn follow(
     consumer.poll(POLL);
     ready();
     let mut seen = latencies();
-    while seen.len() < total {
+    let (mut count, mut first) = (0, None);
+    while count < total {
         match consumer.poll(POLL) {
             Some(Ok(message)) => {
                 let key = message
                     .key()
                     .and_then(|key| key.try_into().ok())
                     .map_or(0, u64::from_be_bytes);
-                seen.saturating_record((clock.monotonic().as_micros() as u64).saturating_sub(key));
+                count += 1;
+                if key >= *first.get_or_insert(key) + SETTLE_US {
+                    seen.saturating_record((clock.monotonic().as_micros() as u64).saturating_sub(key));
+                }
             }
             Some(Err(error)) => panic!("consuming failed: {error}"),
             None => {}
