@@ -244,7 +244,10 @@ pub(crate) fn pace(
     let payloads = payloads(load.bytes);
     let producer = producer(bootstrap, load, &acks);
     // Connected before the first send is due: what a client needs for that is not the server's latency.
-    producer.client().fetch_metadata(Some(topic), ADMIN_WAIT).expect("metadata");
+    producer
+        .client()
+        .fetch_metadata(Some(topic), ADMIN_WAIT)
+        .expect("metadata");
     let began = clock.monotonic();
     let total = rate * length.as_millis() as u64 / 1_000;
     let mut sent = 0;
