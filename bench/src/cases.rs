@@ -178,13 +178,12 @@ impl Case {
     fn load(&self, peer: &Peer, topic: &str, length: Duration) -> Row {
         let clock = shared_clock();
         let bootstrap = peer.bootstrap();
-        let warm_up = Load { linger_ms: 5, ..KIB };
         let partitions = match self.what {
             What::Flood(load) | What::Pace(load, _) | What::EndToEnd(load, _) => load.partitions,
             _ => 1,
         };
         if !matches!(self.what, What::EndToEnd(..)) {
-            let warm_up = Load { partitions, ..warm_up };
+            let warm_up = Load { partitions, ..KIB };
             generate::pace(&bootstrap, topic, &warm_up, 5_000, WARM_UP, false, &clock);
         }
         let (server, own) = (cpu(peer.pid()), cpu(std::process::id()));

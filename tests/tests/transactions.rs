@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use client::Output;
 use client::kafka::{Connection, Next, Producer, Reader, Start};
-use rivulet_tests::{Server, client_folder, run};
+use rivulet_tests::{Server, java, run};
 
 const KILLS: usize = 3;
 const LINES: usize = 600;
@@ -19,24 +19,6 @@ const WORDS: [&str; 7] = ["ash", "beech", "cedar", "elm", "fir", "oak", "yew"];
 const PARTITIONS: i32 = 3;
 /// How long nothing may come before the rest counts as lost: longer than a transaction may hang.
 const SILENCE_MAX: u32 = 90;
-
-fn java(class: &str) -> Command {
-    let folder = client_folder("java");
-    let classpath = format!(
-        "{}:{}/*",
-        folder.join("classes").display(),
-        folder.join("jars").display()
-    );
-    let mut command = Command::new("java");
-    command.args([
-        "-Xmx256m",
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-        "-cp",
-        &classpath,
-        class,
-    ]);
-    command
-}
 
 /// So that nobody waits ten seconds for a transaction that is open for too long.
 const OFTEN: &str = "transaction.abort.timed.out.transaction.cleanup.interval.ms=100";
