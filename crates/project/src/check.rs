@@ -29,7 +29,7 @@ pub(crate) fn check(project: &Project) -> Vec<Problem> {
         }
     }
     for schema in &project.schemas {
-        if let Err(error) = Parsed::parse(schema.schema_type, &schema.text, &[]) {
+        if let Err(error) = Parsed::parse(schema.schema_type, &schema.text, &[], false) {
             say(&schema.file, 0, error.message, None);
         }
         if let Some(error) = schema

@@ -1,8 +1,7 @@
-//! The three schema languages behind one face: parse a text, give its canonical form.
+//! The three schema languages behind one face: parse a text, give its canonical form, compare it.
 
-use crate::RegistryError;
-use crate::avro::Schema as AvroSchema;
-use crate::protobuf;
+use crate::difference::{Difference, Policy, Reader};
+use crate::{RegistryError, avro, json, protobuf};
 
 /// A schema's language.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,8 +34,14 @@ impl SchemaType {
 pub struct Parsed {
     /// The form under which the registry recognises the schema again, and which it hands out.
     pub canonical: String,
-    /// The Avro types; the other languages are kept as text.
-    pub avro: Option<AvroSchema>,
+    content: Content,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Avro(avro::Schema),
+    Json(json::Schema),
+    Protobuf(Box<protobuf::Schema>),
 }
 
 impl Parsed {
@@ -45,33 +50,74 @@ impl Parsed {
         schema_type: SchemaType,
         text: &str,
         references: &[(String, String)],
+        normalize: bool,
     ) -> Result<Parsed, RegistryError> {
         let invalid = |why: String| RegistryError::invalid_schema(schema_type, &why);
-        match schema_type {
+        let (canonical, content) = match schema_type {
             SchemaType::Avro => {
-                let schema = AvroSchema::parse(text, references).map_err(|error| invalid(error.to_string()))?;
-                Ok(Parsed {
-                    canonical: schema.canonical(),
-                    avro: Some(schema),
-                })
+                let schema = avro::Schema::parse(text, references).map_err(|error| invalid(error.to_string()))?;
+                let canonical = if normalize {
+                    schema.normalized()
+                } else {
+                    schema.canonical()
+                };
+                (canonical, Content::Avro(schema))
             }
             SchemaType::Json => {
-                let json: serde_json::Value = serde_json::from_str(text).map_err(|error| invalid(error.to_string()))?;
-                if !json.is_object() && !json.is_boolean() {
-                    return Err(invalid("a JSON Schema is an object or a boolean".to_owned()));
-                }
-                Ok(Parsed {
-                    canonical: json.to_string(),
-                    avro: None,
-                })
+                let schema = json::Schema::parse(text, references).map_err(invalid)?;
+                let canonical = if normalize {
+                    schema.normalized()
+                } else {
+                    schema.canonical()
+                };
+                (canonical, Content::Json(schema))
             }
             SchemaType::Protobuf => {
-                protobuf::descriptor(text).map_err(invalid)?;
-                Ok(Parsed {
-                    canonical: text.to_owned(),
-                    avro: None,
-                })
+                let schema = protobuf::Schema::parse(text, references).map_err(invalid)?;
+                let canonical = if normalize {
+                    schema.normalized()
+                } else {
+                    schema.canonical()
+                };
+                (canonical, Content::Protobuf(Box::new(schema)))
             }
+        };
+        Ok(Parsed { canonical, content })
+    }
+
+    /// What a registry checks of a new schema only, not of one that is looked up or was stored earlier.
+    pub fn check_new(&self) -> Result<(), RegistryError> {
+        match &self.content {
+            Content::Avro(schema) => schema
+                .check_defaults()
+                .map_err(|error| RegistryError::invalid_schema(SchemaType::Avro, &error.to_string())),
+            Content::Json(_) | Content::Protobuf(_) => Ok(()),
+        }
+    }
+
+    pub fn schema_type(&self) -> SchemaType {
+        match &self.content {
+            Content::Avro(_) => SchemaType::Avro,
+            Content::Json(_) => SchemaType::Json,
+            Content::Protobuf(_) => SchemaType::Protobuf,
+        }
+    }
+
+    /// The text in a form that a client asked for by `format`; words that mean nothing here give the usual text.
+    pub fn formatted(&self, format: &str) -> String {
+        match (&self.content, format) {
+            (Content::Protobuf(schema), "serialized") => schema.serialized(),
+            _ => self.canonical.clone(),
+        }
+    }
+
+    /// All reasons why this schema cannot read what `writer` wrote; none if it can. Both are of one language.
+    pub fn compare(&self, writer: &Parsed, is: Reader, policy: Policy) -> Vec<Difference> {
+        match (&self.content, &writer.content) {
+            (Content::Avro(reader), Content::Avro(writer)) => avro::compare(reader, writer, is, policy),
+            (Content::Json(reader), Content::Json(writer)) => json::compare(reader, writer, is, policy),
+            (Content::Protobuf(reader), Content::Protobuf(writer)) => protobuf::compare(reader, writer, is, policy),
+            _ => Vec::new(),
         }
     }
 }

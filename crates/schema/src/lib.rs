@@ -7,8 +7,10 @@
 //! What this crate does not know: HTTP, who is asking, where the records are stored.
 
 pub mod avro;
+pub mod difference;
 pub mod error;
 pub mod guid;
+pub mod json;
 pub mod language;
 pub mod protobuf;
 pub mod subjects;

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use catalog::Registry;
 use schema::subjects::{Level, Lookup, Reference, Registration, Stored, Wanted};
-use schema::{RegistryError, SchemaType, protobuf};
+use schema::{Parsed, RegistryError, SchemaType};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -98,7 +98,8 @@ fn page<T>(params: &Params, list: Vec<T>) -> Vec<T> {
 fn text_of(stored: &Stored, params: &Params) -> Result<String, Failure> {
     let serialized = params.get("format").is_some_and(|format| format == "serialized");
     if serialized && stored.schema_type == SchemaType::Protobuf {
-        return protobuf::serialized(&stored.text).map_err(|why| Failure::new(50001, why));
+        let parsed = Parsed::parse(stored.schema_type, &stored.text, &[], false)?;
+        return Ok(parsed.formatted("serialized"));
     }
     Ok(stored.text.clone())
 }

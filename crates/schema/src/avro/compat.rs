@@ -2,24 +2,16 @@
 
 use std::collections::HashSet;
 
+use crate::difference::{Difference, Policy, Reader};
+
 use super::{Enum, Fixed, Kind, Name, NodeId, Record, Schema};
 
-/// One reason why the reader cannot read what the writer wrote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Incompatibility {
-    /// Avro's own name of the rule, such as `TYPE_MISMATCH`.
-    pub rule: &'static str,
-    /// Where in the reader's schema, such as `/fields/1/type`.
-    pub path: String,
-    /// What exactly: a field, the symbols, the two types.
-    pub detail: String,
-}
-
 /// All reasons why `reader` cannot read what `writer` wrote; none if it can.
-pub fn can_read(reader: &Schema, writer: &Schema) -> Vec<Incompatibility> {
+pub fn compare(reader: &Schema, writer: &Schema, is: Reader, _policy: Policy) -> Vec<Difference> {
     let mut check = Check {
         reader,
         writer,
+        is,
         under_way: HashSet::new(),
         found: Vec::new(),
     };
@@ -30,18 +22,22 @@ pub fn can_read(reader: &Schema, writer: &Schema) -> Vec<Incompatibility> {
 struct Check<'a> {
     reader: &'a Schema,
     writer: &'a Schema,
+    is: Reader,
     /// Pairs being compared: a recursive type is compatible unless something else in it is not.
     under_way: HashSet<(NodeId, NodeId)>,
-    found: Vec<Incompatibility>,
+    found: Vec<Difference>,
 }
 
 impl<'a> Check<'a> {
     fn report(&mut self, rule: &'static str, path: &str, detail: String) {
         let path = if path.is_empty() { "/" } else { path };
-        self.found.push(Incompatibility {
+        self.found.push(Difference {
             rule,
             path: path.to_owned(),
-            detail,
+            description: describe(rule, path, &detail, self.is),
+            additional: Some(detail),
+            reader: None,
+            writer: None,
         });
     }
 
@@ -175,4 +171,31 @@ fn promotes(read: &Kind, written: &Kind) -> bool {
             | (Double, Int | Long | Float | Double)
             | (String | Bytes, String | Bytes)
     )
+}
+
+/// The sentence of a rule in a registry's message.
+fn describe(rule: &str, path: &str, detail: &str, is: Reader) -> String {
+    let (reader, writer) = (is.word(), is.writer_word());
+    match rule {
+        "READER_FIELD_MISSING_DEFAULT_VALUE" => format!(
+            "The field '{detail}' at path '{path}' in the {reader} schema has no default value and is missing in the {writer} schema"
+        ),
+        "NAME_MISMATCH" => format!("The name of the schema has changed (path '{path}')"),
+        "FIXED_SIZE_MISMATCH" => {
+            format!(
+                "The size of FIXED type field at path '{path}' in the {reader} schema does not match with the {writer} schema"
+            )
+        }
+        "MISSING_ENUM_SYMBOLS" => {
+            format!("The {reader} schema is missing enum symbols '{detail}' at path '{path}' in the {writer} schema")
+        }
+        "MISSING_UNION_BRANCH" => {
+            format!(
+                "The {reader} schema is missing a type inside a union field at path '{path}' in the {writer} schema"
+            )
+        }
+        _ => format!(
+            "The type (path '{path}') of a field in the {reader} schema does not match with the {writer} schema"
+        ),
+    }
 }

@@ -10,7 +10,7 @@ mod parse;
 
 use serde_json::Value as Json;
 
-pub use compat::{Incompatibility, can_read};
+pub use compat::compare;
 
 /// A node's place in its schema's arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,6 +144,11 @@ impl Schema {
     /// The text in the registry's canonical form.
     pub fn canonical(&self) -> String {
         canonical::text(self)
+    }
+
+    /// The canonical text of an equivalent schema that no longer depends on how it was written.
+    pub fn normalized(&self) -> String {
+        self.canonical()
     }
 
     /// Checks every field's default against its type, and the names of types and fields, as a registry does when a

@@ -69,10 +69,7 @@ impl Subjects {
                 changes: Vec::new(),
             });
         }
-        if let Some(avro) = &parsed.avro {
-            avro.check_defaults()
-                .map_err(|error| RegistryError::invalid_schema(SchemaType::Avro, &error.to_string()))?;
-        }
+        parsed.check_new()?;
         let messages = self.incompatibilities(subject, wanted.schema_type, &parsed, self.versions_down(subject))?;
         if !messages.is_empty() {
             return Err(RegistryError::incompatible(subject, &messages));
@@ -316,7 +313,12 @@ impl Subjects {
         if wanted.text.trim().is_empty() {
             return Err(RegistryError::new(42201, "Empty schema"));
         }
-        Parsed::parse(wanted.schema_type, &wanted.text, &self.resolve(&wanted.references)?)
+        Parsed::parse(
+            wanted.schema_type,
+            &wanted.text,
+            &self.resolve(&wanted.references)?,
+            false,
+        )
     }
 
     fn find(&self, subject: &str, parsed: &Parsed, wanted: &Registration, deleted: bool) -> Option<Lookup> {
@@ -371,7 +373,7 @@ impl Subjects {
             earlier.push((
                 *version,
                 stored.schema_type,
-                Parsed::parse(stored.schema_type, &stored.text, &references)?,
+                Parsed::parse(stored.schema_type, &stored.text, &references, false)?,
             ));
         }
         let earlier: Vec<Earlier<'_>> = earlier

@@ -1,7 +1,6 @@
-//! Compatibility levels and their checks. Avro is checked by its resolution rules; JSON Schema and Protobuf texts are
-//! not compared yet, so only a change of language is refused for them.
+//! Compatibility levels and their checks.
 
-use crate::avro::{self, Incompatibility};
+use crate::difference::{Difference, Policy, Reader};
 use crate::{Parsed, RegistryError, SchemaType};
 
 /// What a new version of a subject must keep.
@@ -98,52 +97,26 @@ fn differences(level: Level, schema_type: SchemaType, new: &Parsed, old: &Earlie
             "Incompatible because of different schema type: `{new}` after `{old}`"
         )];
     }
-    let (Some(new), Some(old)) = (&new.avro, &old.parsed.avro) else {
-        return Vec::new();
-    };
-    let mut messages = Vec::new();
+    let mut found = Vec::new();
     if level.new_reads_old() {
-        messages.extend(
-            avro::can_read(new, old)
-                .iter()
-                .map(|found| message(found, "new", "old")),
-        );
+        found.extend(new.compare(old.parsed, Reader::New, Policy::Strict));
     }
     if level.old_reads_new() {
-        messages.extend(
-            avro::can_read(old, new)
-                .iter()
-                .map(|found| message(found, "old", "new")),
-        );
+        found.extend(old.parsed.compare(new, Reader::Old, Policy::Strict));
     }
-    messages
+    found.iter().map(|found| message(schema_type, found)).collect()
 }
 
-fn message(found: &Incompatibility, reader: &str, writer: &str) -> String {
-    let Incompatibility { rule, path, detail } = found;
-    let description = match *rule {
-        "READER_FIELD_MISSING_DEFAULT_VALUE" => format!(
-            "The field '{detail}' at path '{path}' in the {reader} schema has no default value and is missing in the {writer} schema"
-        ),
-        "NAME_MISMATCH" => format!("The name of the schema has changed (path '{path}')"),
-        "FIXED_SIZE_MISMATCH" => {
-            format!(
-                "The size of FIXED type field at path '{path}' in the {reader} schema does not match with the {writer} schema"
-            )
+/// A difference as a registry's message.
+fn message(schema_type: SchemaType, found: &Difference) -> String {
+    let Difference { rule, description, .. } = found;
+    match schema_type {
+        SchemaType::Avro => {
+            let additional = found.additional.as_deref().unwrap_or_default();
+            format!("{{errorType:'{rule}', description:'{description}', additionalInfo:'{additional}'}}")
         }
-        "MISSING_ENUM_SYMBOLS" => {
-            format!("The {reader} schema is missing enum symbols '{detail}' at path '{path}' in the {writer} schema")
-        }
-        "MISSING_UNION_BRANCH" => {
-            format!(
-                "The {reader} schema is missing a type inside a union field at path '{path}' in the {writer} schema"
-            )
-        }
-        _ => format!(
-            "The type (path '{path}') of a field in the {reader} schema does not match with the {writer} schema"
-        ),
-    };
-    format!("{{errorType:'{rule}', description:'{description}', additionalInfo:'{detail}'}}")
+        SchemaType::Json | SchemaType::Protobuf => format!("{{errorType:\"{rule}\", description:\"{description}\"}}"),
+    }
 }
 
 /// A message repeats at most this much of a schema.
