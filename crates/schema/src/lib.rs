@@ -9,11 +9,13 @@
 pub mod avro;
 pub mod difference;
 pub mod error;
+pub mod explain;
 pub mod guid;
 pub mod json;
 pub mod language;
 pub mod protobuf;
 pub mod subjects;
+pub mod validation;
 
 pub use error::RegistryError;
 pub use language::{Parsed, SchemaType};

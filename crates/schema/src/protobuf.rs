@@ -38,6 +38,11 @@ impl Schema {
     }
 }
 
+/// The files that a text imports.
+pub fn imports(text: &str) -> Result<Vec<String>, String> {
+    Ok(descriptor(text)?.dependency)
+}
+
 /// All reasons why `reader` cannot read what `writer` wrote; none if it can.
 pub fn compare(_reader: &Schema, _writer: &Schema, _is: Reader, _policy: Policy) -> Vec<Difference> {
     Vec::new()
