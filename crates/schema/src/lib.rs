@@ -7,6 +7,7 @@
 //! What this crate does not know: HTTP, who is asking, where the records are stored.
 
 pub mod avro;
+pub mod dek;
 pub mod difference;
 pub mod error;
 pub mod explain;
