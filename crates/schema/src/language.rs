@@ -107,6 +107,7 @@ impl Parsed {
     pub fn formatted(&self, format: &str) -> String {
         match (&self.content, format) {
             (Content::Protobuf(schema), "serialized") => schema.serialized(),
+            (Content::Protobuf(schema), "ignore_extensions") => schema.without_extensions(),
             _ => self.canonical.clone(),
         }
     }
