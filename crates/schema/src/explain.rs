@@ -2,11 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use prost::Message;
-use prost_types::field_descriptor_proto::{Label, Type};
-use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 use serde_json::{Map, Value as Json};
 
 use crate::{Parsed, SchemaType};
@@ -51,15 +46,10 @@ type Parts = BTreeMap<String, String>;
 /// A schema's parts: where they are, and what they are in words.
 fn parts(schema: &Parsed) -> Parts {
     let mut parts = Parts::new();
-    match schema.schema_type() {
-        SchemaType::Avro => avro(&json(&schema.canonical), "", 0, &mut parts),
-        SchemaType::Json => object("", &json(&schema.canonical), 0, &mut parts),
-        SchemaType::Protobuf => {
-            let bytes = STANDARD.decode(schema.formatted("serialized")).unwrap_or_default();
-            if let Ok(file) = FileDescriptorProto::decode(bytes.as_slice()) {
-                proto(&file, &mut parts);
-            }
-        }
+    match (schema.schema_type(), schema.protobuf()) {
+        (_, Some(schema)) => return schema.parts(),
+        (SchemaType::Avro, None) => avro(&json(&schema.canonical), "", 0, &mut parts),
+        (_, None) => object("", &json(&schema.canonical), 0, &mut parts),
     }
     parts
 }
@@ -217,63 +207,6 @@ fn json_words(object: &Map<String, Json>) -> String {
     object.iter().filter(says).fold(kind, |words, (keyword, value)| {
         format!("{words}, {keyword} {}", plain(value))
     })
-}
-
-fn proto(file: &FileDescriptorProto, parts: &mut Parts) {
-    if let Some(package) = &file.package {
-        parts.insert("package".to_owned(), package.clone());
-    }
-    for import in &file.dependency {
-        parts.insert(format!("import {import}"), "imported".to_owned());
-    }
-    file.message_type
-        .iter()
-        .for_each(|message| proto_message("", message, 0, parts));
-    file.enum_type.iter().for_each(|one| proto_enum("", one, parts));
-}
-
-fn proto_message(path: &str, message: &DescriptorProto, depth: usize, parts: &mut Parts) {
-    let place = inside(path, message.name());
-    if depth > DEPTH_MAX {
-        return;
-    }
-    parts.insert(place.clone(), "message".to_owned());
-    for field in &message.field {
-        let mut words = proto_words(field);
-        let oneof = field.oneof_index.filter(|_| field.proto3_optional != Some(true));
-        if let Some(oneof) = oneof.and_then(|at| message.oneof_decl.get(usize::try_from(at).ok()?)) {
-            words += &format!(", one of `{}`", oneof.name());
-        }
-        parts.insert(inside(&place, field.name()), words);
-    }
-    for nested in &message.nested_type {
-        proto_message(&place, nested, depth + 1, parts);
-    }
-    message.enum_type.iter().for_each(|one| proto_enum(&place, one, parts));
-}
-
-fn proto_words(field: &FieldDescriptorProto) -> String {
-    let label = match field.label() {
-        _ if field.proto3_optional == Some(true) => "optional ",
-        Label::Repeated => "repeated ",
-        Label::Required => "required ",
-        Label::Optional => "",
-    };
-    let ty = match field.r#type() {
-        Type::Message | Type::Enum | Type::Group => field.type_name().trim_start_matches('.').to_owned(),
-        // A type that could not be resolved is known by its name only.
-        _ if field.type_name.is_some() => field.type_name().to_owned(),
-        scalar => scalar.as_str_name().trim_start_matches("TYPE_").to_lowercase(),
-    };
-    format!("{label}{ty}, number {}", field.number())
-}
-
-fn proto_enum(path: &str, one: &EnumDescriptorProto, parts: &mut Parts) {
-    let place = inside(path, one.name());
-    parts.insert(place.clone(), "enum".to_owned());
-    for value in &one.value {
-        parts.insert(inside(&place, value.name()), format!("number {}", value.number()));
-    }
 }
 
 #[cfg(test)]

@@ -103,10 +103,18 @@ impl Parsed {
         }
     }
 
+    pub(crate) fn protobuf(&self) -> Option<&protobuf::Schema> {
+        match &self.content {
+            Content::Protobuf(schema) => Some(schema),
+            Content::Avro(_) | Content::Json(_) => None,
+        }
+    }
+
     /// The text in a form that a client asked for by `format`; words that mean nothing here give the usual text.
     pub fn formatted(&self, format: &str) -> String {
         match (&self.content, format) {
             (Content::Protobuf(schema), "serialized") => schema.serialized(),
+            (Content::Protobuf(schema), "ignore_extensions") => schema.without_extensions(),
             _ => self.canonical.clone(),
         }
     }
