@@ -1,5 +1,7 @@
 //! Protobuf schemas against the verdicts of Confluent's registry: our own texts, with what it said of them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its data fails")]
+
 use rivulet_schema::difference::{Difference, Policy, Reader};
 use rivulet_schema::protobuf::{Schema, compare};
 use serde_json::Value;
