@@ -41,7 +41,9 @@ impl Schema {
     /// Parses a schema; `references` are import name and text of what it imports, dependencies first.
     pub fn parse(text: &str, references: &[(String, String)]) -> Result<Schema, String> {
         let schema = Schema::parse_unresolved(text, references)?;
-        normalize::normalized(&schema.file, &schema.names()).map_err(|error| schema.hint(error))?;
+        let normalized = normalize::normalized(&schema.file, &schema.names()).map_err(|error| schema.hint(error))?;
+        // Some options are read that cannot be written: the registry the world knows refuses them as well.
+        file_of(&print::text(&normalized))?;
         Ok(schema)
     }
 
@@ -94,7 +96,7 @@ impl Schema {
             .filter(|import| !known::has(import) && !self.references.iter().any(|(name, _)| name == *import))
             .map(|import| format!("`{import}`"))
             .collect();
-        if missing.is_empty() {
+        if missing.is_empty() || !error.starts_with("Could not resolve") {
             return error;
         }
         format!(

@@ -111,6 +111,9 @@ impl<'a> Normalizer<'_, 'a> {
             oneofs.push(self.oneof(oneof)?);
         }
         oneofs.sort_by_key(|oneof| oneof.fields[0].tag);
+        if oneofs.is_empty() && !message.oneofs.is_empty() {
+            oneofs.push(Oneof::default());
+        }
         let mut extensions: Vec<Extensions> = Vec::new();
         for one in &message.extensions {
             extensions.extend(one.values.iter().map(|value| Extensions {
@@ -179,10 +182,17 @@ impl<'a> Normalizer<'_, 'a> {
         for extend in &mut out {
             extend.fields.sort_by_key(|field| field.tag);
         }
+        if out.is_empty() && !extends.is_empty() {
+            out.push(Extend {
+                name: String::new(),
+                fields: Vec::new(),
+            });
+        }
         Ok(out)
     }
 
     fn field(&self, field: &Field) -> Normal<Field> {
+        check_map(&field.ty)?;
         let mut ty = field.ty.clone();
         if !is_scalar(&ty) && map_parts(&ty).is_none() {
             ty = self.resolved(&ty)?;
@@ -455,4 +465,16 @@ fn strip_type(ty: &mut Type) {
             message.types.iter_mut().for_each(strip_type);
         }
     }
+}
+
+/// A map's key is a scalar, but neither bytes nor a fraction.
+fn check_map(ty: &str) -> Normal<()> {
+    let mut rest = ty;
+    while let Some((key, value)) = map_parts(rest) {
+        if !is_scalar(key) || matches!(key, "bytes" | "double" | "float") {
+            return Err(format!("map key must be non-byte, non-floating point scalar: {key}"));
+        }
+        rest = value;
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@
 
 use super::file::{
     Constant, Enum, Extend, Extensions, Field, File, Group, Label, Message, Oneof, Opt, Reserved, Rpc, Service, Syntax,
-    Type, Value, is_scalar, map_parts,
+    Type, Value,
 };
 use super::options;
 use super::reader::{MAP_DEPTH_MAX, Place, Read, Reader};
@@ -274,7 +274,6 @@ impl Parser {
     }
 
     fn field(&mut self, label: Option<Label>, ty: String) -> Read<Field> {
-        check_map(&ty)?;
         let name = self.reader.name(false, false)?;
         self.reader.require('=')?;
         let tag = self.reader.int()?;
@@ -462,15 +461,27 @@ fn strip(options: &mut Vec<Opt>, name: &str) -> Option<String> {
 
 /// A value in one word, for a default that should have been a single value.
 fn spelled(value: &Value) -> String {
-    let listed = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>().join(", ");
     match value {
         Value::Inner(inner) => format!("{}={}", inner.name, spelled(&inner.value)),
         Value::Map(entries) => {
-            let mut entries = entries.iter().map(|(key, value)| format!("{key}={}", spelled(value)));
-            format!("{{{}}}", listed(&mut entries))
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(key, value)| format!("{key}={}", nested(value)))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
         }
-        Value::List(values) => format!("[{}]", listed(&mut values.iter().map(spelled))),
+        Value::List(values) => format!("[{}]", values.iter().map(nested).collect::<Vec<_>>().join(", ")),
         single => single.word().unwrap_or_default().to_owned(),
+    }
+}
+
+/// The same inside a map or a list, spelled as the registry the world knows spells what is no default at all.
+fn nested(value: &Value) -> String {
+    match value {
+        Value::Boolean(word) => format!("OptionPrimitive(kind=BOOLEAN, value={word})"),
+        Value::Number(word) => format!("OptionPrimitive(kind=NUMBER, value={word})"),
+        Value::Constant(word) => format!("OptionPrimitive(kind=ENUM, value={word})"),
+        other => spelled(other),
     }
 }
 
@@ -485,16 +496,4 @@ fn import_path(path: &str) -> String {
         ("", []) => ".".to_owned(),
         _ => format!("{root}{}", parts.join("/")),
     }
-}
-
-/// A map's key is a scalar, but neither bytes nor a fraction.
-fn check_map(ty: &str) -> Read<()> {
-    let mut rest = ty;
-    while let Some((key, value)) = map_parts(rest) {
-        if !is_scalar(key) || matches!(key, "bytes" | "double" | "float") {
-            return Err(format!("map key must be non-byte, non-floating point scalar: {key}"));
-        }
-        rest = value;
-    }
-    Ok(())
 }

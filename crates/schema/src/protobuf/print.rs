@@ -42,7 +42,7 @@ struct Lines {
 impl Lines {
     /// Writes one line, or several that hold line ends.
     fn line(&mut self, lines: &str) {
-        for line in lines.split('\n') {
+        for line in lines.trim_end_matches('\n').split('\n') {
             self.blanks(self.indent);
             self.text.push_str(line);
             self.text.push('\n');
@@ -78,6 +78,9 @@ impl Lines {
     }
 
     /// A part of a block that holds these items, if there are any.
+    ///
+    /// A oneof or an extension that has neither name nor fields prints as nothing but leaves its empty line: so a
+    /// normal form shows where something stood that says nothing.
     fn each<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Lines, &T)) {
         if !items.is_empty() {
             self.section();
@@ -166,6 +169,9 @@ fn ranges(values: &[Reserved]) -> String {
 }
 
 fn oneof(out: &mut Lines, oneof: &Oneof) {
+    if oneof.name.is_empty() {
+        return;
+    }
     out.block(&format!("oneof {}", oneof.name), |out| {
         options(out, &oneof.options);
         out.each(&oneof.fields, field);
@@ -184,6 +190,9 @@ fn group(out: &mut Lines, group: &Group) {
 }
 
 fn extend(out: &mut Lines, extend: &Extend) {
+    if extend.name.is_empty() {
+        return;
+    }
     out.block(&format!("extend {}", extend.name), |out| {
         out.each(&extend.fields, field)
     });
@@ -284,7 +293,7 @@ fn lines(items: &[String]) -> String {
 }
 
 fn indented(out: &mut String, text: &str) {
-    for line in text.split('\n') {
+    for line in text.trim_end_matches('\n').split('\n') {
         out.push_str("  ");
         out.push_str(line);
         out.push('\n');

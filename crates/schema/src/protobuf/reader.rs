@@ -281,8 +281,9 @@ impl Reader {
                     return Ok(());
                 }
                 ('\n', _) => {
-                    self.at += 1;
+                    // The line end counts as the next line's first column here, as it does for everyone else.
                     self.newline();
+                    self.at += 1;
                 }
                 _ => self.at += 1,
             }
@@ -305,20 +306,18 @@ impl Reader {
         while matches!(self.text.get(self.at), Some(' ' | '\t')) {
             self.at += 1;
         }
-        if self.text.get(self.at) != Some(&'/') {
-            return Ok(());
+        match self.text.get(self.at) {
+            Some('/') => self.at += 1,
+            Some(_) => return Ok(()),
+            None => return self.error("expected '//' or '/*'"),
         }
-        self.at += 1;
         match self.text.get(self.at) {
             Some('/') => {
                 self.line_comment();
                 return Ok(());
             }
             Some('*') => self.at += 1,
-            _ => {
-                self.at -= 1;
-                return self.error("expected '//' or '/*'");
-            }
+            _ => return self.error("expected '//' or '/*'"),
         }
         loop {
             match (self.text.get(self.at), self.text.get(self.at + 1)) {
