@@ -37,6 +37,8 @@ pub(super) struct Loader<'a> {
     /// Values with an identifier, by identifier, of the documents where one was looked for.
     named: HashMap<usize, HashMap<&'a str, Place<'a>>>,
     pub(super) graph: Graph,
+    /// The reference that was followed last, and the keys below it.
+    origin: String,
     path: Vec<String>,
     depth: usize,
 }
@@ -67,7 +69,8 @@ pub(super) fn load<'a>(root: &'a Json, draft: Draft, documents: &'a [Document]) 
         draft,
         knots: HashMap::new(),
         named: HashMap::new(),
-        graph: Graph::new(),
+        graph: Graph::new(true),
+        origin: "#".to_owned(),
         path: Vec::new(),
         depth: 0,
     };
@@ -79,10 +82,12 @@ pub(super) fn load<'a>(root: &'a Json, draft: Draft, documents: &'a [Document]) 
 impl<'a> Loader<'a> {
     /// An error with the place that is looked at.
     pub(super) fn fault(&self, cause: impl std::fmt::Display) -> String {
-        format!(
-            "`#{}`: {cause}",
-            self.path.iter().flat_map(|part| ["/", part]).collect::<String>()
-        )
+        format!("`{}`: {cause}", self.here())
+    }
+
+    fn here(&self) -> String {
+        let below: String = self.path.iter().flat_map(|part| ["/", part]).collect();
+        format!("{}{below}", self.origin)
     }
 
     fn root_place(&self, document: usize) -> Result<Place<'a>, String> {
@@ -264,7 +269,9 @@ impl<'a> Loader<'a> {
         }
         said.sort_by_key(|(key, _)| *key);
         let mut hasher = DefaultHasher::new();
-        said.hash(&mut hasher);
+        for (key, value) in said {
+            (key, value.simplest()).hash(&mut hasher);
+        }
         Ok(Notes {
             has_default: whole && members.contains_key("default"),
             holds_bytes: members.get("connect.type").and_then(Json::as_str) == Some("bytes"),
@@ -354,9 +361,11 @@ impl<'a> Loader<'a> {
     fn tie(&mut self, text: &str, address: String, found: &Place<'a>) -> Result<NodeId, String> {
         let id = self.reference_node(text)?;
         self.knots.insert(address.clone(), Knot::Loading(vec![id]));
-        let path = std::mem::replace(&mut self.path, vec![format!("… {text}")]);
+        let path = std::mem::take(&mut self.path);
+        let origin = std::mem::replace(&mut self.origin, text.to_owned());
         let target = self.load(found)?;
         self.path = path;
+        self.origin = origin;
         if let Some(Knot::Loading(waiting)) = self.knots.insert(address, Knot::Loaded(target)) {
             for id in waiting {
                 self.resolve(id, target);

@@ -78,6 +78,24 @@ impl Decimal {
             }
     }
 
+    /// The same value in the one shortest text, an integer without exponent if it is one of sensible size.
+    pub(super) fn simplest(&self) -> Decimal {
+        const MOST_ZEROS: i64 = 400;
+        let (negative, mut digits, mut scale) = self.parts();
+        while digits.len() > 1 && digits.ends_with('0') {
+            digits.pop();
+            scale -= 1;
+        }
+        if digits == "0" {
+            return Decimal(digits);
+        }
+        if (-MOST_ZEROS..0).contains(&scale) {
+            digits.extend(std::iter::repeat_n('0', usize::try_from(-scale).unwrap_or(0)));
+            scale = 0;
+        }
+        Decimal(write(negative, &digits, scale))
+    }
+
     pub(super) fn is_zero(&self) -> bool {
         self.parts().1 == "0"
     }
@@ -244,6 +262,19 @@ mod tests {
         }
         assert!(number("0.50").same_value(&number("0.5")));
         assert!(!number("-1").same_value(&number("1.0")));
+    }
+
+    #[test]
+    fn simplest_texts() {
+        for (given, expected) in [
+            ("1.0", "1"),
+            ("1e2", "100"),
+            ("-1.50", "-1.5"),
+            ("0.00", "0"),
+            ("1e900", "1E+900"),
+        ] {
+            assert_eq!(number(given).simplest().text(), expected, "{given}");
+        }
     }
 
     #[test]

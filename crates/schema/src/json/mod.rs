@@ -71,7 +71,7 @@ fn graph(root: &Json, references: &[(String, String)]) -> Result<Graph, String> 
         Json::Object(_) => return object_graph(root, references),
         other => return Err(format!("a schema is an object or a boolean, not {}", other.noun())),
     };
-    let mut graph = Graph::new();
+    let mut graph = Graph::new(true);
     graph.root = graph.add(Node::new(if flag { Kind::True } else { Kind::False }))?;
     Ok(graph)
 }

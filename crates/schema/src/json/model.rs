@@ -12,7 +12,7 @@ use super::value::Json;
 pub(super) type NodeId = u32;
 
 /// Nodes that a graph may have. A text of 1 MB has fewer, but lists of types and references multiply what they hold.
-pub(super) const MOST_NODES: usize = 1_000_000;
+pub(super) const MOST_NODES: usize = 500_000;
 /// Schemas and references within each other that are followed.
 pub(super) const MOST_STEPS_DOWN: usize = 1_024;
 
@@ -21,13 +21,16 @@ pub(super) const MOST_STEPS_DOWN: usize = 1_024;
 pub(super) struct Graph {
     nodes: Vec<Node>,
     pub(super) root: NodeId,
+    /// Whether implied combinations of all are written as the keywords they stand for, not as `allOf`.
+    pub(super) inline: bool,
 }
 
 impl Graph {
-    pub(super) fn new() -> Graph {
+    pub(super) fn new(inline: bool) -> Graph {
         Graph {
             nodes: Vec::new(),
             root: 0,
+            inline,
         }
     }
 
@@ -101,6 +104,16 @@ impl Kind {
         matches!(self, Kind::Empty | Kind::True)
     }
 
+    /// Whether it holds no other schemas.
+    pub(super) fn is_leaf(&self) -> bool {
+        match self {
+            Kind::Empty | Kind::True | Kind::False | Kind::Boolean | Kind::Null => true,
+            Kind::Text(_) | Kind::Number(_) | Kind::Const(_) | Kind::Enum(_) => true,
+            Kind::Combined(_) | Kind::Not(_) | Kind::Object(_) | Kind::Array(_) => false,
+            Kind::Conditional(_) | Kind::Reference(_) => false,
+        }
+    }
+
     /// Whether the two are of one kind. `{}` and `true` are not.
     pub(super) fn is_like(&self, other: &Kind) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
@@ -155,7 +168,7 @@ pub(super) struct Combined {
     pub(super) implied: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Object {
     pub(super) only: bool,
     pub(super) properties: IndexMap<String, NodeId>,
@@ -191,7 +204,7 @@ impl Object {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Array {
     pub(super) only: bool,
     /// What every item must be.

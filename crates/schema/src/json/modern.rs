@@ -85,6 +85,8 @@ pub(super) struct Loader<'a> {
     schemas: Vec<Written>,
     pub(super) base: Rc<str>,
     hashed: bool,
+    /// The address that is being loaded, and the keys below it.
+    origin: String,
     pub(super) path: Vec<String>,
     depth: usize,
 }
@@ -116,6 +118,7 @@ pub(super) fn load<'a>(root: &'a Json, documents: &'a [Document]) -> Result<Load
         schemas: Vec::new(),
         base: NO_ADDRESS.into(),
         hashed: true,
+        origin: "#".to_owned(),
         path: Vec::new(),
         depth: 0,
     };
@@ -276,7 +279,7 @@ impl<'a> Loader<'a> {
                     Some(found) => found.clone(),
                     None => {
                         let address = knot.address.clone();
-                        self.path = vec![format!("… {}", without_unknown(&address))];
+                        self.origin = without_unknown(&address).to_owned();
                         self.find(&address)?
                     }
                 };
@@ -285,7 +288,7 @@ impl<'a> Loader<'a> {
                 self.hashed = found.hashed;
                 let schema = self.load(found.value)?;
                 self.knots[at].schema = Some(schema);
-                self.path.clear();
+                self.origin = "#".to_owned();
             }
             at += 1;
         }
@@ -406,10 +409,12 @@ impl<'a> Loader<'a> {
         said.sort_by_key(|(key, _)| *key);
         keywords.has_more = said.iter().any(|(key, _)| *key != "title" && *key != "description");
         let mut hasher = DefaultHasher::new();
-        said.hash(&mut hasher);
+        for (key, value) in &said {
+            (key, value.simplest()).hash(&mut hasher);
+        }
         keywords.plain_fingerprint = if said.is_empty() { 0 } else { hasher.finish() };
         let default = members.get("default");
-        default.hash(&mut hasher);
+        default.map(Json::simplest).hash(&mut hasher);
         keywords.notes = Notes {
             // A default that is null counts as none.
             has_default: default.is_some_and(|value| *value != Json::Null),

@@ -128,8 +128,10 @@ impl<'a> Loader<'a> {
             "anyOf" => Keyword::List(Criterion::Any, self.list(key, value)?),
             "oneOf" => Keyword::List(Criterion::One, self.list(key, value)?),
             "not" => Keyword::Not(self.child(key, value)?),
-            "const" => Keyword::Plain(Kind::Const(Box::new(value.clone()))),
-            "enum" => Keyword::Plain(Kind::Enum(self.array(key, value)?.clone())),
+            "const" => Keyword::Plain(Kind::Const(Box::new(value.simplest_within()))),
+            "enum" => Keyword::Plain(Kind::Enum(
+                self.array(key, value)?.iter().map(Json::simplest_within).collect(),
+            )),
             "additionalProperties" => Keyword::Additional(self.child(key, value)?),
             "items" => {
                 let behind = matches!(members.get("prefixItems"), Some(Json::Array(first)) if !first.is_empty());
@@ -305,7 +307,7 @@ impl<'a> Loader<'a> {
     }
 
     fn wrong<R>(&self, key: &str, expected: &str, found: &Json) -> Result<R, String> {
-        Err(self.fault(format!("`{key}` is {}, not {expected}", found.noun())))
+        Err(self.fault(format!("`{key}`: expected {expected}, found {}", found.noun())))
     }
 
     fn string<'v>(&self, key: &str, value: &'v Json) -> Result<&'v str, String> {

@@ -22,6 +22,13 @@ pub(super) struct Pattern {
     compiled: Arc<OnceLock<Option<Regex>>>,
 }
 
+/// Two are equal if they are written the same.
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Pattern) -> bool {
+        self.text == other.text
+    }
+}
+
 impl Pattern {
     pub(super) fn new(text: &str) -> Result<Pattern, String> {
         check(text)?;
@@ -70,15 +77,12 @@ impl Scan<'_> {
         if self.levels > MOST_LEVELS {
             return Err("it is nested too deeply");
         }
-        // Whether something stands before that can be repeated.
-        let mut repeatable = false;
+        // What stands before: counts in braces may follow anything, `*` and its like only what is not repeated yet.
+        let (mut anything, mut repeatable) = (false, false);
         while let Some(next) = self.rest.next_if(|next| *next != ')') {
             repeatable = match next {
-                '|' | '^' => false,
-                '(' => {
-                    self.group()?;
-                    true
-                }
+                '|' => false,
+                '(' => self.group()?,
                 '[' => {
                     self.class()?;
                     true
@@ -87,29 +91,25 @@ impl Scan<'_> {
                     self.escape()?;
                     true
                 }
-                '*' | '+' | '?' => {
-                    if !repeatable {
-                        return Err("nothing is before a `*`, `+` or `?`");
+                '*' | '+' | '?' if !repeatable => return Err("nothing to repeat is before a `*`, `+` or `?`"),
+                '{' if !anything => return Err("nothing is before a `{`"),
+                '*' | '+' | '?' | '{' => {
+                    if next == '{' {
+                        self.counts()?;
                     }
-                    self.rest.next_if(|next| *next == '?' || *next == '+');
-                    false
-                }
-                '{' => {
-                    if !repeatable {
-                        return Err("nothing is before a `{`");
-                    }
-                    self.counts()?;
                     self.rest.next_if(|next| *next == '?' || *next == '+');
                     false
                 }
                 _ => true,
             };
+            anything = next != '|';
         }
         self.levels -= 1;
         Ok(())
     }
 
-    fn group(&mut self) -> Scanned {
+    /// A group; flags in parentheses, which are no group, cannot be repeated.
+    fn group(&mut self) -> Result<bool, &'static str> {
         if self.rest.next_if_eq(&'?').is_some() {
             match self.rest.next() {
                 Some(':' | '=' | '!' | '>') => {}
@@ -123,11 +123,12 @@ impl Scan<'_> {
                         }
                     }
                 }
-                Some(flag) if flag == '-' || "idmsuxU".contains(flag) => loop {
+                Some(')') => return Ok(false),
+                Some(flag) if "-idmsuxU".contains(flag) => loop {
                     match self.rest.next() {
                         Some(':') => break,
-                        Some(')') => return Ok(()),
-                        Some(flag) if flag == '-' || "idmsuxU".contains(flag) => {}
+                        Some(')') => return Ok(false),
+                        Some(flag) if "-idmsuxU".contains(flag) => {}
                         _ => return Err("there is no such flag behind `(?`"),
                     }
                 },
@@ -136,7 +137,7 @@ impl Scan<'_> {
         }
         self.alternatives()?;
         match self.rest.next() {
-            Some(')') => Ok(()),
+            Some(')') => Ok(true),
             _ => Err("a `(` is not closed"),
         }
     }
@@ -206,8 +207,18 @@ impl Scan<'_> {
             Some('u') => self.digits(4),
             Some('x') if self.rest.next_if_eq(&'{').is_some() => self.until('}').map(|_| ()),
             Some('x') => self.digits(2),
+            Some('0') => self
+                .rest
+                .next_if(|next| ('0'..'8').contains(next))
+                .map(|_| ())
+                .ok_or("no octal digit follows a `\\0`"),
+            Some('b') if self.rest.next_if_eq(&'{').is_some() => match self.rest.peek() {
+                Some('g') => self.until('}').map(|_| ()),
+                _ => self.counts(),
+            },
+            Some('N') if self.rest.next_if_eq(&'{').is_some() => self.until('}').map(|_| ()),
             Some('c') => self.rest.next().map(|_| ()).ok_or("nothing follows a `\\c`"),
-            Some(letter) if letter.is_ascii_alphabetic() && !"aAbBdDeEfGhHnNrRsStvVwWXzZ".contains(letter) => {
+            Some(letter) if letter.is_ascii_alphabetic() && !"aAbBdDefGhHnrRsStvVwWXzZ".contains(letter) => {
                 Err("there is no such letter behind a `\\`")
             }
             Some(_) => Ok(()),
@@ -289,7 +300,8 @@ mod tests {
         }
         for wrong in [
             "(", ")", "[", "[a", "*", "+a", "a**", "a{", "{", "a{2", "a{5,2}", "\\", "(?<1>a)", "(?#a)", "[z-a]",
-            "\\u12", "\\y", "(?P<a>b)", "a{x}", "|*", "\\k",
+            "\\u12", "\\y", "(?P<a>b)", "a{x}", "|*", "\\k", "(?i)*", "a{2}*", "\\E", "\\0", "\\N", "a*?+", "(*)",
+            "[]", "[^]",
         ] {
             assert!(check(wrong).is_err(), "{wrong}");
         }

@@ -52,6 +52,29 @@ impl Json {
         self.as_object()?.get(key)
     }
 
+    /// The value with every number in its simplest text, so that equal numbers are equal.
+    pub(super) fn simplest(&self) -> Json {
+        match self {
+            Json::Number(number) => Json::Number(number.simplest()),
+            Json::Array(items) => Json::Array(items.iter().map(Json::simplest).collect()),
+            Json::Object(members) => Json::Object(
+                members
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.simplest()))
+                    .collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+
+    /// The value with the numbers within it, but not one that it is itself, in their simplest texts.
+    pub(super) fn simplest_within(&self) -> Json {
+        match self {
+            Json::Number(_) => self.clone(),
+            other => other.simplest(),
+        }
+    }
+
     /// The text without blanks, keys in their own order.
     pub(super) fn text(&self) -> String {
         let mut out = String::new();

@@ -1,10 +1,9 @@
 //! Combinations of schemas: of all, of any, of exactly one.
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{At, Compared, Comparison, Exhausted, Scope};
-use crate::json::model::{Array, Combined, Criterion, Kind, NodeId, Object};
+use crate::json::model::{Combined, Criterion, Kind, NodeId};
 use crate::json::rules;
 
 impl Comparison<'_> {
@@ -120,104 +119,5 @@ impl Comparison<'_> {
             }
         }
         Ok(pairs)
-    }
-
-    /// A number that is the same for nodes that say the same; references say where they lead, not what is there.
-    fn fingerprint(&mut self, at: At) -> Result<u64, Exhausted> {
-        if let Some(known) = self.fingerprints.get(&at) {
-            return Ok(*known);
-        }
-        self.spend(1)?;
-        let node = self.node(at);
-        let mut hasher = DefaultHasher::new();
-        std::mem::discriminant(&node.kind).hash(&mut hasher);
-        node.notes.hash(&mut hasher);
-        crate::json::deeper(|| self.hash_kind(at, &node.kind, &mut hasher))?;
-        let fingerprint = hasher.finish();
-        self.fingerprints.insert(at, fingerprint);
-        Ok(fingerprint)
-    }
-
-    fn hash_kind(&mut self, at: At, kind: &Kind, hasher: &mut DefaultHasher) -> Compared {
-        match kind {
-            Kind::Empty | Kind::True | Kind::False | Kind::Boolean | Kind::Null => {}
-            Kind::Text(text) => text.hash(hasher),
-            Kind::Number(number) => number.hash(hasher),
-            Kind::Const(value) => value.hash(hasher),
-            Kind::Enum(values) => values.hash(hasher),
-            Kind::Reference(reference) => reference.text.hash(hasher),
-            Kind::Combined(combined) => {
-                (combined.criterion, combined.implied).hash(hasher);
-                self.hash_all(at, combined.parts.iter(), hasher)?;
-            }
-            Kind::Not(schema) => self.hash_all(at, [schema].into_iter(), hasher)?,
-            Kind::Conditional(branches) => {
-                for branch in branches.iter() {
-                    self.hash_all(at, branch.iter(), hasher)?;
-                }
-            }
-            Kind::Object(object) => self.hash_object(at, object, hasher)?,
-            Kind::Array(array) => self.hash_array(at, array, hasher)?,
-        }
-        Ok(())
-    }
-
-    fn hash_object(&mut self, at: At, object: &Object, hasher: &mut DefaultHasher) -> Compared {
-        (
-            object.only,
-            object.more,
-            object.min_properties,
-            object.max_properties,
-            &object.required,
-        )
-            .hash(hasher);
-        let mut named: Vec<(&str, &NodeId)> = object.properties.iter().map(|(name, id)| (name.as_str(), id)).collect();
-        named.sort_unstable();
-        let mut patterns: Vec<(&str, &NodeId)> = object.patterns.iter().map(|(p, id)| (p.text.as_str(), id)).collect();
-        patterns.sort_unstable();
-        let mut dependent: Vec<(&str, &NodeId)> = object
-            .dependent_schemas
-            .iter()
-            .map(|(name, id)| (name.as_str(), id))
-            .collect();
-        dependent.sort_unstable();
-        for list in [named, patterns, dependent] {
-            for (name, _) in &list {
-                name.hash(hasher);
-            }
-            self.hash_all(at, list.into_iter().map(|(_, id)| id), hasher)?;
-        }
-        let mut names: Vec<_> = object.dependent_names.iter().collect();
-        names.sort_unstable();
-        names.hash(hasher);
-        for schema in [&object.additional, &object.unevaluated, &object.names] {
-            self.hash_all(at, schema.iter(), hasher)?;
-        }
-        Ok(())
-    }
-
-    fn hash_array(&mut self, at: At, array: &Array, hasher: &mut DefaultHasher) -> Compared {
-        (array.only, array.more, array.unique, array.min_items, array.max_items).hash(hasher);
-        (array.min_contains, array.max_contains).hash(hasher);
-        self.hash_all(at, array.items.iter(), hasher)?;
-        for schema in [&array.every, &array.additional, &array.unevaluated, &array.contained] {
-            self.hash_all(at, schema.iter(), hasher)?;
-        }
-        Ok(())
-    }
-
-    fn hash_all<'n>(
-        &mut self,
-        at: At,
-        schemas: impl Iterator<Item = &'n NodeId>,
-        hasher: &mut DefaultHasher,
-    ) -> Compared {
-        let mut count = 0usize;
-        for id in schemas {
-            self.fingerprint(At { id: *id, ..at })?.hash(hasher);
-            count += 1;
-        }
-        count.hash(hasher);
-        Ok(())
     }
 }

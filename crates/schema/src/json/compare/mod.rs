@@ -6,18 +6,23 @@
 
 mod arrays;
 mod combined;
+mod fingerprint;
 mod objects;
 mod plain;
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::model::{Graph, Kind, MOST_STEPS_DOWN, Node, NodeId};
+use super::model::{Graph, Kind, Node, NodeId};
 use super::rules::{self, Rule};
 use crate::difference::{Difference, Policy, Reader};
 
 /// Steps after which a comparison is given up: pairs compared, differences passed on, parts matched.
-pub(super) const MOST_STEPS: usize = 1_000_000;
+pub(super) const MOST_STEPS: usize = 2_000_000;
+/// Pairs within each other that are followed. Schemas that refer to each other make pairs of each with each.
+const MOST_PAIRS_DOWN: usize = 4_096;
+/// What a pair costs that is remembered.
+const STEPS_TO_REMEMBER: usize = 4;
 
 /// The steps were used up.
 struct Exhausted;
@@ -41,7 +46,10 @@ struct Found {
     writer: Option<Rc<str>>,
 }
 
-/// What was found in a pair of nodes, and where in it one is.
+/// What was found in a pair of nodes; none if they are compatible.
+type Findings = Option<Rc<[Found]>>;
+
+/// What was found so far in a pair of nodes, and where in it one is.
 #[derive(Default)]
 struct Scope {
     path: Vec<Rc<str>>,
@@ -52,10 +60,10 @@ struct Comparison<'a> {
     writer: &'a Graph,
     reader: &'a Graph,
     lenient: bool,
-    done: HashMap<(At, At), Rc<[Found]>>,
+    done: HashMap<(At, At), Findings>,
     begun: HashSet<(At, At)>,
     /// Pairs that an earlier round found incompatible.
-    known: HashMap<(At, At), Rc<[Found]>>,
+    known: HashMap<(At, At), Findings>,
     /// Whether a pair within itself was taken for compatible.
     hoped: bool,
     fingerprints: HashMap<At, u64>,
@@ -113,7 +121,7 @@ fn all_found(reader: &Graph, writer: &Graph, lenient: bool) -> Result<Vec<Found>
         );
         comparison.compare(&mut scope, Some(written), Some(read))?;
         let mut incompatible = std::mem::take(&mut comparison.done);
-        incompatible.retain(|_, found| !found.is_empty());
+        incompatible.retain(|_, found| found.is_some());
         let nothing_new = incompatible.len() == comparison.known.len()
             && incompatible.keys().all(|pair| comparison.known.contains_key(pair));
         if !comparison.hoped || nothing_new {
@@ -180,7 +188,12 @@ impl<'a> Comparison<'a> {
             return Ok(());
         };
         let pair = (self.referred(writer), self.referred(reader));
-        let found = self.pair(pair)?;
+        if self.node(pair.0).kind.is_leaf() && self.node(pair.1).kind.is_leaf() {
+            return self.kinds(scope, pair.0, pair.1);
+        }
+        let Some(found) = self.pair(pair)? else {
+            return Ok(());
+        };
         let prefix = scope.path();
         self.spend(found.len() * (1 + prefix.len() / 64))?;
         for one in found.iter() {
@@ -212,26 +225,27 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn pair(&mut self, pair: (At, At)) -> Result<Rc<[Found]>, Exhausted> {
+    fn pair(&mut self, pair: (At, At)) -> Result<Findings, Exhausted> {
         if let Some(done) = self.done.get(&pair) {
-            return Ok(Rc::clone(done));
+            return Ok(done.clone());
         }
         if !self.begun.insert(pair) {
             if let Some(known) = self.known.get(&pair) {
-                return Ok(Rc::clone(known));
+                return Ok(known.clone());
             }
             self.hoped = true;
-            return Ok(Rc::new([]));
+            return Ok(None);
         }
-        if self.depth >= MOST_STEPS_DOWN {
+        if self.depth >= MOST_PAIRS_DOWN {
             return Err(Exhausted);
         }
+        self.spend(STEPS_TO_REMEMBER)?;
         self.depth += 1;
         let mut scope = Scope::default();
         super::deeper(|| self.kinds(&mut scope, pair.0, pair.1))?;
         self.depth -= 1;
-        let found: Rc<[Found]> = scope.found.into();
-        self.done.insert(pair, Rc::clone(&found));
+        let found = (!scope.found.is_empty()).then(|| Rc::from(scope.found));
+        self.done.insert(pair, found.clone());
         self.begun.remove(&pair);
         Ok(found)
     }
