@@ -69,7 +69,8 @@ impl Server {
             Arc::clone(&random),
         );
         let topics: Arc<dyn Topics> = broker.topics();
-        let schemas = Registry::open(Arc::clone(&topics)).await.map_err(start)?;
+        let schemas = Registry::open(Arc::clone(&topics), Arc::clone(&clock), catalog.cluster_id());
+        let schemas = schemas.await.map_err(start)?;
         let store = Arc::new(CatalogStore::new(Arc::clone(&catalog)));
         let engine = Engine::new(topics, Arc::clone(&schemas) as _, Arc::clone(&clock), random, store);
         engine.recover().await.map_err(start)?;

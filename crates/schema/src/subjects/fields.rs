@@ -1,0 +1,73 @@
+//! Names of a schema's outermost fields, which metadata can reserve.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use prost::Message;
+use prost_types::FileDescriptorProto;
+use serde_json::Value as Json;
+
+use crate::{Parsed, SchemaType};
+
+/// The names of the fields at a schema's top.
+pub(super) fn top_level(schema_type: SchemaType, parsed: &Parsed) -> Vec<String> {
+    match schema_type {
+        SchemaType::Avro => avro(&parsed.formatted("resolved")),
+        SchemaType::Json => json(&parsed.canonical),
+        SchemaType::Protobuf => protobuf(&parsed.formatted("serialized")),
+    }
+}
+
+fn avro(text: &str) -> Vec<String> {
+    let root: Json = serde_json::from_str(text).unwrap_or_default();
+    let fields = root.get("fields").and_then(Json::as_array);
+    let names = fields
+        .into_iter()
+        .flatten()
+        .filter_map(|field| field.get("name")?.as_str());
+    names.map(str::to_owned).collect()
+}
+
+fn json(text: &str) -> Vec<String> {
+    let root: Json = serde_json::from_str(text).unwrap_or_default();
+    let properties = root.get("properties").and_then(Json::as_object);
+    properties
+        .into_iter()
+        .flat_map(|properties| properties.keys().cloned())
+        .collect()
+}
+
+fn protobuf(base64: &str) -> Vec<String> {
+    let bytes = STANDARD.decode(base64).unwrap_or_default();
+    let file = FileDescriptorProto::decode(bytes.as_slice()).unwrap_or_default();
+    let first = file.message_type.into_iter().next().unwrap_or_default();
+    first.field.into_iter().filter_map(|field| field.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::top_level;
+    use crate::{Parsed, SchemaType};
+
+    #[test]
+    fn fields_of_each_language() {
+        for (schema_type, text) in [
+            (
+                SchemaType::Avro,
+                r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int"}]}"#,
+            ),
+            (
+                SchemaType::Json,
+                r#"{"type":"object","properties":{"a":{"type":"string"},"b":true}}"#,
+            ),
+            (
+                SchemaType::Protobuf,
+                "syntax = \"proto3\"; message M { string a = 1; int32 b = 2; } message N { string c = 1; }",
+            ),
+        ] {
+            let parsed = Parsed::parse(schema_type, text, &[], false).unwrap();
+            assert_eq!(top_level(schema_type, &parsed), ["a", "b"], "{text}");
+        }
+        let parsed = Parsed::parse(SchemaType::Avro, "\"int\"", &[], false).unwrap();
+        assert!(top_level(SchemaType::Avro, &parsed).is_empty());
+    }
+}
