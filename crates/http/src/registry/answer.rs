@@ -63,8 +63,10 @@ pub(super) enum Refusal {
     NotFound,
     WrongMethod,
     NotAcceptable,
-    /// With a message of its own.
+    /// With a message of its own, before any content type was agreed on.
     Plain(StatusCode, String),
+    /// A context that cannot be one.
+    WrongContext(String),
     /// In the content type agreed on.
     Agreed(Media, RegistryError),
 }
@@ -75,6 +77,7 @@ impl Refusal {
             Refusal::NotFound => (StatusCode::NOT_FOUND, "HTTP 404 Not Found".to_owned()),
             Refusal::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed".to_owned()),
             Refusal::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "HTTP 406 Not Acceptable".to_owned()),
+            Refusal::WrongContext(message) => (StatusCode::BAD_REQUEST, message),
             Refusal::Plain(status, message) => {
                 let body = error_body(i32::from(status.as_u16()), &message);
                 return response(status, Some(Media("application/json")), Some(body));
@@ -191,10 +194,23 @@ impl<'a> SchemaView<'a> {
         self
     }
 
-    /// With the contexts of references written out.
-    pub(super) fn with_qualified_references(mut self, found: &Lookup) -> SchemaView<'a> {
+    /// With the contexts of references written out, and, with `identify`, the GUID of a schema that has these.
+    pub(super) fn with_qualified_references(mut self, found: &Lookup, identify: bool) -> SchemaView<'a> {
+        let stored = &found.schema;
+        if found.subject.is_in_default() || stored.references.is_empty() {
+            return self;
+        }
         for reference in &mut self.references {
             reference.subject = found.subject.relative(&reference.subject).to_string();
+        }
+        if identify {
+            let guid = schema::guid::of(
+                &stored.text,
+                &self.references,
+                stored.metadata.as_ref(),
+                stored.rule_set.as_ref(),
+            );
+            self.guid = guid.to_string();
         }
         self
     }

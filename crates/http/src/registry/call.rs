@@ -84,8 +84,7 @@ impl Call {
     }
 
     fn enter_context(&mut self) -> Result<(), Refusal> {
-        let wrong = |message: String| Refusal::Plain(StatusCode::BAD_REQUEST, message);
-        let prefix = context_prefix(&self.path[1]).map_err(wrong)?;
+        let prefix = context_prefix(&self.path[1]).map_err(Refusal::WrongContext)?;
         self.path.drain(..2);
         if self.path.is_empty() {
             if !prefix.is_empty() {
@@ -203,7 +202,6 @@ impl Call {
         match &json {
             Json::Object(_) => serde_json::from_value(json).map_err(|error| wrong_body(&error)),
             Json::Null => Err(missing()),
-            Json::Array(list) if list.is_empty() => Err(missing()),
             _ => Err(RegistryError::new(400, "the request body is not a JSON object")),
         }
     }
@@ -411,7 +409,7 @@ mod tests {
             (
                 "GET",
                 "/contexts/a:b/subjects",
-                "Plain(400, \"Context name 'a:b' cannot contain a colon\")",
+                "WrongContext(\"Context name 'a:b' cannot contain a colon\")",
             ),
         ] {
             assert_eq!(rewritten(method, uri), expected, "{method} {uri}");

@@ -38,9 +38,9 @@ pub(super) enum Resource<'a> {
     Contexts,
     Context(&'a str),
     Associations,
-    AssociationsOfSubject(&'a str),
-    AssociationsOfResource(&'a str),
-    AssociationsOfName(&'a str, &'a str),
+    TiesOfSubject(&'a str),
+    TiesOfId(&'a str),
+    TiesOfName(&'a str, &'a str),
     BatchGet,
     BatchMutate,
     ServerId,
@@ -92,9 +92,9 @@ pub(super) fn find<'a>(path: &[&'a str]) -> Option<Resource<'a>> {
         ["contexts"] => Resource::Contexts,
         ["contexts", context] => Resource::Context(context),
         ["associations"] => Resource::Associations,
-        ["associations", "subjects", subject] => Resource::AssociationsOfSubject(subject),
-        ["associations", "resources", id] => Resource::AssociationsOfResource(id),
-        ["associations", "resources", namespace, name] => Resource::AssociationsOfName(namespace, name),
+        ["associations", "subjects", subject] => Resource::TiesOfSubject(subject),
+        ["associations", "resources", id] => Resource::TiesOfId(id),
+        ["associations", "resources", namespace, name] => Resource::TiesOfName(namespace, name),
         ["associations:batchGet"] => Resource::BatchGet,
         ["associations:batchMutate"] => Resource::BatchMutate,
         ["v1", "metadata", "id"] => Resource::ServerId,
@@ -113,7 +113,7 @@ impl Resource<'_> {
             Resource::TopConfig | Resource::Config(_) | Resource::TopMode | Resource::Mode(_) => {
                 &[Verb::Get, Verb::Put, Verb::Delete]
             }
-            Resource::AssociationsOfResource(_) => &[Verb::Get, Verb::Put, Verb::Delete],
+            Resource::TiesOfId(_) => &[Verb::Get, Verb::Put, Verb::Delete],
             Resource::Context(_) => &[Verb::Delete],
             Resource::Tags(..)
             | Resource::Compatibility(_)
@@ -185,13 +185,11 @@ impl Resource<'_> {
             (Resource::Contexts, _) => server::contexts(registry, call),
             (Resource::Context(context), _) => server::delete_context(registry, context).await,
             (Resource::Associations, _) => associations::create(registry, call).await,
-            (Resource::AssociationsOfSubject(subject), _) => associations::of_subject(registry, call, subject),
-            (Resource::AssociationsOfResource(id), Verb::Put) => associations::upsert(registry, call, id).await,
-            (Resource::AssociationsOfResource(id), Verb::Delete) => associations::delete(registry, call, id).await,
-            (Resource::AssociationsOfResource(id), _) => associations::of_resource(registry, call, id),
-            (Resource::AssociationsOfName(namespace, name), _) => {
-                associations::of_name(registry, call, namespace, name)
-            }
+            (Resource::TiesOfSubject(subject), _) => associations::of_subject(registry, call, subject),
+            (Resource::TiesOfId(id), Verb::Put) => associations::upsert(registry, call, id).await,
+            (Resource::TiesOfId(id), Verb::Delete) => associations::delete(registry, call, id).await,
+            (Resource::TiesOfId(id), _) => associations::of_resource(registry, call, id),
+            (Resource::TiesOfName(namespace, name), _) => associations::of_name(registry, call, namespace, name),
             (Resource::BatchGet, _) => associations::batch_get(registry, call),
             (Resource::BatchMutate, _) => associations::batch_mutate(registry, call).await,
             (Resource::ServerId, _) => server::id(registry),

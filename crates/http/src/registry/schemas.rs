@@ -78,7 +78,7 @@ pub(super) fn by_id(registry: &Registry, call: &Call, id: &str) -> Replied {
         view.max_id = Some(state.id_max(&found.subject.context));
     }
     if call.param("referenceFormat") == Some("qualified") {
-        view = view.with_qualified_references(&found);
+        view = view.with_qualified_references(&found, false);
     }
     Reply::json(&view)
 }

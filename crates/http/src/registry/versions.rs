@@ -64,7 +64,7 @@ pub(super) fn show(registry: &Registry, call: &Call, subject: &str, version: &st
         view.schema_tags = state.find_tags(&found.subject, &found.schema, &tags)?;
     }
     if call.param("referenceFormat") == Some("qualified") {
-        view = view.with_qualified_references(&found);
+        view = view.with_qualified_references(&found, true);
     }
     Reply::json(&view)
 }

@@ -125,8 +125,8 @@ impl Subjects {
             .get(key, bytes, || Parsed::parse(schema_type, text, texts, normalize))
     }
 
-    /// Parses what is stored under `subject`.
-    pub(super) fn parse_stored(&self, subject: &Name, stored: &Stored) -> Result<Arc<Parsed>, RegistryError> {
+    /// Parses what is stored under `subject`, or remembers it.
+    pub fn parse_stored(&self, subject: &Name, stored: &Stored) -> Result<Arc<Parsed>, RegistryError> {
         let texts = self.texts_for(subject, stored)?;
         self.parse_text(stored.schema_type, &stored.text, &texts, false)
     }

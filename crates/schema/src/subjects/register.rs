@@ -77,6 +77,9 @@ impl Registration {
         let word = schema_type.word();
         let prefix = format!("Invalid schema of type {word}, details: ");
         let why = error.message.strip_prefix(&prefix).unwrap_or(&error.message);
+        if schema_type != SchemaType::Avro {
+            return RegistryError::invalid(format!("{prefix}{prefix}{why}"));
+        }
         let references: Vec<String> = self.references.iter().map(Reference::shown).collect();
         let references = references.join(", ");
         let id = if self.id >= 0 { "0" } else { "null" };

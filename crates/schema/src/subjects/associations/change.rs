@@ -101,6 +101,10 @@ impl Subjects {
         dry_run: bool,
         now_ms: i64,
     ) -> Result<Outcome<()>, RegistryError> {
+        if self.associations.by_resource_id(resource_id, filter).is_empty() {
+            let message = format!("Association for '{resource_id}' not found.");
+            return Err(RegistryError::new(40410, message));
+        }
         let mut scratch = Scratch::of(self, now_ms);
         scratch.delete(resource_id, filter, cascade, dry_run)?;
         Ok(Outcome {
@@ -135,10 +139,7 @@ impl Subjects {
             return Err(invalid("requests", "cannot be null or empty"));
         }
         let one = |query: &GetQuery| {
-            let wrapped = |error: RegistryError| {
-                RegistryError::new(500, format!("Error while getting associations: {}", error.message))
-            };
-            query.check().map_err(wrapped)?;
+            query.check()?;
             Ok(self.answer(with_schemas, query))
         };
         Ok(batch.requests.iter().map(one).collect())

@@ -334,12 +334,18 @@ impl GetQuery {
         let is_given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         if !is_given(&self.resource_id) && !is_given(&self.resource_name) {
             let detail = "either resourceId or resourceName must be specified";
-            return Err(invalid("resourceId", detail));
+            return Err(unanswerable("resourceId", detail));
         }
         if is_given(&self.resource_name) && !is_given(&self.resource_namespace) {
             let detail = "resourceNamespace is required when resourceName is specified";
-            return Err(invalid("resourceNamespace", detail));
+            return Err(unanswerable("resourceNamespace", detail));
         }
         Ok(())
     }
+}
+
+/// What a question within a batch is answered with when it asks for nothing.
+fn unanswerable(property: &str, detail: &str) -> RegistryError {
+    let message = format!("Error while getting associations: property: {property}; detail: {detail}");
+    RegistryError::new(500, message)
 }
