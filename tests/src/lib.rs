@@ -5,6 +5,7 @@
 pub mod differential;
 pub mod kafka;
 pub mod raw;
+pub mod registry_differential;
 pub mod torture;
 
 use std::fs::OpenOptions;

@@ -16,8 +16,19 @@ fn nothing_generated_from_the_openapi_is_a_server_error() {
         .arg("run")
         .arg(description)
         .args(["--url", &server.registry, "--checks", "not_a_server_error"])
-        .args(["--exclude-path-regex", ELSEWHERE, "--max-examples", "40", "--seed", "1", "--no-color"])
+        .args([
+            "--exclude-path-regex",
+            ELSEWHERE,
+            "--max-examples",
+            "40",
+            "--seed",
+            "1",
+            "--no-color",
+        ])
         .current_dir(server.folder()));
-    assert!(printed.contains("0 errors") || printed.contains("No issues found"), "{printed}");
+    assert!(
+        printed.contains("0 errors") || printed.contains("No issues found"),
+        "{printed}"
+    );
     println!("{printed}");
 }

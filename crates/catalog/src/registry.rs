@@ -1,5 +1,7 @@
 //! The registry as a service: reads `_schemas` at start, then answers from memory and writes every change to the topic
 //! before anyone sees it.
+//!
+//! Readers hold a state of their own: none waits for a change that is being decided or written.
 
 mod validation;
 
@@ -7,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base::ErrorKind;
+use base::{Clock, ErrorKind};
 use bytes::Bytes;
 use client::{NewTopic, Output, Position, ReadLimits, RegisteredSchema, Schemas, Step, Topics, TopicsError};
 use parking_lot::RwLock;
-use schema::subjects::{Change, Outcome, Reference, Registration, Stored, Subjects, Wanted};
+use schema::subjects::{Change, Lookup, Name, Outcome, Registration, Subjects, Wanted};
 use schema::{RegistryError, SchemaType};
 use tokio::sync::Mutex;
 
@@ -20,19 +22,27 @@ pub const SCHEMAS_TOPIC: &str = "_schemas";
 /// The writer's name to the log: a second registry on the same topic fences the first.
 const WRITER: &str = "_schema-registry";
 const READ_BYTES_MAX: usize = 4 << 20;
+/// Longer texts are parsed and compared away from the threads that answer everyone.
+const QUICK_TEXT_BYTES_MAX: usize = 32 << 10;
 
 /// A registry over a topic.
 pub struct Registry {
     topics: Arc<dyn Topics>,
+    clock: Arc<dyn Clock>,
+    cluster_id: String,
     run: u64,
-    subjects: Arc<RwLock<Subjects>>,
-    /// Held while a change is on its way to the topic: one id, one version.
+    state: Arc<RwLock<Arc<Subjects>>>,
+    /// Held while a change is decided and on its way to the topic: one id, one version.
     writing: Arc<Mutex<()>>,
 }
 
 impl Registry {
-    /// Creates the topic if there is none, and takes in what it holds.
-    pub async fn open(topics: Arc<dyn Topics>) -> Result<Arc<Registry>, TopicsError> {
+    /// Creates the topic if there is none, and takes in what it holds. `cluster_id` is that of the Kafka cluster.
+    pub async fn open(
+        topics: Arc<dyn Topics>,
+        clock: Arc<dyn Clock>,
+        cluster_id: &str,
+    ) -> Result<Arc<Registry>, TopicsError> {
         match topics.partitions(SCHEMAS_TOPIC).await {
             Ok(_) => {}
             Err(error) if error.kind == ErrorKind::NotFound => {
@@ -48,43 +58,68 @@ impl Registry {
             Err(error) => return Err(error),
         }
         let run = topics.start_job(WRITER).await?.run;
-        let subjects = replay(&*topics).await?;
+        let state = replay(&*topics).await?;
         Ok(Arc::new(Registry {
             topics,
+            clock,
+            cluster_id: cluster_id.to_owned(),
             run,
-            subjects: Arc::new(RwLock::new(subjects)),
+            state: Arc::new(RwLock::new(Arc::new(state))),
             writing: Arc::default(),
         }))
     }
 
-    /// Reads the state as it stands.
-    pub fn read<T>(&self, look: impl FnOnce(&Subjects) -> T) -> T {
-        look(&self.subjects.read())
+    /// The Kafka cluster that keeps the schemas.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
     }
 
-    /// Decides on the state as it stands, makes the changes durable, and only then shows them.
+    /// The state as it stands; later changes make another one.
+    pub fn state(&self) -> Arc<Subjects> {
+        Arc::clone(&self.state.read())
+    }
+
+    /// Reads the state as it stands.
+    pub fn read<T>(&self, look: impl FnOnce(&Subjects) -> T) -> T {
+        look(&self.state())
+    }
+
+    /// Decides on the state as it stands, makes the changes durable, and only then shows them. What is decided is also
+    /// told the time its records will carry.
     pub async fn change<T: Send + 'static>(
         &self,
-        decide: impl FnOnce(&Subjects) -> Result<Outcome<T>, RegistryError>,
+        decide: impl FnOnce(&Subjects, i64) -> Result<Outcome<T>, RegistryError>,
     ) -> Result<T, RegistryError> {
         let writing = Arc::clone(&self.writing).lock_owned().await;
-        let Outcome { answer, changes } = decide(&self.subjects.read())?;
+        let (state, now_ms) = (self.state(), self.clock.wall_ms());
+        let outcome = decide(&state, now_ms)?;
+        self.write(writing, outcome, now_ms).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        writing: tokio::sync::OwnedMutexGuard<()>,
+        outcome: Outcome<T>,
+        now_ms: i64,
+    ) -> Result<T, RegistryError> {
+        let Outcome { answer, changes } = outcome;
         if changes.is_empty() {
             return Ok(answer);
         }
         let step = Step {
             job: WRITER.into(),
             run: self.run,
-            outputs: outputs(&changes),
+            outputs: outputs(&changes, now_ms),
             ..Step::default()
         };
-        let (topics, subjects) = (Arc::clone(&self.topics), Arc::clone(&self.subjects));
+        let (topics, state) = (Arc::clone(&self.topics), Arc::clone(&self.state));
         // In a task of its own: a client that goes away must not leave the state behind the topic.
         let written = tokio::spawn(async move {
             let _writing = writing;
             topics.commit(step).await.map_err(RegistryError::store)?;
-            let mut subjects = subjects.write();
-            changes.into_iter().for_each(|change| subjects.apply(change));
+            let mut next = Subjects::clone(&state.read());
+            changes.into_iter().for_each(|change| next.apply(change, now_ms));
+            *state.write() = Arc::new(next);
             Ok(answer)
         });
         written
@@ -92,19 +127,68 @@ impl Registry {
             .unwrap_or_else(|stopped| Err(RegistryError::store(stopped)))
     }
 
+    /// Runs what parses or compares a text: long ones where they hold up nobody.
+    pub async fn consider<T: Send + 'static>(
+        &self,
+        text_bytes: usize,
+        look: impl FnOnce(&Subjects) -> Result<T, RegistryError> + Send + 'static,
+    ) -> Result<T, RegistryError> {
+        consider(self.state(), text_bytes, look).await
+    }
+
+    /// Decides whether a schema may be registered and registers it. Most are known already: these are answered without
+    /// waiting for others' changes. Others are decided again only if the state has changed meanwhile.
+    pub async fn register_with<T: Clone + Send + Sync + 'static>(
+        &self,
+        text_bytes: usize,
+        decide: impl Fn(&Subjects) -> Result<Outcome<T>, RegistryError> + Send + Sync + 'static,
+    ) -> Result<T, RegistryError> {
+        let decide = Arc::new(decide);
+        let seen = self.state();
+        let outcome = {
+            let decide = Arc::clone(&decide);
+            consider(Arc::clone(&seen), text_bytes, move |state| decide(state)).await?
+        };
+        if outcome.changes.is_empty() {
+            return Ok(outcome.answer);
+        }
+        let writing = Arc::clone(&self.writing).lock_owned().await;
+        let now_ms = self.clock.wall_ms();
+        let state = self.state();
+        let outcome = if Arc::ptr_eq(&seen, &state) {
+            outcome
+        } else {
+            consider(state, text_bytes, move |state| decide(state)).await?
+        };
+        self.write(writing, outcome, now_ms).await
+    }
+
     /// Registers a schema under a subject, or finds it there.
     pub async fn register_schema(
         &self,
         subject: &str,
-        wanted: &Registration,
-    ) -> Result<schema::subjects::Lookup, RegistryError> {
-        // Most registrations are of something known: answer those without the lock.
-        let known = self.read(|subjects| subjects.register(subject, wanted))?;
-        if known.changes.is_empty() {
-            return Ok(known.answer);
-        }
-        self.change(|subjects| subjects.register(subject, wanted)).await
+        wanted: Registration,
+        normalize: bool,
+        force: bool,
+    ) -> Result<Lookup, RegistryError> {
+        let (subject, text_bytes) = (subject.to_owned(), wanted.text.len());
+        let decide = move |state: &Subjects| state.register(&subject, &wanted, normalize, force);
+        self.register_with(text_bytes, decide).await
     }
+}
+
+async fn consider<T: Send + 'static>(
+    state: Arc<Subjects>,
+    text_bytes: usize,
+    look: impl FnOnce(&Subjects) -> Result<T, RegistryError> + Send + 'static,
+) -> Result<T, RegistryError> {
+    if text_bytes <= QUICK_TEXT_BYTES_MAX {
+        return look(&state);
+    }
+    let looked = tokio::task::spawn_blocking(move || look(&state));
+    looked
+        .await
+        .unwrap_or_else(|stopped| Err(RegistryError::store(stopped)))
 }
 
 /// Reads the topic from its start to its present end.
@@ -128,7 +212,12 @@ async fn replay(topics: &dyn Topics) -> Result<Subjects, TopicsError> {
             for record in partition.records {
                 let Some(key) = &record.key else { continue };
                 match Change::decode(key, record.value.as_deref()) {
-                    Ok(change) => subjects.apply(change),
+                    Ok(Change::Unknown { kind }) => tracing::warn!(
+                        topic = SCHEMAS_TOPIC,
+                        offset = record.offset,
+                        "the registry skipped a record of the unknown kind `{kind}`"
+                    ),
+                    Ok(change) => subjects.apply(change, record.timestamp),
                     Err(why) => tracing::error!(
                         topic = SCHEMAS_TOPIC,
                         offset = record.offset,
@@ -148,12 +237,13 @@ async fn replay(topics: &dyn Topics) -> Result<Subjects, TopicsError> {
     Ok(subjects)
 }
 
-fn outputs(changes: &[Change]) -> Vec<Output> {
-    let output = |(key, value): (serde_json::Value, Option<serde_json::Value>)| Output {
+fn outputs(changes: &[Change], now_ms: i64) -> Vec<Output> {
+    let output = |record: schema::subjects::Encoded| Output {
         topic: SCHEMAS_TOPIC.into(),
         partition: Some(0),
-        key: Some(Bytes::from(key.to_string())),
-        value: value.map(|value| Bytes::from(value.to_string())),
+        key: Some(Bytes::from(record.key)),
+        value: record.value.map(Bytes::from),
+        timestamp: Some(now_ms),
         ..Output::default()
     };
     changes.iter().filter_map(Change::encode).map(output).collect()
@@ -163,35 +253,37 @@ fn outputs(changes: &[Change]) -> Vec<Output> {
 impl Schemas for Registry {
     async fn by_id(&self, id: i32) -> Result<RegisteredSchema, TopicsError> {
         self.read(|subjects| {
-            let stored = subjects
-                .schema(id)
-                .ok_or_else(|| RegistryError::schema_id_not_found(id))?;
-            registered(subjects, stored)
+            let found = subjects.schema(id, &Name::top());
+            let found = found.ok_or_else(|| RegistryError::schema_id_not_found(id))?;
+            registered(subjects, &found)
         })
         .map_err(to_topics_error)
     }
 
     async fn latest(&self, subject: &str) -> Result<Option<RegisteredSchema>, TopicsError> {
-        self.read(|subjects| match subjects.version(subject, Wanted::Latest, false) {
-            Ok(found) => registered(subjects, &found.schema).map(Some),
-            Err(_) => Ok(None),
-        })
+        self.read(
+            |subjects| match subjects.version(&Name::parse(subject), Wanted::Latest, false) {
+                Ok(found) => registered(subjects, &found).map(Some),
+                Err(_) => Ok(None),
+            },
+        )
         .map_err(to_topics_error)
     }
 
     async fn register(&self, subject: &str, schema_type: SchemaType, text: &str) -> Result<i32, TopicsError> {
         let wanted = Registration {
-            schema_type,
+            schema_type: schema_type.word().to_owned(),
             text: text.to_owned(),
-            references: Vec::<Reference>::new(),
+            ..Registration::default()
         };
-        let found = self.register_schema(subject, &wanted).await.map_err(to_topics_error)?;
-        Ok(found.schema.id)
+        let found = self.register_schema(subject, wanted, false, false).await;
+        Ok(found.map_err(to_topics_error)?.schema.id)
     }
 }
 
-fn registered(subjects: &Subjects, stored: &Stored) -> Result<RegisteredSchema, RegistryError> {
-    let references = subjects.resolve(&stored.references)?;
+fn registered(subjects: &Subjects, found: &Lookup) -> Result<RegisteredSchema, RegistryError> {
+    let stored = &found.schema;
+    let references = subjects.texts_for(&found.subject, stored)?;
     Ok(RegisteredSchema {
         id: stored.id,
         schema_type: stored.schema_type,

@@ -1,72 +1,67 @@
-//! The schema registry's REST face, with Confluent's paths, codes and content type.
+//! The schema registry's REST face, with Confluent's paths, codes and content types.
+//!
+//! One door takes every request: it is read ([`call`]), its path is found ([`route`]), and the resource's file answers.
+//! Paths are routed here rather than by the framework: contexts and aliases rewrite them first.
 
 mod answer;
+mod associations;
+mod call;
+mod compatibility;
+mod config;
+mod deks;
+mod mode;
+mod route;
+mod schemas;
+mod server;
 mod subjects;
+mod versions;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{any, get, post};
-use catalog::Registry;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use catalog::{DekRegistry, Registry};
 
-use answer::Failure;
+use answer::Refusal;
+use call::Call;
+
+/// What requests are answered from.
+#[derive(Clone)]
+struct Stores {
+    registry: Arc<Registry>,
+    deks: Arc<DekRegistry>,
+}
 
 /// The routes of the registry.
-pub fn router(registry: Arc<Registry>) -> Router {
-    let versions = get(subjects::versions).post(subjects::register);
-    let version = get(subjects::version).delete(subjects::delete_version);
-    let config = get(subjects::config)
-        .put(subjects::set_config)
-        .delete(subjects::unset_config);
-    let subject_config = get(subjects::subject_config)
-        .put(subjects::set_subject_config)
-        .delete(subjects::unset_subject_config);
-    Router::new()
-        .route("/", get(subjects::alive).post(subjects::alive))
-        .route("/subjects", get(subjects::list))
-        .route(
-            "/subjects/{subject}",
-            post(subjects::look_up).delete(subjects::delete_subject),
-        )
-        .route("/subjects/{subject}/versions", versions)
-        .route("/subjects/{subject}/versions/{version}", version)
-        .route(
-            "/subjects/{subject}/versions/{version}/schema",
-            get(subjects::version_text),
-        )
-        .route("/schemas/types", get(subjects::types))
-        .route("/schemas/ids/{id}", get(subjects::by_id))
-        .route("/schemas/ids/{id}/schema", get(subjects::text_by_id))
-        .route("/schemas/ids/{id}/subjects", get(subjects::subjects_of_id))
-        .route("/schemas/ids/{id}/versions", get(subjects::versions_of_id))
-        .route("/schemas/guids/{guid}", get(subjects::by_guid))
-        .route(
-            "/compatibility/subjects/{subject}/versions",
-            post(subjects::compatible_with_all),
-        )
-        .route(
-            "/compatibility/subjects/{subject}/versions/",
-            post(subjects::compatible_with_all),
-        )
-        .route(
-            "/compatibility/subjects/{subject}/versions/{version}",
-            post(subjects::compatible_with_one),
-        )
-        .route("/config", config.clone())
-        .route("/config/", config)
-        .route("/config/{subject}", subject_config)
-        .route("/mode", get(subjects::mode))
-        // Current serializers ask for associations first and take 404 as «there are none».
-        .route("/associations/{*rest}", any(not_found))
-        .fallback(not_found)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(registry)
+pub fn router(registry: Arc<Registry>, deks: Arc<DekRegistry>) -> Router {
+    Router::new().fallback(serve).with_state(Stores { registry, deks })
 }
 
-async fn not_found() -> Failure {
-    Failure::new(404, "HTTP 404 Not Found")
+async fn serve(State(stores): State<Stores>, request: Request) -> Response {
+    match answer(&stores, request).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(),
+    }
 }
 
-async fn wrong_method() -> Failure {
-    Failure::new(405, "HTTP 405 Method Not Allowed")
+async fn answer(stores: &Stores, request: Request) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let mut call = Call::read(&parts)?;
+    call.rewrite(&stores.registry.state())?;
+    let path = call.path.clone();
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let resource = route::find(&path).ok_or(Refusal::NotFound)?;
+    let Some(method) = resource.method(&parts.method) else {
+        return match parts.method {
+            axum::http::Method::OPTIONS => Ok(answer::options(resource.allowed())),
+            _ => Err(Refusal::WrongMethod),
+        };
+    };
+    let media = call.accepted()?;
+    if method.has_body() {
+        call.take_body(body).await.map_err(|error| media.refused(error))?;
+    }
+    let replied = resource.answer(method, stores, &call).await;
+    Ok(media.respond(replied))
 }

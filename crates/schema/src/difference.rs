@@ -26,7 +26,8 @@ impl Reader {
 }
 
 /// How strictly schemas are compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Policy {
     #[default]
     Strict,
@@ -34,6 +35,18 @@ pub enum Policy {
     Lenient,
     /// The strict rules, and those of logical types.
     Logical,
+}
+
+impl Policy {
+    /// Reads a policy in any case.
+    pub fn from_word(word: &str) -> Option<Policy> {
+        match word.to_ascii_uppercase().as_str() {
+            "STRICT" => Some(Policy::Strict),
+            "LENIENT" => Some(Policy::Lenient),
+            "LOGICAL" => Some(Policy::Logical),
+            _ => None,
+        }
+    }
 }
 
 /// One reason why the reader cannot read what the writer wrote.

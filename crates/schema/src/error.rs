@@ -1,6 +1,10 @@
 //! What a registry answers instead of a result: Confluent's codes and wording.
 
 use crate::SchemaType;
+use crate::subjects::Name;
+
+/// Messages repeat at most this much of what a client sent.
+const QUOTED_CHARS_MAX: usize = 10 * 1024;
 
 /// An error with the code a registry's clients know. The first three digits are the HTTP status.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +22,7 @@ impl RegistryError {
         }
     }
 
-    pub fn subject_not_found(subject: &str) -> RegistryError {
+    pub fn subject_not_found(subject: impl std::fmt::Display) -> RegistryError {
         RegistryError::new(40401, format!("Subject '{subject}' not found."))
     }
 
@@ -30,12 +34,50 @@ impl RegistryError {
         RegistryError::new(40403, "Schema not found")
     }
 
-    pub fn schema_id_not_found(id: i32) -> RegistryError {
+    pub fn schema_id_not_found(id: impl std::fmt::Display) -> RegistryError {
         RegistryError::new(40403, format!("Schema {id} not found"))
     }
 
+    pub fn subject_soft_deleted(subject: &Name) -> RegistryError {
+        let message = format!("Subject '{subject}' was soft deleted.Set permanent=true to delete permanently");
+        RegistryError::new(40404, message)
+    }
+
+    pub fn subject_not_soft_deleted(subject: &Name) -> RegistryError {
+        let message = format!("Subject '{subject}' was not deleted first before being permanently deleted");
+        RegistryError::new(40405, message)
+    }
+
+    pub fn version_soft_deleted(subject: &Name, version: i32) -> RegistryError {
+        let message =
+            format!("Subject '{subject}' Version {version} was soft deleted.Set permanent=true to delete permanently");
+        RegistryError::new(40406, message)
+    }
+
+    pub fn version_not_soft_deleted(subject: &Name, version: i32) -> RegistryError {
+        let message =
+            format!("Subject '{subject}' Version {version} was not deleted first before being permanently deleted");
+        RegistryError::new(40407, message)
+    }
+
+    pub fn no_own_config(subject: &Name) -> RegistryError {
+        let message = format!("Subject '{subject}' does not have subject-level compatibility configured");
+        RegistryError::new(40408, message)
+    }
+
+    pub fn no_own_mode(subject: &Name) -> RegistryError {
+        let message = format!("Subject '{subject}' does not have subject-level mode configured");
+        RegistryError::new(40409, message)
+    }
+
+    /// A text its language does not take.
     pub fn invalid_schema(schema_type: SchemaType, why: &str) -> RegistryError {
-        RegistryError::new(42201, format!("Invalid schema of type {}: {why}", schema_type.word()))
+        RegistryError::invalid(format!("Invalid schema of type {}, details: {why}", schema_type.word()))
+    }
+
+    /// A schema that cannot be taken, in a sentence of its own.
+    pub fn invalid(message: impl Into<String>) -> RegistryError {
+        RegistryError::new(42201, message)
     }
 
     pub fn invalid_version(version: &str) -> RegistryError {
@@ -49,21 +91,63 @@ impl RegistryError {
     pub fn incompatible(subject: &str, messages: &[String]) -> RegistryError {
         let details = messages.join(", ");
         RegistryError::new(
-            409,
+            40901,
             format!(
                 "Schema being registered is incompatible with an earlier schema for subject \"{subject}\", details: [{details}]"
             ),
         )
     }
 
-    pub fn invalid_level(level: &str) -> RegistryError {
+    pub fn invalid_level() -> RegistryError {
         RegistryError::new(
             42203,
-            format!(
-                "Invalid compatibility level `{level}`. Valid values are none, backward, forward, full, \
-                 backward_transitive, forward_transitive, and full_transitive"
-            ),
+            "Invalid compatibility level. Valid values are none, backward, forward, full, \
+             backward_transitive, forward_transitive, and full_transitive",
         )
+    }
+
+    pub fn invalid_mode() -> RegistryError {
+        RegistryError::new(
+            42204,
+            "Invalid mode. Valid values are READWRITE, READONLY, IMPORT and FORWARD.",
+        )
+    }
+
+    /// Something the mode, or another state, does not permit.
+    pub fn not_permitted(message: impl Into<String>) -> RegistryError {
+        RegistryError::new(42205, message)
+    }
+
+    pub fn read_only(subject: &Name) -> RegistryError {
+        let context = subject.qualified_context();
+        RegistryError::not_permitted(format!("Subject {subject} in context {context} is in read-only mode"))
+    }
+
+    /// A version, or whatever else `what` names, that others refer to.
+    pub fn reference_exists(what: &str) -> RegistryError {
+        RegistryError::new(42206, format!("One or more references exist to the schema {what}."))
+    }
+
+    pub fn version_referenced(subject: &Name, version: i32) -> RegistryError {
+        RegistryError::reference_exists(&format!(
+            "{{magic=1,keytype=SCHEMA,subject={subject},version={version}}}"
+        ))
+    }
+
+    pub fn invalid_subject(subject: &str) -> RegistryError {
+        RegistryError::new(42208, format!("The specified subject '{subject}' is not a valid."))
+    }
+
+    pub fn schema_too_large() -> RegistryError {
+        RegistryError::new(42209, "Register operation failed because schema is too large")
+    }
+
+    pub fn invalid_rule_set(why: &str) -> RegistryError {
+        RegistryError::new(42210, why)
+    }
+
+    pub fn context_not_empty(context: &Name) -> RegistryError {
+        RegistryError::new(42211, format!("The specified context '{context}' is not empty."))
     }
 
     pub fn store(why: impl std::fmt::Display) -> RegistryError {
@@ -75,4 +159,13 @@ impl RegistryError {
         let digits = if self.code < 1000 { self.code } else { self.code / 100 };
         u16::try_from(digits).unwrap_or(500)
     }
+}
+
+/// As much of a client's text as a message repeats.
+pub fn quoted(text: &str) -> &str {
+    let end = text
+        .char_indices()
+        .nth(QUOTED_CHARS_MAX)
+        .map_or(text.len(), |(at, _)| at);
+    &text[..end]
 }

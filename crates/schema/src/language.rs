@@ -119,28 +119,33 @@ impl Parsed {
         }
     }
 
-    /// The name of the record type, by which some subjects are named; for Protobuf that of the message which the indexes
-    /// before a payload choose.
-    pub fn record_name(&self, indexes: &[u8]) -> Result<Option<String>, String> {
+    /// Takes apart what stands behind a schema's name in a record: the record type's full name, by which some subjects are
+    /// named, and the payload. For Protobuf the type is the message that indexes choose, which stand in the header or
+    /// before the payload.
+    pub fn named<'a>(&self, indexes: Option<&'a [u8]>, behind: &'a [u8]) -> Result<(Option<String>, &'a [u8]), String> {
         match &self.content {
-            Content::Avro(schema) => Ok(schema.node(schema.root()).kind.name().map(avro::Name::full)),
+            Content::Avro(schema) => Ok((schema.node(schema.root()).kind.name().map(avro::Name::full), behind)),
             Content::Json(_) => {
                 let json: serde_json::Value = serde_json::from_str(&self.canonical).unwrap_or_default();
-                Ok(json.get("title").and_then(|title| title.as_str()).map(str::to_owned))
+                let title = json.get("title").and_then(|title| title.as_str());
+                Ok((title.map(str::to_owned), behind))
             }
-            Content::Protobuf(_) => {
-                let _ = indexes;
-                Ok(None)
+            Content::Protobuf(schema) => {
+                let (name, rest) = schema.message_at(indexes.unwrap_or(behind))?;
+                Ok((Some(name), if indexes.is_some() { behind } else { rest }))
             }
         }
     }
 
-    /// Decodes a payload; the error says why it does not fit. `indexes` are those of the header form.
-    pub fn check_payload(&self, indexes: Option<&[u8]>, payload: &[u8]) -> Result<(), String> {
-        let _ = indexes;
+    /// Decodes a payload; the error says why it does not fit. `name` is that of a Protobuf message.
+    pub fn check_payload(&self, name: Option<&str>, payload: &[u8]) -> Result<(), String> {
         match &self.content {
             Content::Avro(schema) => schema.decode(payload).map(|_| ()).map_err(|error| error.to_string()),
-            Content::Json(_) | Content::Protobuf(_) => Ok(()),
+            Content::Json(_) => Ok(()),
+            Content::Protobuf(_) => {
+                let _ = name;
+                Ok(())
+            }
         }
     }
 

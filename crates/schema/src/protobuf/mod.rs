@@ -10,6 +10,7 @@ mod compare;
 mod descriptor;
 mod descriptor_proto;
 mod file;
+mod indexes;
 mod known;
 mod names;
 mod normalize;
