@@ -113,39 +113,34 @@ impl Parsed {
     /// The text in a form that a client asked for by `format`; words that mean nothing here give the usual text.
     pub fn formatted(&self, format: &str) -> String {
         match (&self.content, format) {
+            (Content::Avro(schema), "resolved") => schema.resolved(),
             (Content::Protobuf(schema), "serialized") => schema.serialized(),
             (Content::Protobuf(schema), "ignore_extensions") => schema.without_extensions(),
             _ => self.canonical.clone(),
         }
     }
 
-    /// Takes apart what stands behind a schema's name in a record: the record type's full name, by which some subjects are
-    /// named, and the payload. For Protobuf the type is the message that indexes choose, which stand in the header or
-    /// before the payload.
-    pub fn named<'a>(&self, indexes: Option<&'a [u8]>, behind: &'a [u8]) -> Result<(Option<String>, &'a [u8]), String> {
+    /// The record type's full name, by which some subjects are named. `indexes` are those that choose a Protobuf message.
+    pub fn record_name(&self, indexes: &[u8]) -> Result<Option<String>, String> {
         match &self.content {
-            Content::Avro(schema) => Ok((schema.node(schema.root()).kind.name().map(avro::Name::full), behind)),
+            Content::Avro(schema) => Ok(schema.node(schema.root()).kind.name().map(avro::Name::full)),
             Content::Json(_) => {
                 let json: serde_json::Value = serde_json::from_str(&self.canonical).unwrap_or_default();
                 let title = json.get("title").and_then(|title| title.as_str());
-                Ok((title.map(str::to_owned), behind))
+                Ok(title.map(str::to_owned))
             }
-            Content::Protobuf(schema) => {
-                let (name, rest) = schema.message_at(indexes.unwrap_or(behind))?;
-                Ok((Some(name), if indexes.is_some() { behind } else { rest }))
-            }
+            Content::Protobuf(schema) => schema.message_at(indexes).map(Some),
         }
     }
 
-    /// Decodes a payload; the error says why it does not fit. `name` is that of a Protobuf message.
-    pub fn check_payload(&self, name: Option<&str>, payload: &[u8]) -> Result<(), String> {
-        match &self.content {
-            Content::Avro(schema) => schema.decode(payload).map(|_| ()).map_err(|error| error.to_string()),
-            Content::Json(_) => Ok(()),
-            Content::Protobuf(_) => {
-                let _ = name;
-                Ok(())
-            }
+    /// Decodes a payload; the error says why it does not fit. `indexes` are those of a Protobuf message that do not stand
+    /// before the payload.
+    pub fn check_payload(&self, indexes: Option<&[u8]>, behind: &[u8]) -> Result<(), String> {
+        match (&self.content, indexes) {
+            (Content::Avro(schema), _) => schema.decode(behind).map(drop).map_err(|error| error.to_string()),
+            (Content::Json(_), _) => Ok(()),
+            (Content::Protobuf(schema), None) => schema.check_payload(behind),
+            (Content::Protobuf(schema), Some(indexes)) => schema.check_payload(&[indexes, behind].concat()),
         }
     }
 

@@ -26,7 +26,7 @@ impl Registry {
         let said = |error: RegistryError| error.message;
         let parsed = state.parse_stored(&found.subject, &found.schema).map_err(said)?;
         let id = found.schema.id;
-        let (name, payload) = parsed.named(framed.indexes, framed.payload)?;
+        let name = parsed.record_name(framed.indexes.unwrap_or(framed.payload))?;
         let subject = demanded.strategy.subject(topic, part, name.as_deref());
         let subject = subject
             .ok_or_else(|| format!("schema {id} has no name, which the topic's strategy needs for the subject"))?;
@@ -36,7 +36,7 @@ impl Registry {
             return Err(format!("schema {id} is not registered under subject `{subject}`"));
         }
         if demanded.payload {
-            let checked = parsed.check_payload(name.as_deref(), payload);
+            let checked = parsed.check_payload(framed.indexes, framed.payload);
             checked.map_err(|why| format!("it cannot be decoded by schema {id}: {why}"))?;
         }
         Ok(())

@@ -19,16 +19,18 @@ mod option_fields;
 mod options;
 mod parser;
 mod parts;
+mod payload;
 mod print;
 mod reader;
 mod serialize;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use compare::compare;
 use file::File;
 use names::Names;
+use payload::Checker;
 
 /// A parsed `.proto` file.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct Schema {
     file: File,
     /// Name and content of the files it may import, dependencies first.
     references: Arc<[(String, File)]>,
+    /// Built when the first payload is checked.
+    checker: OnceLock<Arc<Checker>>,
 }
 
 impl Schema {
@@ -59,6 +63,7 @@ impl Schema {
         Ok(Schema {
             file,
             references: parsed.into(),
+            checker: OnceLock::new(),
         })
     }
 
@@ -84,6 +89,12 @@ impl Schema {
     /// The schema as a base64 file descriptor, which `format=serialized` asks for.
     pub fn serialized(&self) -> String {
         serialize::base64(&self.file, &self.names(), &self.references)
+    }
+
+    /// Whether a reader with this schema can read a record's payload: the message indexes, and the message they name.
+    pub fn check_payload(&self, payload: &[u8]) -> Result<(), String> {
+        let new = || Arc::new(Checker::new(&self.file, &self.references, &self.names()));
+        self.checker.get_or_init(new).check(payload)
     }
 
     fn names(&self) -> Names<'_> {
