@@ -32,9 +32,14 @@ impl Maker {
         self.rng.u32(0..100) < percent
     }
 
+    fn one_of<T, const N: usize>(&mut self, from: [T; N]) -> T {
+        let at = self.rng.usize(0..N);
+        from.into_iter().nth(at).expect("there is something to choose from")
+    }
+
     fn number(&mut self) -> Value {
         let numbers = [json!(0), json!(1), json!(2), json!(5), json!(2.5), json!(10), json!(-1)];
-        self.rng.choice(numbers).unwrap()
+        self.one_of(numbers)
     }
 
     fn count(&mut self) -> Value {
@@ -52,7 +57,7 @@ impl Maker {
             json!([1]),
             json!({"a": 1}),
         ];
-        self.rng.choice(values).unwrap()
+        self.one_of(values)
     }
 
     /// A whole schema with definitions to refer to.
@@ -79,7 +84,7 @@ impl Maker {
             0 => json!({}),
             1 => self.text(),
             2 | 3 => self.numeric(),
-            4 => json!({"type": self.rng.choice(["boolean", "null"]).unwrap()}),
+            4 => json!({"type": self.one_of(["boolean", "null"])}),
             5 => {
                 let count = self.rng.usize(1..4);
                 let mut values: Vec<Value> = (0..count).map(|_| self.value()).collect();
@@ -89,15 +94,13 @@ impl Maker {
             6..=8 => self.object(depth - 1),
             9 | 10 => self.array(depth - 1),
             11 => {
-                let word = self
-                    .rng
-                    .choice(["anyOf", "allOf", if self.sound { "anyOf" } else { "oneOf" }])
-                    .unwrap();
+                let third = if self.sound { "anyOf" } else { "oneOf" };
+                let word = self.one_of(["anyOf", "allOf", third]);
                 let count = self.rng.usize(1..4);
                 json!({ word: (0..count).map(|_| self.schema(depth - 1)).collect::<Vec<_>>() })
             }
             12 => json!({"not": self.schema(depth - 1)}),
-            _ => json!({"$ref": self.rng.choice(["#/definitions/x", "#/definitions/y"]).unwrap()}),
+            _ => json!({"$ref": self.one_of(["#/definitions/x", "#/definitions/y"])}),
         }
     }
 
@@ -109,20 +112,20 @@ impl Maker {
             }
         }
         if self.maybe(20) {
-            schema["pattern"] = json!(self.rng.choice(["^a", "b$"]).unwrap());
+            schema["pattern"] = json!(self.one_of(["^a", "b$"]));
         }
         schema
     }
 
     fn numeric(&mut self) -> Value {
-        let mut schema = json!({"type": self.rng.choice(["integer", "number"]).unwrap()});
+        let mut schema = json!({"type": self.one_of(["integer", "number"])});
         for key in ["minimum", "maximum"] {
             if self.maybe(40) {
                 schema[key] = self.number();
             }
         }
         if self.maybe(30) {
-            schema["multipleOf"] = self.rng.choice([json!(1), json!(2), json!(0.5), json!(5)]).unwrap();
+            schema["multipleOf"] = self.one_of([json!(1), json!(2), json!(0.5), json!(5)]);
         }
         schema
     }
@@ -236,7 +239,7 @@ impl Maker {
                 }
                 Value::Array(values)
             }
-            ("multipleOf", _) if self.maybe(20) => self.rng.choice([json!(1), json!(2), json!(4)]).unwrap(),
+            ("multipleOf", _) if self.maybe(20) => self.one_of([json!(1), json!(2), json!(4)]),
             ("type", Value::String(word)) if word == "integer" && self.maybe(20) => json!("number"),
             (_, Value::Number(_)) if key != "multipleOf" && self.maybe(20) => self.count(),
             _ => self.changed(value),
@@ -246,7 +249,7 @@ impl Maker {
     fn instance(&mut self, depth: u32) -> Value {
         match self.rng.u32(0..if depth == 0 { 4 } else { 8 }) {
             0 => self.number(),
-            1 => json!(self.rng.choice(["", "a", "b", "ab", "aab", "abcdef"]).unwrap()),
+            1 => json!(self.one_of(["", "a", "b", "ab", "aab", "abcdef"])),
             2 | 3 => self.value(),
             4..=6 => {
                 let named: Vec<&str> = NAMES.into_iter().filter(|_| self.rng.bool()).collect();
