@@ -8,6 +8,7 @@ mod cases;
 mod generate;
 mod measure;
 mod peer;
+mod registry;
 mod report;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use clap::Parser;
 
 use cases::CASES;
 use peer::{Kind, Peer};
+use registry::RegistryArguments;
 
 /// Measures Rivulet and Apache Kafka side by side.
 #[derive(Parser)]
@@ -36,6 +38,8 @@ struct Arguments {
     /// Leave out what takes minutes: the 5 GiB restart and the 10,000 partitions
     #[arg(long)]
     quick: bool,
+    #[command(flatten)]
+    registry: RegistryArguments,
 }
 
 fn main() {
@@ -43,6 +47,10 @@ fn main() {
     let clock = RealClock::new();
     let folder = tempfile::tempdir().expect("a folder for the data");
     println!("{}\n", report::machine(folder.path(), &clock));
+    if arguments.registry.registry {
+        registry::run(&arguments.registry, arguments.seconds, &clock);
+        return;
+    }
     let kinds: Vec<Kind> = Kind::ALL
         .iter()
         .copied()

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use rivulet_tests::{Server, binary, java, run};
+use rivulet_tests::{Server, binary, client_folder, java, run, workspace};
 
 #[test]
 fn the_java_client_administers_three_brokers() {
@@ -26,4 +26,15 @@ fn settings_that_there_are_not_are_refused_at_once() {
         assert_eq!(output.status.code(), Some(2), "{setting}: {errors}");
         assert!(errors.contains(why), "{setting}: {errors}");
     }
+}
+
+/// Every call of confluent-kafka's AdminClient.
+#[test]
+fn python_admin_client() {
+    let server = Server::start();
+    let python = client_folder("python").join("bin/python");
+    let suite = workspace().join("tests/python/admin.py");
+    let printed = run(Command::new(python).arg(suite).arg(&server.kafka));
+    let checks = printed.lines().filter(|line| line.starts_with("ok "));
+    assert_eq!(checks.count(), 7, "{printed}");
 }

@@ -8,6 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub trait Random: Send + Sync + 'static {
     fn next_u64(&self) -> u64;
 
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&self.next_u64().to_be_bytes()[..chunk.len()]);
+        }
+    }
+
     /// A version 4 UUID's 16 bytes.
     fn uuid(&self) -> [u8; 16] {
         let mut bytes = [0; 16];

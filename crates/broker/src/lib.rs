@@ -28,11 +28,12 @@ mod tables;
 mod topics;
 mod transaction;
 mod transactions;
+mod validation;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base::{Clock, Random};
-use catalog::Catalog;
+use catalog::{Catalog, Registry};
 use log::{Log, Op, Outcome};
 use parking_lot::{Mutex, RwLock};
 use tokio::task::AbortHandle;
@@ -59,6 +60,8 @@ pub struct Broker {
     options: Arc<BrokerOptions>,
     log: Log,
     catalog: Arc<Catalog>,
+    /// Whom to ask about the schemas of records. It writes through this broker, so it comes later.
+    registry: OnceLock<Arc<Registry>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     coordinator: Arc<Coordinator>,
@@ -126,6 +129,7 @@ impl Broker {
             options,
             log,
             catalog,
+            registry: OnceLock::new(),
             clock,
             random,
             coordinator,
@@ -147,6 +151,13 @@ impl Broker {
         broker.apply_segment_limits();
         broker.start_background();
         broker
+    }
+
+    /// Names the registry that topics' records are validated by, once.
+    pub fn validate_by(&self, registry: Arc<Registry>) {
+        if self.registry.set(registry).is_err() {
+            tracing::warn!("the broker has a schema registry already");
+        }
     }
 
     /// A handle for those within the process.

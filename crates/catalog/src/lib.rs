@@ -5,12 +5,15 @@
 //!
 //! What this crate does not know: Kafka's wire shapes, HTTP, who is asking.
 
+pub mod deks;
 pub mod error;
+mod kept;
 pub mod records;
 pub mod registry;
 pub mod settings;
 pub mod topics;
 
+pub use deks::DekRegistry;
 pub use error::CatalogError;
 pub use registry::Registry;
 pub use topics::{Catalog, NewTopic, Topic};

@@ -3,6 +3,8 @@
 //!
 //! Readers hold a state of their own: none waits for a change that is being decided or written.
 
+mod validation;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::demo::DemoArgs;
 use crate::group::GroupCommand;
 use crate::project_command::ProjectCommand;
+use crate::schema_command::SchemaCommand;
 use crate::sql::SqlArgs;
 use crate::topic::TopicCommand;
 use crate::up::UpArgs;
@@ -69,6 +70,9 @@ pub(crate) enum Command {
     /// Consumer groups: list, show
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Schemas: list, show, register, check, diff, delete, compat, mode, import, export
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     /// Run SQL: a file, or a text given with -e
     Sql(SqlArgs),
     /// A folder with a `rivulet.yaml`: check, apply

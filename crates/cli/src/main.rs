@@ -13,6 +13,7 @@ mod output;
 mod project_command;
 mod record_text;
 mod running;
+mod schema_command;
 mod sql;
 mod status;
 mod topic;
@@ -61,6 +62,7 @@ async fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Demo(demo) => demo::run(demo).await,
         Command::Topic(command) => topic::run(command, &target, output).await,
         Command::Group(command) => group::run(command, &target, output).await,
+        Command::Schema(command) => schema_command::run(command, &target, output).await,
         Command::Sql(sql) => sql::run(sql, &target, output).await,
         Command::Project(command) => project_command::run(command, &target, output).await,
     }

@@ -103,11 +103,44 @@ impl Parsed {
         }
     }
 
+    pub(crate) fn protobuf(&self) -> Option<&protobuf::Schema> {
+        match &self.content {
+            Content::Protobuf(schema) => Some(schema),
+            Content::Avro(_) | Content::Json(_) => None,
+        }
+    }
+
     /// The text in a form that a client asked for by `format`; words that mean nothing here give the usual text.
     pub fn formatted(&self, format: &str) -> String {
         match (&self.content, format) {
             (Content::Protobuf(schema), "serialized") => schema.serialized(),
+            (Content::Protobuf(schema), "ignore_extensions") => schema.without_extensions(),
             _ => self.canonical.clone(),
+        }
+    }
+
+    /// The name of the record type, by which some subjects are named; for Protobuf that of the message which the indexes
+    /// before a payload choose.
+    pub fn record_name(&self, indexes: &[u8]) -> Result<Option<String>, String> {
+        match &self.content {
+            Content::Avro(schema) => Ok(schema.node(schema.root()).kind.name().map(avro::Name::full)),
+            Content::Json(_) => {
+                let json: serde_json::Value = serde_json::from_str(&self.canonical).unwrap_or_default();
+                Ok(json.get("title").and_then(|title| title.as_str()).map(str::to_owned))
+            }
+            Content::Protobuf(_) => {
+                let _ = indexes;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Decodes a payload; the error says why it does not fit. `indexes` are those of the header form.
+    pub fn check_payload(&self, indexes: Option<&[u8]>, payload: &[u8]) -> Result<(), String> {
+        let _ = indexes;
+        match &self.content {
+            Content::Avro(schema) => schema.decode(payload).map(|_| ()).map_err(|error| error.to_string()),
+            Content::Json(_) | Content::Protobuf(_) => Ok(()),
         }
     }
 

@@ -7,13 +7,16 @@
 //! What this crate does not know: HTTP, who is asking, where the records are stored.
 
 pub mod avro;
+pub mod dek;
 pub mod difference;
 pub mod error;
+pub mod explain;
 pub mod guid;
 pub mod json;
 pub mod language;
 pub mod protobuf;
 pub mod subjects;
+pub mod validation;
 
 pub use error::RegistryError;
 pub use language::{Parsed, SchemaType};

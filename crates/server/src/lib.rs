@@ -71,6 +71,7 @@ impl Server {
         let topics: Arc<dyn Topics> = broker.topics();
         let schemas = Registry::open(Arc::clone(&topics), Arc::clone(&clock), catalog.cluster_id());
         let schemas = schemas.await.map_err(start)?;
+        broker.validate_by(Arc::clone(&schemas));
         let store = Arc::new(CatalogStore::new(Arc::clone(&catalog)));
         let engine = Engine::new(topics, Arc::clone(&schemas) as _, Arc::clone(&clock), random, store);
         engine.recover().await.map_err(start)?;

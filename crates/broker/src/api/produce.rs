@@ -20,6 +20,7 @@ use crate::partitions::TopicKey;
 use crate::settings::{CompressionType, TopicSettings};
 use crate::transaction::{Flow, Place, Producer};
 use crate::transactions::AppendRefused;
+use crate::validation::Parts;
 
 /// Topics are named by id from this version on.
 const IDS_FROM: i16 = 13;
@@ -212,6 +213,9 @@ async fn append_to(
     };
     let settings = broker.effective().of_topic(topic);
     let header = check_batch(broker, context, &settings, &records)?;
+    if settings.demands_schemas() {
+        check_schemas(broker, topic, &settings, &records)?;
+    }
     let (records, header) = in_topics_codec(broker, &settings, records, header)?;
     let now = broker.clock.wall_ms();
     let (batch, append_time) = match settings.timestamp_type {
@@ -313,6 +317,35 @@ fn check_keys(broker: &Broker, batch: &Bytes) -> Result<(), Refused> {
     let message = "One or more records have been rejected: Compacted topic cannot accept message without key";
     Err(Refused {
         records: keyless,
+        ..Refused::new(ErrorCode::InvalidRecord, message)
+    })
+}
+
+/// A topic may demand that keys and values are of schemas that are registered for them.
+fn check_schemas(broker: &Broker, topic: &Topic, settings: &TopicSettings, batch: &Bytes) -> Result<(), Refused> {
+    let limits = RecordLimits {
+        bytes_max: broker.options.limits.decompressed_bytes_max,
+    };
+    let mut at_fault = Vec::new();
+    let mut first = None;
+    for (index, record) in records(batch, limits)?.enumerate() {
+        let record = record?;
+        let parts = Parts {
+            key: record.key.as_ref(),
+            value: record.value.as_ref(),
+            headers: &record.headers,
+        };
+        if let Err(why) = broker.check_schemas(&topic.name, settings, &parts)
+            && at_fault.len() < RECORD_ERRORS_MAX
+        {
+            first.get_or_insert_with(|| format!("record {index}: {why}"));
+            at_fault.push(index as i32);
+        }
+    }
+    let Some(first) = first else { return Ok(()) };
+    let message = format!("One or more records have been rejected: {first}");
+    Err(Refused {
+        records: at_fault,
         ..Refused::new(ErrorCode::InvalidRecord, message)
     })
 }

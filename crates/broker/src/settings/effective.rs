@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use catalog::Topic;
+use schema::validation::{SubjectNameStrategy, Validation};
 use wire::{Compression, TimestampType};
 
 use super::kind::items;
@@ -42,6 +43,8 @@ pub(crate) struct TopicSettings {
     pub(crate) segment_bytes: i64,
     pub(crate) segment_ms: i64,
     pub(crate) segment_jitter_ms: i64,
+    pub(crate) key_validation: Validation,
+    pub(crate) value_validation: Validation,
     index_bytes: i64,
     index_interval_bytes: i64,
     gzip_level: i32,
@@ -67,6 +70,8 @@ impl TopicSettings {
         segment_bytes: 1 << 30,
         segment_ms: 604_800_000,
         segment_jitter_ms: 0,
+        key_validation: Validation::NONE,
+        value_validation: Validation::NONE,
         index_bytes: 10_485_760,
         index_interval_bytes: 4_096,
         gzip_level: -1,
@@ -111,6 +116,12 @@ impl TopicSettings {
             "segment.jitter.ms" => long(&mut self.segment_jitter_ms),
             "segment.index.bytes" => long(&mut self.index_bytes),
             "index.interval.bytes" => long(&mut self.index_interval_bytes),
+            "confluent.key.schema.validation" => self.key_validation.schema = value == "true",
+            "confluent.key.subject.name.strategy" => self.key_validation.strategy = strategy(value),
+            "confluent.value.schema.validation" => self.value_validation.schema = value == "true",
+            "confluent.value.subject.name.strategy" => self.value_validation.strategy = strategy(value),
+            "rivulet.key.payload.validation" => self.key_validation.payload = value == "true",
+            "rivulet.value.payload.validation" => self.value_validation.payload = value == "true",
             _ => {}
         }
     }
@@ -129,6 +140,10 @@ impl TopicSettings {
         self.segment_bytes = self.segment_bytes.min(indexed);
         self
     }
+}
+
+fn strategy(class: &str) -> SubjectNameStrategy {
+    SubjectNameStrategy::from_class(class).unwrap_or_default()
 }
 
 /// The broker's settings as they are now.

@@ -173,7 +173,8 @@ pub(crate) fn describe_topic(effective: &Effective, set: &BTreeMap<String, Strin
             synonyms,
         }
     };
-    topic::SETTINGS.iter().map(show).collect()
+    let more = topic::MORE.iter().filter(|setting| set.contains_key(setting.name));
+    topic::SETTINGS.iter().chain(more).map(show).collect()
 }
 
 /// All settings of a group, or of a subscription of client metrics, that sets `set` itself.
@@ -250,6 +251,15 @@ mod tests {
             ("remote.storage.enable", "true", false),
             ("remote.storage.enable", "false", true),
             ("max.compaction.lag.ms", "0", false),
+            ("confluent.value.schema.validation", "true", true),
+            ("confluent.value.schema.validation", "yes", false),
+            (
+                "confluent.value.subject.name.strategy",
+                "io.confluent.kafka.serializers.subject.RecordNameStrategy",
+                true,
+            ),
+            ("confluent.value.subject.name.strategy", "mine.Strategy", false),
+            ("rivulet.key.payload.validation", "true", true),
             ("retention.mss", "1", false),
         ] {
             let outcome = check_topic(&map(&[(name, value)]), &effective());
@@ -301,7 +311,7 @@ mod tests {
 
     #[test]
     fn every_default_is_allowed_and_every_synonym_known() {
-        for setting in topic::SETTINGS {
+        for setting in topic::SETTINGS.iter().chain(topic::MORE) {
             assert!(setting.kind.check(setting.default).is_ok(), "{}", setting.name);
             let is_known = setting.synonym.is_empty() || server_setting(setting.synonym).is_some();
             assert!(is_known, "{}", setting.name);

@@ -1,6 +1,8 @@
 //! The settings a topic has: all that Kafka 4.3 shows. Those that cannot mean anything on one machine with one replica
 //! are checked and kept all the same, and say so.
 
+use schema::validation::SubjectNameStrategy;
+
 use super::kind::Kind;
 
 /// One topic setting.
@@ -273,6 +275,54 @@ pub(crate) const SETTINGS: &[TopicSetting] = &[
     ),
 ];
 
+/// Settings that Kafka does not have: Confluent's brokers do, or only this one. They are shown where they are set.
+pub(crate) const MORE: &[TopicSetting] = &[
+    setting(
+        "confluent.key.schema.validation",
+        Kind::Boolean,
+        "",
+        "false",
+        "Refuses records whose key does not name a schema that is registered under the key's subject.",
+    ),
+    setting(
+        "confluent.key.subject.name.strategy",
+        STRATEGY,
+        "",
+        SubjectNameStrategy::CLASSES[0],
+        "How the key's subject is named.",
+    ),
+    setting(
+        "confluent.value.schema.validation",
+        Kind::Boolean,
+        "",
+        "false",
+        "Refuses records whose value does not name a schema that is registered under the value's subject.",
+    ),
+    setting(
+        "confluent.value.subject.name.strategy",
+        STRATEGY,
+        "",
+        SubjectNameStrategy::CLASSES[0],
+        "How the value's subject is named.",
+    ),
+    setting(
+        "rivulet.key.payload.validation",
+        Kind::Boolean,
+        "",
+        "false",
+        "Refuses records whose key cannot be decoded by the schema it names; implies `confluent.key.schema.validation`.",
+    ),
+    setting(
+        "rivulet.value.payload.validation",
+        Kind::Boolean,
+        "",
+        "false",
+        "Refuses records whose value cannot be decoded by the schema it names; implies `confluent.value.schema.validation`.",
+    ),
+];
+
+const STRATEGY: Kind = Kind::OneOf(&SubjectNameStrategy::CLASSES);
+
 pub(crate) fn find(name: &str) -> Option<&'static TopicSetting> {
-    SETTINGS.iter().find(|setting| setting.name == name)
+    SETTINGS.iter().chain(MORE).find(|setting| setting.name == name)
 }

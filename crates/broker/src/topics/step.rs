@@ -15,6 +15,7 @@ use super::LocalTopics;
 use crate::api::LEADER_EPOCH;
 use crate::settings::TopicSettings;
 use crate::tables::{self, Committed};
+use crate::validation::Parts;
 
 /// A batch of a step is closed when it has grown to this, or to the topic's own limit if that is less.
 const BATCH_BYTES: usize = 512 * 1024;
@@ -48,6 +49,21 @@ impl LocalTopics {
                     topic.name
                 );
                 return Err(TopicsError::new(ErrorKind::Invalid, why));
+            }
+            if settings.demands_schemas() {
+                let parts = Parts {
+                    key: output.key.as_ref(),
+                    value: output.value.as_ref(),
+                    headers: &output.headers,
+                };
+                self.broker
+                    .check_schemas(&topic.name, settings, &parts)
+                    .map_err(|why| {
+                        TopicsError::new(
+                            ErrorKind::Invalid,
+                            format!("topic `{}` refuses a record: {why}", topic.name),
+                        )
+                    })?;
             }
             let place = *places.entry(partition).or_insert_with(|| {
                 open.push(OpenBatch::new(partition, settings));

@@ -1,9 +1,5 @@
 //! Names of a schema's outermost fields, which metadata can reserve.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use prost::Message;
-use prost_types::FileDescriptorProto;
 use serde_json::Value as Json;
 
 use crate::{Parsed, SchemaType};
@@ -13,7 +9,10 @@ pub(super) fn top_level(schema_type: SchemaType, parsed: &Parsed) -> Vec<String>
     match schema_type {
         SchemaType::Avro => avro(&parsed.formatted("resolved")),
         SchemaType::Json => json(&parsed.canonical),
-        SchemaType::Protobuf => protobuf(&parsed.formatted("serialized")),
+        SchemaType::Protobuf => parsed
+            .protobuf()
+            .map(|schema| schema.first_fields())
+            .unwrap_or_default(),
     }
 }
 
@@ -34,13 +33,6 @@ fn json(text: &str) -> Vec<String> {
         .into_iter()
         .flat_map(|properties| properties.keys().cloned())
         .collect()
-}
-
-fn protobuf(base64: &str) -> Vec<String> {
-    let bytes = STANDARD.decode(base64).unwrap_or_default();
-    let file = FileDescriptorProto::decode(bytes.as_slice()).unwrap_or_default();
-    let first = file.message_type.into_iter().next().unwrap_or_default();
-    first.field.into_iter().filter_map(|field| field.name).collect()
 }
 
 #[cfg(test)]

@@ -48,10 +48,12 @@ impl Level {
         )
     }
 
+    /// Whether a new schema must read what earlier ones wrote.
     pub fn new_reads_old(self) -> bool {
         !matches!(self, Level::None | Level::Forward | Level::ForwardTransitive)
     }
 
+    /// Whether earlier schemas must read what a new one writes.
     pub fn old_reads_new(self) -> bool {
         !matches!(self, Level::None | Level::Backward | Level::BackwardTransitive)
     }

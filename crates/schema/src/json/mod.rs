@@ -1,0 +1,99 @@
+//! JSON Schema texts: parsed as registries parse them, written in their canonical form, and compared.
+//!
+//! Nothing is ever fetched: a reference leads into the schema itself, to a registered reference by its name, or to a
+//! published meta-schema. Nesting, size and the steps of a comparison are bounded, see [`model`], [`read`] and
+//! [`compare`](mod@compare).
+
+mod classic;
+mod classic_kinds;
+mod compare;
+mod decimal;
+mod documents;
+mod metaschemas;
+mod model;
+mod modern;
+mod modern_graph;
+mod modern_keywords;
+mod order;
+mod pattern;
+mod read;
+mod rules;
+mod uri;
+mod value;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use self::documents::Draft;
+use self::model::{Graph, Kind, Node};
+use self::value::Json;
+use crate::difference::{Difference, Policy, Reader};
+
+/// A parsed JSON Schema.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    root: Arc<Json>,
+    graph: Arc<Graph>,
+}
+
+impl Schema {
+    /// Parses a schema; `references` are name and text of what it refers to, dependencies first.
+    ///
+    /// The error names the place and what is wrong there.
+    pub fn parse(text: &str, references: &[(String, String)]) -> Result<Schema, String> {
+        let root = read::read(text)?;
+        let graph = graph(&root, references)?;
+        Ok(Schema {
+            root: Arc::new(root),
+            graph: Arc::new(graph),
+        })
+    }
+
+    /// The text without blanks, its members in their own order and its numbers in one form.
+    pub fn canonical(&self) -> String {
+        self.root.text()
+    }
+
+    /// The canonical text with the members of all objects sorted by name.
+    pub fn normalized(&self) -> String {
+        self.root.sorted_text()
+    }
+}
+
+/// All reasons why `reader` cannot read what `writer` wrote; none if it can.
+pub fn compare(reader: &Schema, writer: &Schema, is: Reader, policy: Policy) -> Vec<Difference> {
+    compare::compare(&reader.graph, &writer.graph, is, policy)
+}
+
+fn graph(root: &Json, references: &[(String, String)]) -> Result<Graph, String> {
+    let flag = match root {
+        Json::Bool(flag) => *flag,
+        Json::Object(_) => return object_graph(root, references),
+        other => return Err(format!("a schema is an object or a boolean, not {}", other.noun())),
+    };
+    let mut graph = Graph::new(true);
+    graph.root = graph.add(Node::new(if flag { Kind::True } else { Kind::False }))?;
+    Ok(graph)
+}
+
+fn object_graph(root: &Json, references: &[(String, String)]) -> Result<Graph, String> {
+    let draft = match root.get("$schema") {
+        Some(Json::String(url)) => Draft::of(url).unwrap_or(Draft::Seven),
+        Some(other) => return Err(format!("`#/$schema`: expected a string, found {}", other.noun())),
+        None => Draft::Seven,
+    };
+    let documents = documents::registered(references)?;
+    let root = documents::with_definitions(Cow::Borrowed(root));
+    if draft <= Draft::Seven {
+        classic::load(&root, draft, &documents)
+    } else {
+        modern_graph::graph(&modern::load(&root, &documents)?)
+    }
+}
+
+/// Runs `work`, which goes one level deeper into a schema, with enough room on the stack.
+fn deeper<R>(work: impl FnOnce() -> R) -> R {
+    const LEFT_AT_LEAST: usize = 256 * 1024;
+    const MORE: usize = 4 * 1024 * 1024;
+    stacker::maybe_grow(LEFT_AT_LEAST, MORE, work)
+}

@@ -1,0 +1,34 @@
+//! Requests made up from the registry's published OpenAPI description, good and bad ones: nothing ends with a 5xx.
+
+use std::process::Command;
+
+use rivulet_tests::{Server, client_folder, run};
+
+/// Of Confluent Cloud's products beside the registry, which the description covers too.
+const ELSEWHERE: &str = "^/(catalog|exporters|asyncapi)";
+
+#[test]
+fn nothing_generated_from_the_openapi_is_a_server_error() {
+    let server = Server::start();
+    let schemathesis = client_folder("python").join("bin/schemathesis");
+    let description = client_folder("serializers").join("openapi.yaml");
+    let printed = run(Command::new(schemathesis)
+        .arg("run")
+        .arg(description)
+        .args(["--url", &server.registry, "--checks", "not_a_server_error"])
+        .args([
+            "--exclude-path-regex",
+            ELSEWHERE,
+            "--max-examples",
+            "40",
+            "--seed",
+            "1",
+            "--no-color",
+        ])
+        .current_dir(server.folder()));
+    assert!(
+        printed.contains("0 errors") || printed.contains("No issues found"),
+        "{printed}"
+    );
+    println!("{printed}");
+}
