@@ -4,8 +4,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use prost::Message;
-use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto};
+use prost_reflect::prost::Message;
+use prost_reflect::prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 use rivulet_schema::difference::{Difference, Policy, Reader};
 use rivulet_schema::protobuf::{Schema, compare};
 use serde_json::Value;

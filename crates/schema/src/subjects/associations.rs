@@ -5,6 +5,7 @@
 
 mod change;
 mod request;
+mod settle;
 
 pub use change::{Applied, BatchResult};
 pub use request::{BatchGet, BatchMutate, CreateOrUpdate, GetQuery};

@@ -347,6 +347,12 @@ impl Subjects {
         Some(Lookup::of(&name, self.version_entry(&name, number)?))
     }
 
+    /// Whether a version of a subject that is not deleted has an id.
+    pub fn is_registered(&self, id: i32, subject: &Name) -> bool {
+        let found = self.by_id(id, subject).filter(|_| !subject.is_context());
+        found.is_some_and(|found| found.kept.is_some_and(|kept| !kept.deleted))
+    }
+
     /// Subjects and versions that use what an id stands for, sorted by subject.
     pub fn uses(&self, id: i32, subject: &Name, deleted: bool) -> Option<Vec<(Name, i32)>> {
         let found = self.schema(id, subject)?;

@@ -82,6 +82,7 @@ impl Registration {
         }
         let references: Vec<String> = self.references.iter().map(Reference::shown).collect();
         let references = references.join(", ");
+        let references = quoted(&references);
         let id = if self.id >= 0 { "0" } else { "null" };
         let guid = guid::of(
             &self.text,
