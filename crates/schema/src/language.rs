@@ -113,6 +113,7 @@ impl Parsed {
     /// The text in a form that a client asked for by `format`; words that mean nothing here give the usual text.
     pub fn formatted(&self, format: &str) -> String {
         match (&self.content, format) {
+            (Content::Avro(schema), "resolved") => schema.resolved(),
             (Content::Protobuf(schema), "serialized") => schema.serialized(),
             (Content::Protobuf(schema), "ignore_extensions") => schema.without_extensions(),
             _ => self.canonical.clone(),

@@ -8,8 +8,18 @@ use serde_json::{Map, Value as Json, json};
 use super::{Field, Kind, Name, NodeId, Schema};
 
 pub(super) fn text(schema: &Schema) -> String {
+    written(schema, false)
+}
+
+/// The text with the types of referenced schemas spelled out where they are first named.
+pub(super) fn resolved(schema: &Schema) -> String {
+    written(schema, true)
+}
+
+fn written(schema: &Schema, spells_references: bool) -> String {
     let mut printer = Printer {
         schema,
+        spells_references,
         written: HashSet::new(),
     };
     printer.ty(schema.root(), None).to_string()
@@ -17,6 +27,8 @@ pub(super) fn text(schema: &Schema) -> String {
 
 struct Printer<'a> {
     schema: &'a Schema,
+    /// Whether types of referenced schemas are written as others are.
+    spells_references: bool,
     /// Named types that stand in the text already.
     written: HashSet<NodeId>,
 }
@@ -26,7 +38,7 @@ impl Printer<'_> {
         let schema = self.schema;
         let node = schema.node(id);
         if let Some(name) = node.kind.name()
-            && (!schema.is_own(id) || !self.written.insert(id))
+            && (!(self.spells_references || schema.is_own(id)) || !self.written.insert(id))
         {
             let same = name.namespace.as_deref() == namespace;
             return Json::String(if same { name.name.clone() } else { name.full() });

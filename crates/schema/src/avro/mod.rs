@@ -141,6 +141,11 @@ impl Schema {
         &self.nodes[id.0 as usize]
     }
 
+    /// The canonical text with the types of referenced schemas in it, which `format=resolved` asks for.
+    pub fn resolved(&self) -> String {
+        canonical::resolved(self)
+    }
+
     /// The text in the registry's canonical form.
     pub fn canonical(&self) -> String {
         canonical::text(self)

@@ -21,6 +21,7 @@ mod parts;
 mod print;
 mod reader;
 mod serialize;
+mod tags;
 mod wire;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 pub use compare::compare;
 use file::File;
 use names::Names;
+pub use tags::{Edit, Tagged};
 
 /// A parsed `.proto` file.
 #[derive(Clone, Debug)]
