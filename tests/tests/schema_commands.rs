@@ -124,7 +124,8 @@ fn schemas_are_registered_checked_compared_and_moved() {
     let compat = json(&server.rivulet_ok(&["schema", "compat", "order"]));
     assert_eq!(compat["compatibility"], "FULL_TRANSITIVE");
     server.rivulet_ok(&["schema", "mode", "customer", "--set", "readonly"]);
-    let refused = server.rivulet(&["schema", "register", "customer", &file]);
+    let other = folder(&temporary.path().join("other"), &[("other.avsc", "\"string\"")]);
+    let refused = server.rivulet(&["schema", "register", "customer", &format!("{other}/other.avsc")]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(
         String::from_utf8_lossy(&refused.stderr).contains("read-only"),

@@ -244,7 +244,7 @@ impl DekRegistry {
 /// The real registry says so with a 500, after which its clients ask again three times; it would not help.
 fn no_dek(what: &str, id: &DekId, why: &str) -> RegistryError {
     RegistryError::new(
-        50070,
+        40370,
         format!("Could not generate {what} dek for {}: {why}", id.subject),
     )
 }

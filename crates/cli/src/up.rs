@@ -42,6 +42,9 @@ pub(crate) struct UpArgs {
     /// How many brokers clients see, all of them this process: node ids 1, 2, 3 ... on the Kafka port and those after it
     #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=100))]
     virtual_brokers: u16,
+    /// The secret that stands for the KMS `local-kms`, so that field encryption can be tried; best given by the variable
+    #[arg(long, env = "LOCAL_SECRET", hide_env_values = true, value_name = "SECRET")]
+    local_kms_secret: Option<String>,
     /// A setting of the broker by Kafka's name, such as `num.partitions=3`; may be given more than once
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
@@ -78,6 +81,7 @@ impl UpArgs {
             api: SocketAddr::new(self.listen, self.api_port),
             virtual_brokers: self.virtual_brokers,
             auto_create_topics: !self.no_auto_create,
+            local_kms_secret: self.local_kms_secret.clone(),
             settings: self.settings.clone(),
         }
     }

@@ -8,6 +8,7 @@ mod associations;
 mod call;
 mod compatibility;
 mod config;
+mod deks;
 mod mode;
 mod route;
 mod schemas;
@@ -20,27 +21,34 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use catalog::Registry;
+use catalog::{DekRegistry, Registry};
 
 use answer::Refusal;
 use call::Call;
 
-/// The routes of the registry.
-pub fn router(registry: Arc<Registry>) -> Router {
-    Router::new().fallback(serve).with_state(registry)
+/// What requests are answered from.
+#[derive(Clone)]
+struct Stores {
+    registry: Arc<Registry>,
+    deks: Arc<DekRegistry>,
 }
 
-async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Response {
-    match answer(&registry, request).await {
+/// The routes of the registry.
+pub fn router(registry: Arc<Registry>, deks: Arc<DekRegistry>) -> Router {
+    Router::new().fallback(serve).with_state(Stores { registry, deks })
+}
+
+async fn serve(State(stores): State<Stores>, request: Request) -> Response {
+    match answer(&stores, request).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn answer(registry: &Arc<Registry>, request: Request) -> Result<Response, Refusal> {
+async fn answer(stores: &Stores, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let mut call = Call::read(&parts)?;
-    call.rewrite(&registry.state())?;
+    call.rewrite(&stores.registry.state())?;
     let path = call.path.clone();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let resource = route::find(&path).ok_or(Refusal::NotFound)?;
@@ -54,6 +62,6 @@ async fn answer(registry: &Arc<Registry>, request: Request) -> Result<Response, 
     if method.has_body() {
         call.take_body(body).await.map_err(|error| media.refused(error))?;
     }
-    let replied = resource.answer(method, registry, &call).await;
+    let replied = resource.answer(method, stores, &call).await;
     Ok(media.respond(replied))
 }

@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base::{ErrorKind, RealClock};
-use catalog::Registry;
+use base::{ErrorKind, OsRandom, RealClock};
+use catalog::{DekRegistry, Registry};
 use client::{Bounds, Fetched, JobStart, NewTopic, Position, ReadLimits, Record, Step, Topics, TopicsError};
 use parking_lot::Mutex;
 use rivulet_http::{Serving, registry, serve};
@@ -103,12 +103,19 @@ async fn face_over(topics: Arc<Memory>) -> Face {
     let opened = Registry::open(shared, Arc::new(RealClock::new()), "cluster")
         .await
         .unwrap();
+    let deks = DekRegistry::open(
+        Arc::<Memory>::default(),
+        Arc::new(RealClock::new()),
+        Arc::new(OsRandom),
+        None,
+    );
+    let deks = deks.await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     Face {
         address,
         topics,
-        _serving: serve(listener, registry::router(opened)),
+        _serving: serve(listener, registry::router(opened, deks)),
     }
 }
 

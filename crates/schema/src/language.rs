@@ -120,28 +120,27 @@ impl Parsed {
         }
     }
 
-    /// The name of the record type, by which some subjects are named; for Protobuf that of the message which the indexes
-    /// before a payload choose.
+    /// The record type's full name, by which some subjects are named. `indexes` are those that choose a Protobuf message.
     pub fn record_name(&self, indexes: &[u8]) -> Result<Option<String>, String> {
         match &self.content {
             Content::Avro(schema) => Ok(schema.node(schema.root()).kind.name().map(avro::Name::full)),
             Content::Json(_) => {
                 let json: serde_json::Value = serde_json::from_str(&self.canonical).unwrap_or_default();
-                Ok(json.get("title").and_then(|title| title.as_str()).map(str::to_owned))
+                let title = json.get("title").and_then(|title| title.as_str());
+                Ok(title.map(str::to_owned))
             }
-            Content::Protobuf(_) => {
-                let _ = indexes;
-                Ok(None)
-            }
+            Content::Protobuf(schema) => schema.message_at(indexes).map(Some),
         }
     }
 
-    /// Decodes a payload; the error says why it does not fit. `indexes` are those of the header form.
-    pub fn check_payload(&self, indexes: Option<&[u8]>, payload: &[u8]) -> Result<(), String> {
-        let _ = indexes;
-        match &self.content {
-            Content::Avro(schema) => schema.decode(payload).map(|_| ()).map_err(|error| error.to_string()),
-            Content::Json(_) | Content::Protobuf(_) => Ok(()),
+    /// Decodes a payload; the error says why it does not fit. `indexes` are those of a Protobuf message that do not stand
+    /// before the payload.
+    pub fn check_payload(&self, indexes: Option<&[u8]>, behind: &[u8]) -> Result<(), String> {
+        match (&self.content, indexes) {
+            (Content::Avro(schema), _) => schema.decode(behind).map(drop).map_err(|error| error.to_string()),
+            (Content::Json(_), _) => Ok(()),
+            (Content::Protobuf(schema), None) => schema.check_payload(behind),
+            (Content::Protobuf(schema), Some(indexes)) => schema.check_payload(&[indexes, behind].concat()),
         }
     }
 

@@ -97,6 +97,15 @@ pub enum SchemaName {
     Guid(Uuid),
 }
 
+impl std::fmt::Display for SchemaName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SchemaName::Id(id) => write!(formatter, "schema {id}"),
+            SchemaName::Guid(guid) => write!(formatter, "a schema of the GUID {guid}"),
+        }
+    }
+}
+
 /// What a serializer has put around a payload, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framed<'a> {

@@ -18,7 +18,7 @@ use broker::{
     Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits, ReplicationFactorPolicy, ShareGroupLimits,
     StreamsGroupLimits,
 };
-use catalog::{Catalog, Registry};
+use catalog::{Catalog, DekRegistry, Registry};
 use client::Topics;
 use flow::Engine;
 use http::Serving;
@@ -72,6 +72,13 @@ impl Server {
         let schemas = Registry::open(Arc::clone(&topics), Arc::clone(&clock), catalog.cluster_id());
         let schemas = schemas.await.map_err(start)?;
         broker.validate_by(Arc::clone(&schemas));
+        let deks = DekRegistry::open(
+            Arc::clone(&topics),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+            options.local_kms_secret.as_deref(),
+        );
+        let deks = deks.await.map_err(start)?;
         let store = Arc::new(CatalogStore::new(Arc::clone(&catalog)));
         let engine = Engine::new(topics, Arc::clone(&schemas) as _, Arc::clone(&clock), random, store);
         engine.recover().await.map_err(start)?;
@@ -86,7 +93,7 @@ impl Server {
             status: status(addresses, &options, Arc::clone(&catalog), clock, &recovery),
         };
         let http = vec![
-            http::serve(registry, http::registry::router(schemas)),
+            http::serve(registry, http::registry::router(schemas, deks)),
             http::serve(api, http::api::router(state)),
         ];
         Ok(Server {

@@ -17,6 +17,8 @@ pub struct ServerOptions {
     pub virtual_brokers: u16,
     /// Topics are made when a client first names them.
     pub auto_create_topics: bool,
+    /// The secret that is the local KMS of client-side field encryption.
+    pub local_kms_secret: Option<String>,
     /// Settings of the broker by Kafka's names, and their values.
     pub settings: Vec<(String, String)>,
 }

@@ -100,7 +100,10 @@ impl Key<'_> {
             }
             (Key::Version(kek, subject, version), Verb::Delete) => {
                 let (version, algorithm) = (number(version)?, algorithm(call)?);
-                done(deks.delete_deks(kek, subject, Some(version), algorithm, permanent).await)
+                done(
+                    deks.delete_deks(kek, subject, Some(version), algorithm, permanent)
+                        .await,
+                )
             }
             (Key::Version(kek, subject, version), _) => {
                 shown(&deks.dek(kek, subject, number(version)?, algorithm(call)?, deleted)?)

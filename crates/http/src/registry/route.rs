@@ -1,13 +1,10 @@
 //! Which resource a path names, and which methods that takes.
 
-use std::sync::Arc;
-
 use axum::http::Method;
-use catalog::Registry;
 
 use super::answer::{Replied, Reply};
 use super::call::Call;
-use super::{associations, compatibility, config, mode, schemas, server, subjects, versions};
+use super::{Stores, associations, compatibility, config, deks, mode, schemas, server, subjects, versions};
 
 /// What paths name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +43,7 @@ pub(super) enum Resource<'a> {
     ServerId,
     ServerVersion,
     Deployment,
+    Key(deks::Key<'a>),
 }
 
 /// What is done to a resource.
@@ -100,6 +98,7 @@ pub(super) fn find<'a>(path: &[&'a str]) -> Option<Resource<'a>> {
         ["v1", "metadata", "id"] => Resource::ServerId,
         ["v1", "metadata", "version"] => Resource::ServerVersion,
         ["v1", "metadata", "deployment"] => Resource::Deployment,
+        ["dek-registry", "v1", "keks", ref rest @ ..] => Resource::Key(deks::find(rest)?),
         _ => return None,
     })
 }
@@ -115,6 +114,7 @@ impl Resource<'_> {
             }
             Resource::TiesOfId(_) => &[Verb::Get, Verb::Put, Verb::Delete],
             Resource::Context(_) => &[Verb::Delete],
+            Resource::Key(key) => key.verbs(),
             Resource::Tags(..)
             | Resource::Compatibility(_)
             | Resource::CompatibilityWith(..)
@@ -150,7 +150,8 @@ impl Resource<'_> {
         }
     }
 
-    pub(super) async fn answer(self, verb: Verb, registry: &Arc<Registry>, call: &Call) -> Replied {
+    pub(super) async fn answer(self, verb: Verb, stores: &Stores, call: &Call) -> Replied {
+        let registry = &stores.registry;
         match (self, verb) {
             (Resource::Root, _) => Reply::json(&serde_json::json!({})),
             (Resource::Subjects, _) => subjects::list(registry, call),
@@ -194,6 +195,7 @@ impl Resource<'_> {
             (Resource::BatchMutate, _) => associations::batch_mutate(registry, call).await,
             (Resource::ServerId, _) => server::id(registry),
             (Resource::ServerVersion, _) => server::version(),
+            (Resource::Key(key), verb) => key.answer(verb, &stores.deks, call).await,
             (Resource::Deployment, _) => Reply::json(&serde_json::json!({"attributes": []})),
         }
     }

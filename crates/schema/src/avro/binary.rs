@@ -9,6 +9,8 @@ use super::{AvroError, Kind, NodeId, Schema};
 
 /// Items without bytes (nulls) that a value may hold beyond one for each byte of input.
 const FREE_ITEMS_MAX: usize = 65_536;
+/// Values of any kind that may be read for each byte of input.
+const VALUES_PER_BYTE_MAX: usize = 16;
 /// Values may be nested this deep; recursive types would otherwise let a few bytes exhaust the stack.
 const DEPTH_MAX: usize = 128;
 
@@ -21,18 +23,21 @@ fn fail<T>(message: impl Into<String>) -> Coded<T> {
 impl Schema {
     /// Decodes one value that fills `bytes` exactly.
     pub fn decode(&self, bytes: &[u8]) -> Coded<Json> {
-        let mut reader = Reader {
-            schema: self,
-            rest: bytes,
-            depth: 0,
-            items_left: bytes.len() + FREE_ITEMS_MAX,
-        };
+        let mut reader = Reader::new(self, bytes);
         let json = reader.value(self.root())?;
-        if reader.rest.is_empty() {
-            Ok(json)
-        } else {
-            fail(format!("{} bytes are left over after the value", reader.rest.len()))
+        reader.end()?;
+        Ok(json)
+    }
+
+    /// Whether one value fills a record's payload exactly. A schema of plain bytes takes any payload, for clients
+    /// write those without their length.
+    pub fn check_payload(&self, payload: &[u8]) -> Result<(), String> {
+        if matches!(self.node(self.root()).kind, Kind::Bytes) {
+            return Ok(());
         }
+        let mut reader = Reader::new(self, payload);
+        let checked = reader.skip(self.root()).and_then(|()| reader.end());
+        checked.map_err(|error| error.to_string())
     }
 
     /// Encodes one value; the error names the field that does not fit.
@@ -148,17 +153,93 @@ struct Reader<'a> {
     rest: &'a [u8],
     depth: usize,
     items_left: usize,
+    /// Values of any kind that may still be read: types can hold one another without a byte between them.
+    values_left: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn value(&mut self, ty: NodeId) -> Coded<Json> {
+    fn new(schema: &'a Schema, bytes: &'a [u8]) -> Reader<'a> {
+        Reader {
+            schema,
+            rest: bytes,
+            depth: 0,
+            items_left: bytes.len() + FREE_ITEMS_MAX,
+            values_left: bytes.len().saturating_mul(VALUES_PER_BYTE_MAX) + FREE_ITEMS_MAX,
+        }
+    }
+
+    fn end(&self) -> Coded<()> {
+        if self.rest.is_empty() {
+            return Ok(());
+        }
+        fail(format!("{} bytes are left over after the value", self.rest.len()))
+    }
+
+    fn enter(&mut self) -> Coded<()> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return fail(format!("values are nested more than {DEPTH_MAX} deep"));
         }
+        match self.values_left.checked_sub(1) {
+            Some(left) => self.values_left = left,
+            None => return fail("the value holds more values than its bytes allow"),
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, ty: NodeId) -> Coded<Json> {
+        self.enter()?;
         let json = self.value_of(ty)?;
         self.depth -= 1;
         Ok(json)
+    }
+
+    /// Reads over a value.
+    fn skip(&mut self, ty: NodeId) -> Coded<()> {
+        self.enter()?;
+        let schema = self.schema;
+        match &schema.node(ty).kind {
+            Kind::Null => {}
+            Kind::Boolean => drop(self.take(1)?),
+            Kind::Int => {
+                let number = self.long()?;
+                if i32::try_from(number).is_err() {
+                    return fail(format!("{number} is not an `int`"));
+                }
+            }
+            Kind::Long => drop(self.long()?),
+            Kind::Float => drop(self.take(4)?),
+            Kind::Double => drop(self.take(8)?),
+            Kind::Bytes => drop(self.bytes()?),
+            Kind::Fixed(fixed) => drop(self.take(fixed.size)?),
+            Kind::String => drop(self.text()?),
+            Kind::Enum(symbols) => {
+                let index = self.long()?;
+                if !usize::try_from(index).is_ok_and(|index| index < symbols.symbols.len()) {
+                    return fail(format!("enum `{}` has no symbol {index}", symbols.name.full()));
+                }
+            }
+            Kind::Array(items) => self.blocks(|reader| reader.skip(*items))?,
+            Kind::Map(values) => self.blocks(|reader| {
+                reader.text()?;
+                reader.skip(*values)
+            })?,
+            Kind::Union(branches) => {
+                let index = self.long()?;
+                match usize::try_from(index).ok().and_then(|index| branches.get(index)) {
+                    Some(branch) => self.skip(*branch)?,
+                    None => return fail(format!("the union has no branch {index}")),
+                }
+            }
+            Kind::Record(record) => {
+                for field in &record.fields {
+                    let in_field = |error: AvroError| AvroError(format!("field `{}`: {error}", field.name));
+                    self.skip(field.ty).map_err(in_field)?;
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
     }
 
     fn value_of(&mut self, ty: NodeId) -> Coded<Json> {
@@ -315,8 +396,10 @@ mod tests {
             "b": "\u{0}ÿ", "e": "B", "f": "zz"});
         let bytes = schema.encode(&value).unwrap();
         assert_eq!(schema.decode(&bytes).unwrap(), value);
+        assert!(schema.check_payload(&bytes).is_ok());
         for length in 0..bytes.len() {
             assert!(schema.decode(&bytes[..length]).is_err(), "cut at {length}");
+            assert!(schema.check_payload(&bytes[..length]).is_err(), "cut at {length}");
         }
         let mut without = value.clone();
         without.as_object_mut().unwrap().remove("f");
@@ -349,5 +432,33 @@ mod tests {
         )
         .unwrap();
         assert!(endless.decode(&[2; 100_000]).is_err(), "100,000 levels");
+        assert!(endless.check_payload(&[2; 100_000]).is_err(), "100,000 levels");
+        // Thirty levels of twice the level below: a billion values without a byte.
+        let level = |below: &str, n: usize| {
+            format!(
+                r#"{{"type":"record","name":"L{n}","fields":[{{"name":"a","type":{below}}},{{"name":"b","type":"{}"}}]}}"#,
+                if n == 1 {
+                    "null".to_owned()
+                } else {
+                    format!("L{}", n - 1)
+                }
+            )
+        };
+        let wide = (1..=30).fold("\"null\"".to_owned(), |below, n| level(&below, n));
+        let wide = Schema::parse(&wide, &[]).unwrap();
+        assert!(wide.decode(&[]).is_err());
+        assert!(wide.check_payload(&[]).is_err());
+        assert!(
+            Schema::parse(r#""bytes""#, &[])
+                .unwrap()
+                .check_payload(b"anything")
+                .is_ok()
+        );
+        assert!(
+            Schema::parse(r#""int""#, &[])
+                .unwrap()
+                .check_payload(&[0xfe, 0xff, 0xff, 0xff, 0x7f])
+                .is_err()
+        );
     }
 }

@@ -3,32 +3,21 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json, json as value};
 
-use super::{Field, Kind, Name, NodeId, Schema};
+use super::{Field, Kind, Name, NodeId, Schema, json};
 
-pub(super) fn text(schema: &Schema) -> String {
-    written(schema, false)
-}
-
-/// The text with the types of referenced schemas spelled out where they are first named.
-pub(super) fn resolved(schema: &Schema) -> String {
-    written(schema, true)
-}
-
-fn written(schema: &Schema, spells_references: bool) -> String {
+/// The schema's text; `known` types print as names.
+pub(super) fn text(schema: &Schema, known: &[NodeId]) -> String {
     let mut printer = Printer {
         schema,
-        spells_references,
-        written: HashSet::new(),
+        written: known.iter().copied().collect(),
     };
-    printer.ty(schema.root(), None).to_string()
+    json::text(&printer.ty(schema.root(), None))
 }
 
 struct Printer<'a> {
     schema: &'a Schema,
-    /// Whether types of referenced schemas are written as others are.
-    spells_references: bool,
     /// Named types that stand in the text already.
     written: HashSet<NodeId>,
 }
@@ -38,45 +27,44 @@ impl Printer<'_> {
         let schema = self.schema;
         let node = schema.node(id);
         if let Some(name) = node.kind.name()
-            && (!(self.spells_references || schema.is_own(id)) || !self.written.insert(id))
+            && !self.written.insert(id)
         {
-            let same = name.namespace.as_deref() == namespace;
-            return Json::String(if same { name.name.clone() } else { name.full() });
+            return Json::String(qualified(name, namespace));
         }
         let mut object = Map::new();
         match &node.kind {
             Kind::Union(branches) => return branches.iter().map(|branch| self.ty(*branch, namespace)).collect(),
             Kind::Array(items) => {
-                object.insert("type".into(), json!("array"));
+                object.insert("type".into(), value!("array"));
                 object.insert("items".into(), self.ty(*items, namespace));
             }
             Kind::Map(values) => {
-                object.insert("type".into(), json!("map"));
+                object.insert("type".into(), value!("map"));
                 object.insert("values".into(), self.ty(*values, namespace));
             }
             Kind::Record(record) => {
-                object.insert("type".into(), json!(if record.is_error { "error" } else { "record" }));
+                object.insert("type".into(), value!(if record.is_error { "error" } else { "record" }));
                 put_name(&mut object, &record.name, record.doc.as_ref(), namespace);
                 let inside = record.name.namespace.as_deref();
                 let fields: Vec<Json> = record.fields.iter().map(|field| self.field(field, inside)).collect();
                 object.insert("fields".into(), fields.into());
             }
             Kind::Enum(symbols) => {
-                object.insert("type".into(), json!("enum"));
+                object.insert("type".into(), value!("enum"));
                 put_name(&mut object, &symbols.name, symbols.doc.as_ref(), namespace);
-                object.insert("symbols".into(), json!(symbols.symbols));
+                object.insert("symbols".into(), value!(symbols.symbols));
                 if let Some(default) = &symbols.default {
-                    object.insert("default".into(), json!(default));
+                    object.insert("default".into(), value!(default));
                 }
             }
             Kind::Fixed(fixed) => {
-                object.insert("type".into(), json!("fixed"));
+                object.insert("type".into(), value!("fixed"));
                 put_name(&mut object, &fixed.name, fixed.doc.as_ref(), namespace);
-                object.insert("size".into(), json!(fixed.size));
+                object.insert("size".into(), value!(fixed.size));
             }
-            primitive if node.properties.is_empty() => return json!(primitive.word()),
+            primitive if node.properties.is_empty() => return value!(primitive.word()),
             primitive => {
-                object.insert("type".into(), json!(primitive.word()));
+                object.insert("type".into(), value!(primitive.word()));
             }
         }
         object.extend(node.properties.iter().cloned());
@@ -86,19 +74,19 @@ impl Printer<'_> {
 
     fn field(&mut self, field: &Field, namespace: Option<&str>) -> Json {
         let mut object = Map::new();
-        object.insert("name".into(), json!(field.name));
+        object.insert("name".into(), value!(field.name));
         object.insert("type".into(), self.ty(field.ty, namespace));
         if let Some(doc) = &field.doc {
-            object.insert("doc".into(), json!(doc));
+            object.insert("doc".into(), value!(doc));
         }
         if let Some(default) = &field.default {
             object.insert("default".into(), default.clone());
         }
         if let Some(order) = &field.order {
-            object.insert("order".into(), json!(order));
+            object.insert("order".into(), value!(order));
         }
         if !field.aliases.is_empty() {
-            object.insert("aliases".into(), json!(field.aliases));
+            object.insert("aliases".into(), value!(field.aliases));
         }
         object.extend(field.properties.iter().cloned());
         Json::Object(object)
@@ -106,12 +94,12 @@ impl Printer<'_> {
 }
 
 fn put_name(object: &mut Map<String, Json>, name: &Name, doc: Option<&String>, namespace: Option<&str>) {
-    object.insert("name".into(), json!(name.name));
+    object.insert("name".into(), value!(name.name));
     if name.namespace.as_deref() != namespace {
-        object.insert("namespace".into(), json!(name.namespace.as_deref().unwrap_or("")));
+        object.insert("namespace".into(), value!(name.namespace.as_deref().unwrap_or("")));
     }
     if let Some(doc) = doc {
-        object.insert("doc".into(), json!(doc));
+        object.insert("doc".into(), value!(doc));
     }
 }
 
@@ -125,12 +113,21 @@ fn put_aliases(object: &mut Map<String, Json>, kind: &Kind) {
     if aliases.is_empty() {
         return;
     }
-    let short = |alias: &Name| {
-        if alias.namespace == name.namespace {
-            alias.name.clone()
-        } else {
-            alias.full()
-        }
-    };
-    object.insert("aliases".into(), aliases.iter().map(short).collect());
+    let namespace = name.namespace.as_deref();
+    let aliases = aliases.iter().map(|alias| qualified(alias, namespace));
+    object.insert("aliases".into(), aliases.collect());
+}
+
+/// A name as it is written in a namespace: in full unless it is of this very namespace and no word of Avro's own.
+fn qualified(name: &Name, namespace: Option<&str>) -> String {
+    let is_word = [
+        "record", "enum", "array", "map", "union", "fixed", "string", "bytes", "int", "long", "float", "double",
+        "boolean", "null",
+    ];
+    let same = name.namespace.is_some() && name.namespace.as_deref() == namespace;
+    if same && !is_word.contains(&name.name.as_str()) {
+        name.name.clone()
+    } else {
+        name.full()
+    }
 }

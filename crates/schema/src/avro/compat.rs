@@ -1,161 +1,287 @@
 //! Whether data written with one schema can be read with another, by Avro's resolution rules.
+//!
+//! The verdicts, the places and their order are those of `SchemaCompatibility` in Avro's Java library, 1.12: a pair of
+//! types that was compared before gives the same differences again, at the places where they were first found.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::difference::{Difference, Policy, Reader};
 
-use super::{Enum, Fixed, Kind, Name, NodeId, Record, Schema};
+use super::{Enum, Field, Fixed, Kind, Name, NodeId, Record, Schema};
+
+/// Pairs nested deeper than this are compared on their own afterwards.
+const DEPTH_MAX: usize = 150;
+/// More differences than this are not listed.
+const LISTED_MAX: usize = 1_000;
 
 /// All reasons why `reader` cannot read what `writer` wrote; none if it can.
 pub fn compare(reader: &Schema, writer: &Schema, is: Reader, _policy: Policy) -> Vec<Difference> {
     let mut check = Check {
         reader,
         writer,
-        is,
-        under_way: HashSet::new(),
-        found: Vec::new(),
+        known: HashMap::new(),
+        depth: 0,
+        later: Vec::new(),
+        put_off: HashSet::new(),
     };
-    check.pair(reader.root(), writer.root(), "");
-    check.found
+    let root = (reader.root(), writer.root());
+    let mut found = check.pair(root, "");
+    while let Some((pair, place)) = check.later.pop() {
+        found.append(&mut check.pair(pair, &place));
+    }
+    found.truncate(LISTED_MAX);
+    found.into_iter().map(|one| one.told(is)).collect()
+}
+
+type Pair = (NodeId, NodeId);
+
+/// A difference before it is told.
+#[derive(Clone)]
+struct Found {
+    rule: &'static str,
+    place: String,
+    detail: String,
+    reader: String,
+    writer: String,
+}
+
+impl Found {
+    fn told(self, is: Reader) -> Difference {
+        let path = if self.place.is_empty() {
+            "/".to_owned()
+        } else {
+            self.place
+        };
+        Difference {
+            rule: self.rule,
+            description: describe(self.rule, &path, &self.detail, is),
+            path,
+            additional: Some(self.detail),
+            reader: Some(self.reader),
+            writer: Some(self.writer),
+        }
+    }
 }
 
 struct Check<'a> {
     reader: &'a Schema,
     writer: &'a Schema,
-    is: Reader,
-    /// Pairs being compared: a recursive type is compatible unless something else in it is not.
-    under_way: HashSet<(NodeId, NodeId)>,
-    found: Vec<Difference>,
+    /// What was found of each pair; nothing yet of one that is being compared.
+    known: HashMap<Pair, Option<Vec<Found>>>,
+    depth: usize,
+    later: Vec<(Pair, String)>,
+    put_off: HashSet<Pair>,
 }
 
 impl<'a> Check<'a> {
-    fn report(&mut self, rule: &'static str, path: &str, detail: String) {
-        let path = if path.is_empty() { "/" } else { path };
-        self.found.push(Difference {
-            rule,
-            path: path.to_owned(),
-            description: describe(rule, path, &detail, self.is),
-            additional: Some(detail),
-            reader: None,
-            writer: None,
-        });
-    }
-
-    fn fits(&mut self, reader: NodeId, writer: NodeId) -> bool {
-        let mark = self.found.len();
-        self.pair(reader, writer, "");
-        let fits = self.found.len() == mark;
-        self.found.truncate(mark);
-        fits
-    }
-
-    fn pair(&mut self, reader: NodeId, writer: NodeId, path: &str) {
-        if !self.under_way.insert((reader, writer)) {
-            return;
+    fn pair(&mut self, pair: Pair, place: &str) -> Vec<Found> {
+        if let Some(known) = self.known.get(&pair) {
+            // A recursive type is compatible unless something else in it is not.
+            return known.clone().unwrap_or_default();
         }
-        self.compare(reader, writer, path);
-        self.under_way.remove(&(reader, writer));
+        if self.depth >= DEPTH_MAX {
+            if self.put_off.insert(pair) {
+                self.later.push((pair, place.to_owned()));
+            }
+            return Vec::new();
+        }
+        self.known.insert(pair, None);
+        self.depth += 1;
+        let mut found = self.compare(pair, place);
+        self.depth -= 1;
+        found.truncate(LISTED_MAX);
+        self.known.insert(pair, Some(found.clone()));
+        found
     }
 
-    fn compare(&mut self, reader: NodeId, writer: NodeId, path: &str) {
-        let (old, new) = (self.writer, self.reader);
-        let (read, written) = (&new.node(reader).kind, &old.node(writer).kind);
+    fn compare(&mut self, (reader, writer): Pair, place: &str) -> Vec<Found> {
+        let (read, written) = (&self.reader.node(reader).kind, &self.writer.node(writer).kind);
         match (read, written) {
-            // A writer's union must be readable branch by branch.
             (Kind::Union(_), Kind::Union(branches)) => {
-                for branch in branches {
-                    self.branch_in_reader(reader, *branch, path);
+                let mut found = Vec::new();
+                for (index, branch) in branches.iter().enumerate() {
+                    if !self.pair((reader, *branch), "").is_empty() {
+                        found.push(self.lacking(reader, *branch, format!("{place}/{index}")));
+                    }
                 }
+                found
             }
-            (Kind::Union(_), _) => self.branch_in_reader(reader, writer, path),
+            // Every branch of a writer's union must be readable.
             (_, Kind::Union(branches)) => {
-                for branch in branches {
-                    self.pair(reader, *branch, path);
+                let mut found = Vec::new();
+                for (index, branch) in branches.iter().enumerate() {
+                    found.append(&mut self.pair((reader, *branch), &format!("{place}/{index}")));
                 }
+                found
             }
-            (Kind::Record(read), Kind::Record(written)) => self.records(read, written, path),
-            (Kind::Enum(read), Kind::Enum(written)) => self.enums(read, written, path),
-            (Kind::Fixed(read), Kind::Fixed(written)) => self.fixeds(read, written, path),
-            (Kind::Array(read), Kind::Array(written)) => self.pair(*read, *written, &format!("{path}/items")),
-            (Kind::Map(read), Kind::Map(written)) => self.pair(*read, *written, &format!("{path}/values")),
-            (read, written) if promotes(read, written) => {}
-            (read, written) => {
-                let (read, written) = (read.word().to_uppercase(), written.word().to_uppercase());
-                let detail = format!("reader type: {read} not compatible with writer type: {written}");
-                self.report("TYPE_MISMATCH", path, detail);
-            }
-        }
-    }
-
-    fn branch_in_reader(&mut self, union: NodeId, written: NodeId, path: &str) {
-        let new = self.reader;
-        let Kind::Union(branches) = &new.node(union).kind else {
-            return;
-        };
-        if branches.iter().any(|branch| self.fits(*branch, written)) {
-            return;
-        }
-        let word = self.writer.node(written).kind.word().to_uppercase();
-        self.report(
-            "MISSING_UNION_BRANCH",
-            path,
-            format!("reader union lacking writer type: {word}"),
-        );
-    }
-
-    fn records(&mut self, read: &'a Record, written: &'a Record, path: &str) {
-        self.names(&read.name, &read.aliases, &written.name, path);
-        for (index, field) in read.fields.iter().enumerate() {
-            let same = |other: &&super::Field| other.name == field.name || field.aliases.contains(&other.name);
-            match written.fields.iter().find(same) {
-                Some(other) => self.pair(field.ty, other.ty, &format!("{path}/fields/{index}/type")),
-                None if field.default.is_none() => {
-                    let place = format!("{path}/fields/{index}");
-                    self.report("READER_FIELD_MISSING_DEFAULT_VALUE", &place, field.name.clone());
+            (Kind::Union(branches), _) => {
+                if branches
+                    .iter()
+                    .any(|branch| self.pair((*branch, writer), "").is_empty())
+                {
+                    return Vec::new();
                 }
-                None => {}
+                vec![self.lacking(reader, writer, place.to_owned())]
             }
+            (Kind::Record(read), Kind::Record(written)) => {
+                let mut found = names(&read.name, &read.aliases, &written.name, place);
+                found.append(&mut self.fields(read, written, writer, place));
+                found
+            }
+            (Kind::Enum(read), Kind::Enum(written)) => {
+                let mut found = names(&read.name, &read.aliases, &written.name, place);
+                found.extend(symbols(read, written, place));
+                found
+            }
+            (Kind::Fixed(read), Kind::Fixed(written)) => {
+                let mut found = names(&read.name, &read.aliases, &written.name, place);
+                found.extend(sizes(read, written, place));
+                found
+            }
+            (Kind::Array(read), Kind::Array(written)) => self.pair((*read, *written), &format!("{place}/items")),
+            (Kind::Map(read), Kind::Map(written)) => self.pair((*read, *written), &format!("{place}/values")),
+            (read, written) if promotes(read, written) => Vec::new(),
+            (read, written) => vec![mismatch(read, written, place)],
         }
     }
 
-    fn enums(&mut self, read: &Enum, written: &Enum, path: &str) {
-        self.names(&read.name, &read.aliases, &written.name, path);
-        if read.default.is_some() {
-            return;
+    fn lacking(&self, union: NodeId, branch: NodeId, place: String) -> Found {
+        let written = &self.writer.node(branch).kind;
+        Found {
+            rule: "MISSING_UNION_BRANCH",
+            place,
+            detail: format!("reader union lacking writer type: {}", written.word().to_uppercase()),
+            reader: self.reader.spelled(union),
+            writer: self.writer.spelled(branch),
         }
-        let missing: Vec<&str> = written
-            .symbols
+    }
+
+    /// Fields are the same by their names, or by an alias in the reader.
+    fn fields(&mut self, read: &'a Record, written: &'a Record, writer: NodeId, place: &str) -> Vec<Found> {
+        let by_name: HashMap<&str, &Field> = written
+            .fields
             .iter()
-            .filter(|symbol| !read.symbols.contains(symbol))
-            .map(String::as_str)
+            .map(|field| (field.name.as_str(), field))
             .collect();
-        if !missing.is_empty() {
-            self.report(
-                "MISSING_ENUM_SYMBOLS",
-                &format!("{path}/symbols"),
-                format!("[{}]", missing.join(", ")),
+        let mut found = Vec::new();
+        for (index, field) in read.fields.iter().enumerate() {
+            let place = format!("{place}/fields/{index}");
+            let names = std::iter::once(&field.name).chain(&field.aliases);
+            let others: Vec<&Field> = names.filter_map(|name| by_name.get(name.as_str()).copied()).collect();
+            if others.len() > 1 {
+                found.push(ambiguous(field, &place));
+                continue;
+            }
+            let has_symbol = matches!(
+                &self.reader.node(field.ty).kind,
+                Kind::Enum(Enum { default: Some(_), .. })
             );
+            match others.first() {
+                Some(other) => found.append(&mut self.pair((field.ty, other.ty), &format!("{place}/type"))),
+                None if field.default.is_some() => {}
+                // The library compares the enum with the whole record here: its default helps no one.
+                None if has_symbol => found.append(&mut self.pair((field.ty, writer), &format!("{place}/type"))),
+                None => found.push(Found {
+                    rule: "READER_FIELD_MISSING_DEFAULT_VALUE",
+                    place,
+                    detail: field.name.clone(),
+                    reader: format!("{} without default", self.reader.spelled(field.ty)),
+                    writer: "no field".to_owned(),
+                }),
+            }
         }
+        found
     }
+}
 
-    fn fixeds(&mut self, read: &Fixed, written: &Fixed, path: &str) {
-        self.names(&read.name, &read.aliases, &written.name, path);
-        if read.size != written.size {
-            let detail = format!("expected: {}, found: {}", written.size, read.size);
-            self.report("FIXED_SIZE_MISMATCH", &format!("{path}/size"), detail);
+impl Schema {
+    /// A type in short words for people.
+    fn spelled(&self, id: NodeId) -> String {
+        let kind = &self.node(id).kind;
+        match kind {
+            Kind::Union(branches) => {
+                let words: Vec<&str> = branches.iter().map(|branch| self.node(*branch).kind.word()).collect();
+                format!("[{}]", words.join(", "))
+            }
+            other => in_words(other),
         }
     }
+}
 
-    /// Only the unqualified name counts, or an alias that gives the writer's full name.
-    fn names(&mut self, read: &Name, aliases: &[Name], written: &Name, path: &str) {
-        if read.name != written.name && !aliases.contains(written) {
-            self.report(
-                "NAME_MISMATCH",
-                &format!("{path}/name"),
-                format!("expected: {}", written.full()),
-            );
-        }
+fn in_words(kind: &Kind) -> String {
+    match kind.name() {
+        Some(name) => format!("{} {}", kind.word(), name.full()),
+        None => kind.word().to_owned(),
     }
+}
+
+/// The library gives up here: name and aliases of the field are several fields of the writer.
+fn ambiguous(field: &Field, place: &str) -> Found {
+    Found {
+        rule: "NAME_MISMATCH",
+        place: format!("{place}/name"),
+        detail: format!("reader field {} matches several fields of the writer", field.name),
+        reader: format!("{} with aliases", field.name),
+        writer: "several fields".to_owned(),
+    }
+}
+
+fn mismatch(read: &Kind, written: &Kind, place: &str) -> Found {
+    let (reader, writer) = (read.word().to_uppercase(), written.word().to_uppercase());
+    Found {
+        rule: "TYPE_MISMATCH",
+        place: place.to_owned(),
+        detail: format!("reader type: {reader} not compatible with writer type: {writer}"),
+        reader: in_words(read),
+        writer: in_words(written),
+    }
+}
+
+/// Only the unqualified name counts, or an alias that gives the writer's full name.
+fn names(read: &Name, aliases: &[Name], written: &Name, place: &str) -> Vec<Found> {
+    // An alias without namespace never fits in a type that has one, for the library writes a dot before it.
+    let is_alias = |alias: &Name| alias == written && (alias.namespace.is_some() || read.namespace.is_none());
+    if read.name == written.name || aliases.iter().any(is_alias) {
+        return Vec::new();
+    }
+    vec![Found {
+        rule: "NAME_MISMATCH",
+        place: format!("{place}/name"),
+        detail: format!("expected: {}", written.full()),
+        reader: read.full(),
+        writer: written.full(),
+    }]
+}
+
+fn symbols(read: &Enum, written: &Enum, place: &str) -> Option<Found> {
+    let known: HashSet<&String> = read.symbols.iter().collect();
+    let mut missing: Vec<&str> = written
+        .symbols
+        .iter()
+        .filter(|symbol| !known.contains(symbol))
+        .map(String::as_str)
+        .collect();
+    if missing.is_empty() || read.default.is_some() {
+        return None;
+    }
+    missing.sort_unstable();
+    Some(Found {
+        rule: "MISSING_ENUM_SYMBOLS",
+        place: format!("{place}/symbols"),
+        detail: format!("[{}]", missing.join(", ")),
+        reader: format!("{} symbols", read.symbols.len()),
+        writer: format!("{} symbols", written.symbols.len()),
+    })
+}
+
+fn sizes(read: &Fixed, written: &Fixed, place: &str) -> Option<Found> {
+    (read.size != written.size).then(|| Found {
+        rule: "FIXED_SIZE_MISMATCH",
+        place: format!("{place}/size"),
+        detail: format!("expected: {}, found: {}", written.size, read.size),
+        reader: format!("{} bytes", read.size),
+        writer: format!("{} bytes", written.size),
+    })
 }
 
 /// Whether a primitive of the writer may be read as one of the reader's.

@@ -6,11 +6,14 @@ mod binary;
 mod canonical;
 mod compat;
 mod defaults;
+mod json;
+mod normalize;
 mod parse;
 
 use serde_json::Value as Json;
 
 pub use compat::compare;
+pub use json::split;
 
 /// A node's place in its schema's arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,8 +24,10 @@ pub struct NodeId(u32);
 pub struct Schema {
     nodes: Vec<Node>,
     root: NodeId,
-    /// Nodes below this came from referenced schemas: they print as names.
+    /// Nodes below this came from referenced schemas.
     own_from: u32,
+    /// What the references define at their top: only these print as names, types inside them are written out.
+    known: Vec<NodeId>,
 }
 
 /// One type.
@@ -141,19 +146,19 @@ impl Schema {
         &self.nodes[id.0 as usize]
     }
 
-    /// The canonical text with the types of referenced schemas in it, which `format=resolved` asks for.
-    pub fn resolved(&self) -> String {
-        canonical::resolved(self)
-    }
-
     /// The text in the registry's canonical form.
     pub fn canonical(&self) -> String {
-        canonical::text(self)
+        canonical::text(self, &self.known)
+    }
+
+    /// The text with everything in it that the references define, which `format=resolved` asks for.
+    pub fn resolved(&self) -> String {
+        canonical::text(self, &[])
     }
 
     /// The canonical text of an equivalent schema that no longer depends on how it was written.
     pub fn normalized(&self) -> String {
-        self.canonical()
+        normalize::text(self)
     }
 
     /// Checks every field's default against its type, and the names of types and fields, as a registry does when a

@@ -1,38 +1,126 @@
-//! JSON text to arena: names resolved, shapes checked.
+//! JSON text to arena: names resolved, shapes checked, as Avro's Java library does it.
+//!
+//! A name may be used before the type of that name is defined. What is checked of a new schema only stands in
+//! `defaults`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::{AvroError, Enum, Field, Fixed, Kind, Logical, Name, Node, NodeId, Record, Schema};
+use super::{AvroError, Enum, Field, Fixed, Kind, Logical, Name, Node, NodeId, Record, Schema, json};
 
 /// Deeper nesting than this is refused before it can exhaust the stack; JSON itself is cut at 128.
 const DEPTH_MAX: usize = 100;
+/// The same for types that are nested by their names.
+const NAMED_DEPTH_MAX: usize = 250;
 
 type Parsed<T> = Result<T, AvroError>;
 
+/// Keys that are no properties: of a type, and of a field.
+const RESERVED: [&str; 10] = [
+    "doc",
+    "fields",
+    "items",
+    "name",
+    "namespace",
+    "size",
+    "symbols",
+    "values",
+    "type",
+    "aliases",
+];
+const RESERVED_IN_FIELD: [&str; 6] = ["default", "doc", "name", "order", "type", "aliases"];
+
 pub(super) fn parse(text: &str, references: &[(String, String)]) -> Parsed<Schema> {
     let mut parser = Parser::default();
+    let mut known = Vec::new();
     for (name, text) in references {
-        parser
-            .document(text)
-            .map_err(|error| AvroError(format!("in the reference `{name}`: {error}")))?;
+        let in_reference = |error: AvroError| AvroError(format!("in the reference `{name}`: {error}"));
+        let json = json::parse(text).map_err(in_reference)?;
+        known.push(parser.document(&json).map_err(in_reference)?);
     }
-    let own_from = parser.nodes.len() as u32;
-    let root = parser.document(text)?;
-    let nodes = parser.nodes.into_iter().collect::<Option<Vec<_>>>();
-    // `document` fills every node it reserved before it returns.
-    Ok(Schema {
-        nodes: nodes.expect("every reserved node is filled"),
-        root,
-        own_from,
-    })
+    parser.schema(&json::parse(text)?, &known)
+}
+
+/// Parses another schema with the references of one that was parsed before.
+pub(super) fn parse_again(json: &Json, before: &Schema) -> Parsed<Schema> {
+    let nodes = &before.nodes[..before.own_from as usize];
+    let named = nodes.iter().enumerate().filter_map(|(index, node)| {
+        let name = node.kind.name()?;
+        Some((name.full(), NodeId(index as u32)))
+    });
+    let mut parser = Parser {
+        named: named.collect(),
+        nodes: nodes.iter().cloned().map(Some).collect(),
+        ..Parser::default()
+    };
+    parser.schema(json, &before.known)
+}
+
+fn plain_node(kind: Kind) -> Node {
+    Node {
+        kind,
+        logical: None,
+        properties: Vec::new(),
+    }
+}
+
+/// A union holds no union, and each type once.
+fn check_unions(schema: &Schema) -> Parsed<()> {
+    for node in &schema.nodes {
+        let Kind::Union(branches) = &node.kind else { continue };
+        let mut seen = HashSet::new();
+        for branch in branches {
+            let kind = &schema.node(*branch).kind;
+            if matches!(kind, Kind::Union(_)) {
+                return fail("a union may not directly hold another union");
+            }
+            let word = kind.name().map_or_else(|| kind.word().to_owned(), Name::full);
+            if seen.contains(&word) {
+                return fail(format!("the union holds `{word}` twice"));
+            }
+            seen.insert(word);
+        }
+    }
+    Ok(())
+}
+
+/// Types that name one another may nest as deeply in print as if they were written inside one another.
+fn check_depth(schema: &Schema) -> Parsed<()> {
+    let mut seen = HashSet::new();
+    let mut stack = vec![(schema.root(), 0)];
+    while let Some((id, depth)) = stack.pop() {
+        if depth > NAMED_DEPTH_MAX {
+            return fail(format!("types are nested more than {NAMED_DEPTH_MAX} deep"));
+        }
+        let kind = &schema.node(id).kind;
+        if kind.name().is_some() && !seen.insert(id) {
+            continue;
+        }
+        // The last on the stack is the next one, as in print.
+        stack.extend(inside(kind).into_iter().rev().map(|id| (id, depth + 1)));
+    }
+    Ok(())
+}
+
+/// The types a type is made of.
+fn inside(kind: &Kind) -> Vec<NodeId> {
+    match kind {
+        Kind::Array(inner) | Kind::Map(inner) => vec![*inner],
+        Kind::Union(branches) => branches.clone(),
+        Kind::Record(record) => record.fields.iter().map(|field| field.ty).collect(),
+        _ => Vec::new(),
+    }
 }
 
 #[derive(Default)]
 struct Parser {
+    /// Empty for a type that is being read, and for a name that stands before its type.
     nodes: Vec<Option<Node>>,
     named: HashMap<String, NodeId>,
+    /// Names that were used before their types: the place left for each, and the full name.
+    pending: Vec<(NodeId, String)>,
+    targets: HashMap<NodeId, NodeId>,
 }
 
 /// Where in the text a type stands.
@@ -56,33 +144,61 @@ fn fail<T>(message: impl Into<String>) -> Parsed<T> {
 }
 
 impl Parser {
-    fn document(&mut self, text: &str) -> Parsed<NodeId> {
-        let json = match serde_json::from_str::<Json>(text) {
-            Ok(json) => json,
-            Err(error) => {
-                let several = serde_json::Deserializer::from_str(text)
-                    .into_iter::<Json>()
-                    .take(2)
-                    .all(|one| one.is_ok());
-                let hint = if several && text.trim_start().starts_with('{') {
-                    "; the text holds several JSON documents one after another: register each on its own"
-                } else {
-                    ""
-                };
-                return fail(format!("the schema is not JSON: {error}{hint}"));
-            }
+    /// Parses the schema itself, when its references are parsed.
+    fn schema(&mut self, json: &Json, known: &[NodeId]) -> Parsed<Schema> {
+        let own_from = self.nodes.len() as u32;
+        let root = self.document(json)?;
+        let mut schema = Schema {
+            known: known.iter().map(|id| self.target(*id)).collect(),
+            root: self.target(root),
+            own_from,
+            nodes: Vec::with_capacity(self.nodes.len()),
         };
-        self.ty(
-            &json,
-            Place {
-                namespace: None,
-                depth: 0,
-            },
-        )
+        for node in &self.nodes {
+            // What is left empty stood for a name: nothing points to it any more.
+            let mut node = node.clone().unwrap_or_else(|| plain_node(Kind::Null));
+            self.retarget(&mut node.kind);
+            schema.nodes.push(node);
+        }
+        check_unions(&schema)?;
+        check_depth(&schema)?;
+        Ok(schema)
     }
 
-    fn add(&mut self, node: Node) -> NodeId {
-        self.nodes.push(Some(node));
+    fn document(&mut self, json: &Json) -> Parsed<NodeId> {
+        let top = Place {
+            namespace: None,
+            depth: 0,
+        };
+        let root = self.ty(json, top)?;
+        for (id, name) in std::mem::take(&mut self.pending) {
+            match self.named.get(&name) {
+                Some(target) => drop(self.targets.insert(id, *target)),
+                None => return fail(format!("undefined name: `{name}`")),
+            }
+        }
+        Ok(root)
+    }
+
+    /// The type that a place left for a name stands for.
+    fn target(&self, id: NodeId) -> NodeId {
+        self.targets.get(&id).copied().unwrap_or(id)
+    }
+
+    fn retarget(&self, kind: &mut Kind) {
+        match kind {
+            Kind::Array(inner) | Kind::Map(inner) => *inner = self.target(*inner),
+            Kind::Union(branches) => branches.iter_mut().for_each(|branch| *branch = self.target(*branch)),
+            Kind::Record(record) => record
+                .fields
+                .iter_mut()
+                .for_each(|field| field.ty = self.target(field.ty)),
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, node: Option<Node>) -> NodeId {
+        self.nodes.push(node);
         NodeId(self.nodes.len() as u32 - 1)
     }
 
@@ -91,78 +207,61 @@ impl Parser {
             return fail(format!("types are nested more than {DEPTH_MAX} deep"));
         }
         match json {
-            Json::String(name) => self.by_name(name, place),
-            Json::Array(branches) => self.union(branches, place),
+            Json::String(name) => Ok(self.by_name(name, place)),
+            Json::Array(branches) => {
+                let ids: Parsed<Vec<NodeId>> = branches.iter().map(|branch| self.ty(branch, place.below())).collect();
+                Ok(self.add(Some(plain_node(Kind::Union(ids?)))))
+            }
             Json::Object(object) => self.object(object, place),
             other => fail(format!("`{other}` is no type: expected a name, a list or an object")),
         }
     }
 
-    fn by_name(&mut self, name: &str, place: Place<'_>) -> Parsed<NodeId> {
+    fn by_name(&mut self, name: &str, place: Place<'_>) -> NodeId {
         if let Some(kind) = primitive(name) {
-            return Ok(self.add(Node {
-                kind,
-                logical: None,
-                properties: Vec::new(),
-            }));
+            return self.add(Some(plain_node(kind)));
         }
-        let full = resolve(name, place.namespace);
-        // A bare name falls back to the null namespace, as Avro's own parser does.
+        let full = match place.namespace {
+            Some(namespace) if !name.contains('.') => format!("{namespace}.{name}"),
+            _ => name.to_owned(),
+        };
+        // A bare name falls back to the null namespace, if such a type is known by now.
         match self.named.get(&full).or_else(|| self.named.get(name)) {
-            Some(id) => Ok(*id),
-            None => fail(format!("undefined name: `{full}`")),
-        }
-    }
-
-    fn union(&mut self, branches: &[Json], place: Place<'_>) -> Parsed<NodeId> {
-        let mut ids = Vec::with_capacity(branches.len());
-        let mut seen: Vec<String> = Vec::new();
-        for branch in branches {
-            let id = self.ty(branch, place.below())?;
-            let word = match self.nodes[id.0 as usize].as_ref().map(|node| &node.kind) {
-                Some(Kind::Union(_)) => return fail("a union may not directly hold another union"),
-                Some(kind) => kind.name().map_or_else(|| kind.word().to_owned(), Name::full),
-                // A record that is still being read: only its name is known.
-                None => branch
-                    .as_str()
-                    .map(|name| resolve(name, place.namespace))
-                    .unwrap_or_default(),
-            };
-            if seen.contains(&word) {
-                return fail(format!("the union holds `{word}` twice"));
+            Some(id) => *id,
+            None => {
+                let id = self.add(None);
+                self.pending.push((id, full));
+                id
             }
-            seen.push(word);
-            ids.push(id);
         }
-        Ok(self.add(Node {
-            kind: Kind::Union(ids),
-            logical: None,
-            properties: Vec::new(),
-        }))
     }
 
     fn object(&mut self, object: &Map<String, Json>, place: Place<'_>) -> Parsed<NodeId> {
-        let Some(ty) = object.get("type") else {
-            return fail(format!("no type: {}", Json::Object(object.clone())));
+        let word = match object.get("type") {
+            Some(Json::String(word)) => word.as_str(),
+            Some(_) => {
+                return fail(format!(
+                    "the `type` of a type is a name, and that of a field a type: {}",
+                    Json::Object(object.clone())
+                ));
+            }
+            None => return fail(format!("no type: {}", Json::Object(object.clone()))),
         };
-        let Json::String(word) = ty else {
-            return self.ty(ty, place.below());
-        };
-        match word.as_str() {
+        match word {
             "record" | "error" => self.record(object, place, word == "error"),
             "enum" => self.symbols(object, place),
             "fixed" => self.fixed(object, place),
             "array" => {
                 let items = self.inner(object, "items", place)?;
-                Ok(self.plain(Kind::Array(items), object, &["type", "items"]))
+                Ok(self.plain(Kind::Array(items), object))
             }
             "map" => {
                 let values = self.inner(object, "values", place)?;
-                Ok(self.plain(Kind::Map(values), object, &["type", "values"]))
+                Ok(self.plain(Kind::Map(values), object))
             }
             name => match primitive(name) {
-                Some(kind) => Ok(self.plain(kind, object, &["type"])),
-                None => self.by_name(name, place),
+                Some(kind) => Ok(self.plain(kind, object)),
+                None => Ok(self.by_name(name, place)),
             },
         }
     }
@@ -177,21 +276,31 @@ impl Parser {
         }
     }
 
-    fn plain(&mut self, kind: Kind, object: &Map<String, Json>, reserved: &[&str]) -> NodeId {
-        let logical = logical_of(object, &kind);
-        self.add(Node {
-            kind,
-            logical,
-            properties: properties(object, reserved),
-        })
+    fn plain(&mut self, kind: Kind, object: &Map<String, Json>) -> NodeId {
+        let node = with_properties(kind, object);
+        self.add(Some(node))
     }
 
-    /// Reserves the node of a named type, so that the type may name itself.
+    /// Reserves the node of a record, so that it may name itself.
     fn reserve(&mut self, name: &Name) -> Parsed<NodeId> {
-        self.nodes.push(None);
-        let id = NodeId(self.nodes.len() as u32 - 1);
-        match self.named.insert(name.full(), id) {
-            None => Ok(id),
+        if self.named.contains_key(&name.full()) {
+            return fail(format!("`{}` is defined twice", name.full()));
+        }
+        let id = self.add(None);
+        self.named.insert(name.full(), id);
+        Ok(id)
+    }
+
+    /// Adds an enum or a fixed; one that is defined again just the same is the same.
+    fn define(&mut self, node: Node, name: &Name) -> Parsed<NodeId> {
+        let known = self.named.get(&name.full()).copied();
+        match known.map(|id| (id, &self.nodes[id.0 as usize])) {
+            None => {
+                let id = self.add(Some(node));
+                self.named.insert(name.full(), id);
+                Ok(id)
+            }
+            Some((id, Some(old))) if old.properties.is_empty() && is_same(&old.kind, &node.kind) => Ok(id),
             Some(_) => fail(format!("`{}` is defined twice", name.full())),
         }
     }
@@ -207,9 +316,10 @@ impl Parser {
             depth: place.depth + 1,
         };
         let mut fields: Vec<Field> = Vec::with_capacity(list.len());
+        let mut seen = HashSet::new();
         for json in list {
             let field = self.field(json, &name, inside)?;
-            if fields.iter().any(|other| other.name == field.name) {
+            if !seen.insert(field.name.clone()) {
                 return fail(format!("duplicate field `{}` in record `{}`", field.name, name.full()));
             }
             fields.push(field);
@@ -222,22 +332,8 @@ impl Parser {
             aliases,
             is_error,
         });
-        self.fill(
-            id,
-            kind,
-            object,
-            &["type", "name", "namespace", "doc", "fields", "aliases"],
-        );
+        self.nodes[id.0 as usize] = Some(with_properties(kind, object));
         Ok(id)
-    }
-
-    fn fill(&mut self, id: NodeId, kind: Kind, object: &Map<String, Json>, reserved: &[&str]) {
-        let logical = logical_of(object, &kind);
-        self.nodes[id.0 as usize] = Some(Node {
-            kind,
-            logical,
-            properties: properties(object, reserved),
-        });
     }
 
     fn field(&mut self, json: &Json, record: &Name, place: Place<'_>) -> Parsed<Field> {
@@ -256,11 +352,11 @@ impl Parser {
         };
         let in_field = |error: AvroError| AvroError(format!("field `{name}` of `{}`: {error}", record.full()));
         let ty = self.ty(ty, place.below()).map_err(in_field)?;
-        let order = match object.get("order").and_then(Json::as_str) {
+        let order = match object.get("order") {
             None => None,
-            Some(order) => match order.to_ascii_lowercase().as_str() {
-                "ascending" => None,
-                "descending" | "ignore" => Some(order.to_ascii_lowercase()),
+            Some(order) => match order.as_str().map(str::to_ascii_lowercase) {
+                Some(word) if word == "ascending" => None,
+                Some(word) if word == "descending" || word == "ignore" => Some(word),
                 _ => {
                     return fail(format!(
                         "field `{name}`: order `{order}` is none of ascending, descending, ignore"
@@ -268,30 +364,39 @@ impl Parser {
                 }
             },
         };
-        let reserved = ["name", "type", "doc", "default", "order", "aliases"];
+        let number = self.nodes[ty.0 as usize].as_ref();
+        let takes_number = number.is_some_and(|node| matches!(node.kind, Kind::Float | Kind::Double));
+        let default = match object.get("default") {
+            Some(Json::String(text)) if takes_number => Some(number_of(text).map_err(in_field)?),
+            other => other.cloned(),
+        };
         Ok(Field {
             name: name.to_owned(),
             ty,
             doc: text_of(object, "doc"),
-            default: object.get("default").cloned(),
+            default,
             order,
             aliases: strings_of(object, "aliases")?,
-            properties: properties(object, &reserved),
+            properties: properties(object, &RESERVED_IN_FIELD),
         })
     }
 
     fn symbols(&mut self, object: &Map<String, Json>, place: Place<'_>) -> Parsed<NodeId> {
         let name = name_of(object, place)?;
-        let id = self.reserve(&name)?;
-        if !object.contains_key("symbols") {
-            return fail(format!("enum `{}` needs `symbols`", name.full()));
-        }
-        let symbols = strings_of(object, "symbols")?;
-        for (index, symbol) in symbols.iter().enumerate() {
+        let Some(list) = object.get("symbols").and_then(Json::as_array) else {
+            return fail(format!("enum `{}` needs a list of `symbols`", name.full()));
+        };
+        let mut symbols: Vec<String> = Vec::with_capacity(list.len());
+        let mut seen = HashSet::new();
+        for symbol in list {
+            let Some(symbol) = symbol.as_str() else {
+                return fail(format!("enum `{}`: the symbol `{symbol}` is not a string", name.full()));
+            };
             check_word(symbol, "enum symbol")?;
-            if symbols[..index].contains(symbol) {
+            if !seen.insert(symbol) {
                 return fail(format!("enum `{}` lists `{symbol}` twice", name.full()));
             }
+            symbols.push(symbol.to_owned());
         }
         let default = text_of(object, "default");
         if let Some(default) = default.as_ref().filter(|default| !symbols.contains(default)) {
@@ -302,45 +407,62 @@ impl Parser {
         }
         let aliases = aliases_of(object, name.namespace.as_deref())?;
         let kind = Kind::Enum(Enum {
-            name,
+            name: name.clone(),
             doc: text_of(object, "doc"),
             symbols,
             default,
             aliases,
         });
-        self.fill(
-            id,
-            kind,
-            object,
-            &["type", "name", "namespace", "doc", "symbols", "default", "aliases"],
-        );
-        Ok(id)
+        let mut node = with_properties(kind, object);
+        node.properties.retain(|(key, _)| key != "default");
+        self.define(node, &name)
     }
 
     fn fixed(&mut self, object: &Map<String, Json>, place: Place<'_>) -> Parsed<NodeId> {
         let name = name_of(object, place)?;
-        let id = self.reserve(&name)?;
-        let size = object
-            .get("size")
-            .and_then(Json::as_u64)
-            .and_then(|size| usize::try_from(size).ok());
-        let Some(size) = size.filter(|size| *size <= i32::MAX as usize) else {
+        let size = object.get("size").and_then(Json::as_u64);
+        // The Java library sets this limit.
+        let size = size.filter(|size| *size <= i32::MAX as u64 - 8);
+        let Some(size) = size.and_then(|size| usize::try_from(size).ok()) else {
             return fail(format!("fixed `{}` needs a `size` of 0 or more", name.full()));
         };
         let aliases = aliases_of(object, name.namespace.as_deref())?;
         let kind = Kind::Fixed(Fixed {
-            name,
+            name: name.clone(),
             doc: text_of(object, "doc"),
             size,
             aliases,
         });
-        self.fill(
-            id,
-            kind,
-            object,
-            &["type", "name", "namespace", "doc", "size", "aliases"],
-        );
-        Ok(id)
+        self.define(with_properties(kind, object), &name)
+    }
+}
+
+fn is_same(old: &Kind, new: &Kind) -> bool {
+    match (old, new) {
+        (Kind::Enum(old), Kind::Enum(new)) => old.symbols == new.symbols,
+        (Kind::Fixed(old), Kind::Fixed(new)) => old.size == new.size,
+        _ => false,
+    }
+}
+
+fn with_properties(kind: Kind, object: &Map<String, Json>) -> Node {
+    let logical = logical_of(object, &kind);
+    Node {
+        kind,
+        logical,
+        properties: properties(object, &RESERVED),
+    }
+}
+
+/// The default of a fraction may be written as a string; not a number and the infinities have to be.
+fn number_of(text: &str) -> Parsed<Json> {
+    let digits = text.trim().trim_end_matches(['f', 'F', 'd', 'D']);
+    let odd = ["NaN", "+NaN", "-NaN", "Infinity", "+Infinity", "-Infinity"].contains(&text.trim());
+    let number = digits.parse::<f64>().ok().filter(|number| number.is_finite());
+    match number.and_then(serde_json::Number::from_f64) {
+        _ if odd => Ok(Json::String(text.trim().trim_start_matches('+').replace("-NaN", "NaN"))),
+        Some(number) => Ok(Json::Number(number)),
+        None => fail(format!("the default `{text}` is not a number")),
     }
 }
 
@@ -358,13 +480,6 @@ fn primitive(word: &str) -> Option<Kind> {
     })
 }
 
-fn resolve(name: &str, namespace: Option<&str>) -> String {
-    match namespace {
-        Some(namespace) if !name.contains('.') && !namespace.is_empty() => format!("{namespace}.{name}"),
-        _ => name.to_owned(),
-    }
-}
-
 fn name_of(object: &Map<String, Json>, place: Place<'_>) -> Parsed<Name> {
     let Some(given) = object.get("name").and_then(Json::as_str) else {
         return fail(format!(
@@ -375,15 +490,6 @@ fn name_of(object: &Map<String, Json>, place: Place<'_>) -> Parsed<Name> {
     let namespace = object.get("namespace").and_then(Json::as_str).or(place.namespace);
     let name = split(given, namespace);
     check_word(&name.name, "name")?;
-    if primitive(&name.name).is_some() && name.namespace.is_none() {
-        return fail(format!(
-            "`{}` is a primitive type's name and cannot be defined",
-            name.name
-        ));
-    }
-    for part in name.namespace.iter().flat_map(|namespace| namespace.split('.')) {
-        check_word(part, "namespace")?;
-    }
     Ok(name)
 }
 
@@ -400,10 +506,11 @@ fn split(given: &str, namespace: Option<&str>) -> Name {
     }
 }
 
+/// Letters of any language are letters here; a new schema is held to those of ASCII.
 fn check_word(word: &str, what: &str) -> Parsed<()> {
     let mut chars = word.chars();
-    let first_fits = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-    if first_fits && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+    let first_fits = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
+    if first_fits && chars.all(|c| c.is_alphanumeric() || c == '_') {
         return Ok(());
     }
     fail(format!(
@@ -417,23 +524,34 @@ fn text_of(object: &Map<String, Json>, key: &str) -> Option<String> {
 
 fn strings_of(object: &Map<String, Json>, key: &str) -> Parsed<Vec<String>> {
     match object.get(key) {
-        None | Some(Json::Null) => Ok(Vec::new()),
+        None => Ok(Vec::new()),
         Some(Json::Array(list)) => {
             let string = |json: &Json| match json.as_str() {
                 Some(text) => Ok(text.to_owned()),
                 None => fail(format!("`{key}` holds `{json}`, which is not a string")),
             };
-            list.iter().map(string).collect()
+            let mut strings: Vec<String> = Vec::with_capacity(list.len());
+            for one in list {
+                let one = string(one)?;
+                if !strings.contains(&one) {
+                    strings.push(one);
+                }
+            }
+            Ok(strings)
         }
         Some(other) => fail(format!("`{key}` must be a list of strings, not `{other}`")),
     }
 }
 
 fn aliases_of(object: &Map<String, Json>, namespace: Option<&str>) -> Parsed<Vec<Name>> {
-    Ok(strings_of(object, "aliases")?
-        .iter()
-        .map(|alias| split(alias, namespace))
-        .collect())
+    let mut aliases: Vec<Name> = Vec::new();
+    for alias in strings_of(object, "aliases")? {
+        let alias = split(&alias, namespace);
+        if !aliases.contains(&alias) {
+            aliases.push(alias);
+        }
+    }
+    Ok(aliases)
 }
 
 fn properties(object: &Map<String, Json>, reserved: &[&str]) -> Vec<(String, Json)> {

@@ -85,6 +85,11 @@ impl<'a> Loader<'a> {
         format!("`{}`: {cause}", self.here())
     }
 
+    /// An error with the place that is `key` below the one that is looked at.
+    pub(super) fn fault_below(&self, key: &str, cause: impl std::fmt::Display) -> String {
+        format!("`{}/{key}`: {cause}", self.here())
+    }
+
     fn here(&self) -> String {
         let below: String = self.path.iter().flat_map(|part| ["/", part]).collect();
         format!("{}{below}", self.origin)
@@ -428,12 +433,8 @@ impl<'a> Loader<'a> {
         Ok(place)
     }
 
-    fn wrong<R>(&self, key: &str, expected: &str, found: &Json) -> Result<R, String> {
-        let around = self.path.iter().flat_map(|part| ["/", part]).collect::<String>();
-        Err(format!(
-            "`#{around}/{key}`: expected {expected}, found {}",
-            found.noun()
-        ))
+    pub(super) fn wrong<R>(&self, key: &str, expected: &str, found: &Json) -> Result<R, String> {
+        Err(self.fault_below(key, format!("expected {expected}, found {}", found.noun())))
     }
 
     pub(super) fn string<'v>(&self, key: &str, value: &'v Json) -> Result<&'v str, String> {
@@ -478,7 +479,10 @@ impl<'a> Loader<'a> {
             None => Ok(None),
             Some(Json::Number(number)) => match number.as_i32() {
                 Some(limit) => Ok(Some(limit)),
-                None => Err(self.fault(format!("`{key}` is `{}`, not an integer of 32 bits", number.text()))),
+                None => Err(self.fault_below(
+                    key,
+                    format!("expected an integer of 32 bits, found `{}`", number.text()),
+                )),
             },
             Some(other) => self.wrong(key, "an integer", other),
         }

@@ -177,7 +177,7 @@ impl<'a> Loader<'a> {
         let pattern = match members.get("pattern") {
             Some(value) => {
                 let text = self.string("pattern", value)?;
-                pattern::check(text).map_err(|cause| self.fault(format!("`pattern` {cause}")))?;
+                pattern::check(text).map_err(|cause| self.fault_below("pattern", cause))?;
                 Some(text.to_owned())
             }
             None => None,
@@ -244,7 +244,7 @@ impl<'a> Loader<'a> {
             None => {}
             Some(Json::Bool(more)) => array.more = *more,
             Some(schema @ Json::Object(_)) => array.additional = Some(self.child(place, "additionalItems", schema)?),
-            Some(other) => return Err(self.fault(format!("`additionalItems` is {}, not a schema", other.noun()))),
+            Some(other) => return self.wrong("additionalItems", "a schema", other),
         }
         match members.get("items") {
             None => {}
@@ -298,7 +298,7 @@ impl<'a> Loader<'a> {
             Some(schema @ Json::Object(_)) => {
                 object.additional = Some(self.child(place, "additionalProperties", schema)?);
             }
-            Some(other) => return Err(self.fault(format!("`additionalProperties` is {}, not a schema", other.noun()))),
+            Some(other) => return self.wrong("additionalProperties", "a schema", other),
         }
         if let Some(value) = members.get("required") {
             object.required = self.names("required", value)?;

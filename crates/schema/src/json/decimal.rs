@@ -30,6 +30,8 @@ impl Decimal {
             "" => "0",
             digits => digits,
         };
+        // The exponent of the text that comes out must be one that can be read again.
+        i32::try_from(i64::try_from(digits.len()).ok()? - 1 - i64::from(scale)).ok()?;
         Some(Decimal(write(negative && digits != "0", digits, i64::from(scale))))
     }
 
@@ -149,7 +151,8 @@ fn exponent(text: &str) -> Option<i64> {
         return None;
     }
     let value: i64 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
-    Some(if text.starts_with('-') { -value } else { value })
+    let value = if text.starts_with('-') { -value } else { value };
+    i32::try_from(value).ok().map(i64::from)
 }
 
 /// The canonical text of `digits` with `scale` of them behind the point.

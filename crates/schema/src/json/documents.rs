@@ -31,6 +31,11 @@ impl Draft {
         DRAFTS.iter().find(|(name, _)| *name == bare).map(|(_, draft)| *draft)
     }
 
+    /// The draft that a schema says it is of, if that is known.
+    pub(super) fn of_schema(root: &Json) -> Option<Draft> {
+        root.get("$schema").and_then(Json::as_str).and_then(Draft::of)
+    }
+
     /// As [`Draft::of`], for the older drafts and with anything behind the address.
     pub(super) fn of_old(url: &str) -> Option<Draft> {
         let bare = without_protocol(url)?;

@@ -19,13 +19,15 @@ mod pattern;
 mod read;
 mod rules;
 mod uri;
+mod validator;
 mod value;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use self::documents::Draft;
+use self::documents::{Document, Draft};
 use self::model::{Graph, Kind, Node};
+pub use self::validator::Validator;
 use self::value::Json;
 use crate::difference::{Difference, Policy, Reader};
 
@@ -33,6 +35,7 @@ use crate::difference::{Difference, Policy, Reader};
 #[derive(Clone, Debug)]
 pub struct Schema {
     root: Arc<Json>,
+    references: Arc<[Document]>,
     graph: Arc<Graph>,
 }
 
@@ -42,9 +45,11 @@ impl Schema {
     /// The error names the place and what is wrong there.
     pub fn parse(text: &str, references: &[(String, String)]) -> Result<Schema, String> {
         let root = read::read(text)?;
-        let graph = graph(&root, references)?;
+        let references = documents::registered(references)?;
+        let graph = graph(&root, &references)?;
         Ok(Schema {
             root: Arc::new(root),
+            references: references.into(),
             graph: Arc::new(graph),
         })
     }
@@ -65,7 +70,7 @@ pub fn compare(reader: &Schema, writer: &Schema, is: Reader, policy: Policy) -> 
     compare::compare(&reader.graph, &writer.graph, is, policy)
 }
 
-fn graph(root: &Json, references: &[(String, String)]) -> Result<Graph, String> {
+fn graph(root: &Json, references: &[Document]) -> Result<Graph, String> {
     let flag = match root {
         Json::Bool(flag) => *flag,
         Json::Object(_) => return object_graph(root, references),
@@ -76,18 +81,17 @@ fn graph(root: &Json, references: &[(String, String)]) -> Result<Graph, String> 
     Ok(graph)
 }
 
-fn object_graph(root: &Json, references: &[(String, String)]) -> Result<Graph, String> {
+fn object_graph(root: &Json, references: &[Document]) -> Result<Graph, String> {
     let draft = match root.get("$schema") {
         Some(Json::String(url)) => Draft::of(url).unwrap_or(Draft::Seven),
         Some(other) => return Err(format!("`#/$schema`: expected a string, found {}", other.noun())),
         None => Draft::Seven,
     };
-    let documents = documents::registered(references)?;
     let root = documents::with_definitions(Cow::Borrowed(root));
     if draft <= Draft::Seven {
-        classic::load(&root, draft, &documents)
+        classic::load(&root, draft, references)
     } else {
-        modern_graph::graph(&modern::load(&root, &documents)?)
+        modern_graph::graph(&modern::load(&root, references)?)
     }
 }
 

@@ -147,10 +147,17 @@ fn without_end(address: &str) -> &str {
 
 impl<'a> Loader<'a> {
     pub(super) fn fault(&self, cause: impl std::fmt::Display) -> String {
-        format!(
-            "`#{}`: {cause}",
-            self.path.iter().flat_map(|part| ["/", part]).collect::<String>()
-        )
+        format!("`{}`: {cause}", self.here())
+    }
+
+    /// An error with the place that is `key` below the one that is looked at.
+    pub(super) fn fault_below(&self, key: &str, cause: impl std::fmt::Display) -> String {
+        format!("`{}/{key}`: {cause}", self.here())
+    }
+
+    fn here(&self) -> String {
+        let below: String = self.path.iter().flat_map(|part| ["/", part]).collect();
+        format!("{}{below}", self.origin)
     }
 
     /// Collects what has an identifier or anchor. `around` are the last two keys above, in documents where what stands
@@ -346,7 +353,7 @@ impl<'a> Loader<'a> {
         self.enter(value)?;
         for token in tokens.split('/') {
             let token = plain_token(token).map_err(|cause| self.fault(cause))?;
-            value = step(value, &token).map_err(|cause| self.fault(format!("it leads nowhere: {cause}")))?;
+            value = step(value, &token).map_err(|cause| self.fault(format!("the reference leads nowhere: {cause}")))?;
             self.enter(value)?;
         }
         Ok(Found {
@@ -432,7 +439,8 @@ impl<'a> Loader<'a> {
 /// Keywords under which the names of members are no keywords.
 const MAPS: [&str; 6] = ["$defs", "allOf", "anyOf", "oneOf", "properties", "patternProperties"];
 
-fn without_unknown(address: &str) -> &str {
+/// The address as it is written where a schema has no identifier.
+pub(super) fn without_unknown(address: &str) -> &str {
     address
         .strip_prefix(NO_ADDRESS)
         .filter(|rest| rest.starts_with('#'))

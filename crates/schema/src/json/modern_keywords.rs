@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::decimal::Decimal;
 use super::model::{Array, Criterion, Kind, Number, Object, Text};
-use super::modern::{Keyword, Keywords, Loader, SchemaId};
+use super::modern::{self, Keyword, Keywords, Loader, SchemaId};
 use super::pattern::{self, Pattern};
 use super::value::{Json, Object as Members};
 
@@ -86,7 +86,7 @@ impl<'a> Loader<'a> {
             }
             "patternProperties" => {
                 for (text, schema) in self.named(key, value)? {
-                    let pattern = Pattern::new(&text).map_err(|cause| self.fault(format!("`{key}` {cause}")))?;
+                    let pattern = Pattern::new(&text).map_err(|cause| self.fault_below(key, cause))?;
                     keywords.patterns.push((pattern, schema));
                 }
                 return Ok(());
@@ -121,7 +121,7 @@ impl<'a> Loader<'a> {
             }
             "$ref" | "$dynamicRef" => {
                 let (knot, address) = self.refer(self.string(key, value)?)?;
-                Keyword::Reference(knot, address)
+                Keyword::Reference(knot, modern::without_unknown(&address).to_owned())
             }
             "type" => self.types(value)?,
             "allOf" => Keyword::List(Criterion::All, self.list(key, value)?),
@@ -183,7 +183,7 @@ impl<'a> Loader<'a> {
             }),
             "pattern" => {
                 let pattern = self.string(key, value)?;
-                pattern::check(pattern).map_err(|cause| self.fault(format!("`{key}` {cause}")))?;
+                pattern::check(pattern).map_err(|cause| self.fault_below(key, cause))?;
                 text(Text {
                     pattern: Some(pattern.to_owned()),
                     ..Text::default()
@@ -307,7 +307,7 @@ impl<'a> Loader<'a> {
     }
 
     fn wrong<R>(&self, key: &str, expected: &str, found: &Json) -> Result<R, String> {
-        Err(self.fault(format!("`{key}`: expected {expected}, found {}", found.noun())))
+        Err(self.fault_below(key, format!("expected {expected}, found {}", found.noun())))
     }
 
     fn string<'v>(&self, key: &str, value: &'v Json) -> Result<&'v str, String> {

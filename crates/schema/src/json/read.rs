@@ -16,7 +16,7 @@ pub(super) fn read(text: &str) -> Result<Json, String> {
         open: Vec::new(),
     };
     reader.read().map_err(|cause| {
-        let before = &text[..reader.at.min(text.len())];
+        let before = &text[..text.floor_char_boundary(reader.at)];
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
         format!("{cause} at line {line}, column {column}")
@@ -252,4 +252,43 @@ fn is_number(word: &str) -> bool {
         && (whole == "0" || !whole.starts_with('0'))
         && fraction.is_none_or(digits)
         && exponent.is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_have_places() {
+        for (text, expected) in [
+            (
+                "{\"a\":1,\n\"b\": é}",
+                "expected a value, found `é` at line 2, column 6",
+            ),
+            ("[\"\\😀\"]", "no such escape in a string at line 1, column 4"),
+            (
+                "\"\\u😀",
+                "expected four hexadecimal digits behind `\\u` at line 1, column 5",
+            ),
+            ("[1 2]", "expected `,` or `]` at line 1, column 4"),
+        ] {
+            assert_eq!(read(text).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn every_beginning_and_every_byte_out_of_place_is_answered() {
+        let text = r#"{"a":[1.5e3,-0,"\ud83d\ude00é\n",{"b":null,"a":true}],"c":{}}"#;
+        assert_eq!(
+            read(text).unwrap().text(),
+            r#"{"a":[1.5E+3,0,"😀é\n",{"b":null,"a":true}],"c":{}}"#
+        );
+        for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
+            assert!(read(&text[..at]).is_err());
+            for inserted in ["\\", "\"", "{", "]", ",", "😀", "\u{0}", "e", "-"] {
+                // Whatever comes of it, it is an answer.
+                drop(read(&format!("{}{inserted}{}", &text[..at], &text[at..])));
+            }
+        }
+    }
 }

@@ -52,6 +52,15 @@ impl Json {
         self.as_object()?.get(key)
     }
 
+    /// How deeply arrays and objects are nested.
+    pub(super) fn levels(&self) -> usize {
+        match self {
+            Json::Array(items) => 1 + items.iter().map(Json::levels).max().unwrap_or(0),
+            Json::Object(members) => 1 + members.values().map(Json::levels).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// The value with every number in its simplest text, so that equal numbers are equal.
     pub(super) fn simplest(&self) -> Json {
         match self {

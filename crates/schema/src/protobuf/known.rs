@@ -64,6 +64,10 @@ pub(super) fn has(name: &str) -> bool {
     FILES.contains_key(name)
 }
 
+pub(super) fn file(name: &str) -> Option<&'static File> {
+    FILES.get(name)
+}
+
 /// A type by its full name.
 pub(super) fn ty(full: &str) -> Option<Found<'static>> {
     TABLES.types.get(full).copied()

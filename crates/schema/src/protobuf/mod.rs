@@ -10,6 +10,7 @@ mod compare;
 mod descriptor;
 mod descriptor_proto;
 mod file;
+mod indexes;
 mod known;
 mod names;
 mod normalize;
@@ -18,17 +19,19 @@ mod option_fields;
 mod options;
 mod parser;
 mod parts;
+mod payload;
 mod print;
 mod reader;
 mod serialize;
 mod tags;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use compare::compare;
 use file::File;
 use names::Names;
+use payload::Checker;
 pub use tags::{Edit, Tagged};
 
 /// A parsed `.proto` file.
@@ -37,6 +40,8 @@ pub struct Schema {
     file: File,
     /// Name and content of the files it may import, dependencies first.
     references: Arc<[(String, File)]>,
+    /// Built when the first payload is checked.
+    checker: OnceLock<Arc<Checker>>,
 }
 
 impl Schema {
@@ -60,6 +65,7 @@ impl Schema {
         Ok(Schema {
             file,
             references: parsed.into(),
+            checker: OnceLock::new(),
         })
     }
 
@@ -87,11 +93,10 @@ impl Schema {
         serialize::base64(&self.file, &self.names(), &self.references)
     }
 
-    /// Names of the first message's fields, which metadata can reserve.
-    pub fn first_fields(&self) -> Vec<String> {
-        let mut messages = self.file.types.iter().filter_map(file::Type::message);
-        let fields = messages.next().map(|message| message.fields.as_slice());
-        fields.into_iter().flatten().map(|field| field.name.clone()).collect()
+    /// Whether a reader with this schema can read a record's payload: the message indexes, and the message they name.
+    pub fn check_payload(&self, payload: &[u8]) -> Result<(), String> {
+        let new = || Arc::new(Checker::new(&self.file, &self.references, &self.names()));
+        self.checker.get_or_init(new).check(payload)
     }
 
     fn names(&self) -> Names<'_> {

@@ -11,6 +11,15 @@ type Parts = BTreeMap<String, String>;
 const DEPTH_MAX: usize = 32;
 
 impl Schema {
+    /// The names of the first message's fields.
+    pub(crate) fn field_names(&self) -> Vec<String> {
+        let first = self.file.types.iter().find_map(Type::message);
+        let Some(first) = first else { return Vec::new() };
+        let in_oneofs = first.oneofs.iter().flat_map(|oneof| &oneof.fields);
+        let fields = first.fields.iter().chain(in_oneofs);
+        fields.map(|field| field.name.clone()).collect()
+    }
+
     /// Where each part is, and what it is in words.
     pub(crate) fn parts(&self) -> Parts {
         let mut parts = Parts::new();

@@ -169,8 +169,13 @@ impl Writer<'_, '_> {
             let known = TYPE_NAMES.iter().find(|(name, _)| *name == field.ty);
             number = known.map(|(_, number)| *number);
         } else {
-            type_name = Some(field.ty.clone());
-            number = match self.names.resolve(&field.ty, &self.scope) {
+            // In full, as a compiler writes it: readers of descriptors resolve no names.
+            let resolved = self.names.resolve(&field.ty, &self.scope);
+            type_name = Some(match &resolved {
+                Some((full, _)) => format!(".{}", full.trim_start_matches('.')),
+                None => field.ty.clone(),
+            });
+            number = match resolved {
                 Some((_, found)) if found.message().is_some() => Some(TYPE_MESSAGE),
                 Some(_) => Some(TYPE_ENUM),
                 None => number,

@@ -6,13 +6,10 @@ use crate::{Parsed, SchemaType};
 
 /// The names of the fields at a schema's top.
 pub(super) fn top_level(schema_type: SchemaType, parsed: &Parsed) -> Vec<String> {
-    match schema_type {
-        SchemaType::Avro => avro(&parsed.formatted("resolved")),
-        SchemaType::Json => json(&parsed.canonical),
-        SchemaType::Protobuf => parsed
-            .protobuf()
-            .map(|schema| schema.first_fields())
-            .unwrap_or_default(),
+    match (schema_type, parsed.protobuf()) {
+        (_, Some(schema)) => schema.field_names(),
+        (SchemaType::Avro, None) => avro(&parsed.formatted("resolved")),
+        (_, None) => json(&parsed.canonical),
     }
 }
 
