@@ -59,7 +59,12 @@ impl Call {
         }
         if let Some(at) = self.subject_at() {
             let name = Name::parse(&self.path[at]);
-            if let Some(target) = state.alias_of(&name) {
+            let target = if self.is_below(&["dek-registry"]) {
+                state.alias_for_deks_of(&name)
+            } else {
+                state.alias_of(&name)
+            };
+            if let Some(target) = target {
                 self.path[at] = target.to_string();
             }
         }

@@ -23,6 +23,7 @@ mod payload;
 mod print;
 mod reader;
 mod serialize;
+mod tags;
 mod wire;
 
 use std::sync::{Arc, OnceLock};
@@ -31,6 +32,7 @@ pub use compare::compare;
 use file::File;
 use names::Names;
 use payload::Checker;
+pub use tags::{Edit, Tagged};
 
 /// A parsed `.proto` file.
 #[derive(Clone, Debug)]

@@ -126,7 +126,9 @@ fn message(schema_type: SchemaType, found: &Difference) -> String {
             let additional = found.additional.as_deref().unwrap_or_default();
             format!("{{errorType:'{rule}', description:'{description}', additionalInfo:'{additional}'}}")
         }
-        SchemaType::Json | SchemaType::Protobuf => format!("{{errorType:\"{rule}\", description:\"{description}\"}}"),
+        // The quotes do not pair there either.
+        SchemaType::Json => format!("{{errorType:\"{rule}\", description:\"{description}'}}"),
+        SchemaType::Protobuf => format!("{{errorType:\"{rule}\", description:\"{description}\"}}"),
     }
 }
 

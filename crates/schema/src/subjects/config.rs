@@ -199,4 +199,11 @@ impl Subjects {
         let alias = self.configs.get(name)?.alias.as_deref()?;
         (!alias.is_empty()).then(|| name.relative(alias))
     }
+
+    /// The same where a name stands for encryption keys, which may have an alias of their own.
+    pub fn alias_for_deks_of(&self, name: &Name) -> Option<Name> {
+        let own = self.configs.get(name)?.alias_for_deks.as_deref();
+        let own = own.filter(|alias| !alias.is_empty()).map(|alias| name.relative(alias));
+        own.or_else(|| self.alias_of(name))
+    }
 }

@@ -9,7 +9,7 @@ use super::lookup::Candidate;
 use super::register::Registration;
 use super::state::Stored;
 use super::{Name, Subjects, lenient};
-use crate::{Parsed, RegistryError, SchemaType};
+use crate::{Parsed, RegistryError, SchemaType, protobuf};
 
 /// The property that holds tags.
 const TAGS: &str = "confluent:tags";
@@ -62,15 +62,10 @@ impl TagEdit {
         if self.is_empty() {
             return Ok(parsed.canonical.clone());
         }
-        let is_avro = match parsed.schema_type() {
-            SchemaType::Avro => true,
-            SchemaType::Json => false,
-            SchemaType::Protobuf => {
-                return Err(RegistryError::invalid(
-                    "tags within Protobuf texts are not changed by this registry",
-                ));
-            }
-        };
+        if let Some(schema) = parsed.protobuf() {
+            return schema.with_tags(&self.protobuf_edits()).map_err(RegistryError::invalid);
+        }
+        let is_avro = parsed.schema_type() == SchemaType::Avro;
         let mut root: Json = serde_json::from_str(&parsed.canonical)
             .map_err(|error| RegistryError::invalid(format!("the schema's text cannot be changed: {error}")))?;
         for edit in self.add.iter().chain(&self.remove) {
@@ -86,16 +81,12 @@ impl TagEdit {
             };
             let part = part.and_then(Json::as_object_mut).ok_or_else(missing)?;
             let mut tags = inline_tags(part.get(TAGS));
-            let of = |edits: &[SchemaTags]| {
-                let here = edits.iter().filter(|other| other.schema_entity == *entity);
-                here.flat_map(|other| other.tags.clone()).collect::<Vec<String>>()
-            };
-            for tag in of(&self.add) {
+            for tag in tags_for(&self.add, entity) {
                 if !tags.contains(&tag) {
                     tags.push(tag);
                 }
             }
-            let removed = of(&self.remove);
+            let removed = tags_for(&self.remove, entity);
             tags.retain(|tag| !removed.contains(tag));
             if tags.is_empty() {
                 part.shift_remove(TAGS);
@@ -105,6 +96,22 @@ impl TagEdit {
         }
         Ok(root.to_string())
     }
+
+    fn protobuf_edits(&self) -> Vec<protobuf::Edit> {
+        let edit = |tags: &SchemaTags| protobuf::Edit {
+            path: tags.schema_entity.entity_path.clone(),
+            is_field: tags.schema_entity.entity_type == EntityType::Field,
+            add: tags_for(&self.add, &tags.schema_entity),
+            remove: tags_for(&self.remove, &tags.schema_entity),
+        };
+        self.add.iter().chain(&self.remove).map(edit).collect()
+    }
+}
+
+/// The tags that edits name for a part.
+fn tags_for(edits: &[SchemaTags], entity: &Entity) -> Vec<String> {
+    let here = edits.iter().filter(|other| other.schema_entity == *entity);
+    here.flat_map(|other| other.tags.clone()).collect()
 }
 
 fn inline_tags(json: Option<&Json>) -> Vec<String> {
@@ -202,16 +209,36 @@ fn json_part<'a>(root: &'a mut Json, entity: &Entity) -> Option<&'a mut Json> {
 
 /// The parts of a schema that have tags.
 pub(super) fn tagged(parsed: &Parsed) -> Vec<SchemaTags> {
+    if let Some(schema) = parsed.protobuf() {
+        return schema.tagged().into_iter().map(SchemaTags::from).collect();
+    }
     let mut found = Vec::new();
     let Ok(root) = serde_json::from_str::<Json>(&parsed.canonical) else {
         return found;
     };
-    match parsed.schema_type() {
-        SchemaType::Avro => avro_tags(&root, None, &mut found, 0),
-        SchemaType::Json => json_tags(&root, "", false, &mut found, 0),
-        SchemaType::Protobuf => {}
+    if parsed.schema_type() == SchemaType::Avro {
+        avro_tags(&root, None, &mut found, 0);
+    } else {
+        json_tags(&root, "", false, &mut found, 0);
     }
     found
+}
+
+impl From<protobuf::Tagged> for SchemaTags {
+    fn from(tagged: protobuf::Tagged) -> SchemaTags {
+        let entity_type = if tagged.is_field {
+            EntityType::Field
+        } else {
+            EntityType::Record
+        };
+        SchemaTags {
+            schema_entity: Entity {
+                entity_path: tagged.path,
+                entity_type,
+            },
+            tags: tagged.tags,
+        }
+    }
 }
 
 fn push(found: &mut Vec<SchemaTags>, part: &Json, entity_path: String, entity_type: EntityType) {
