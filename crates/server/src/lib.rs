@@ -24,13 +24,16 @@ use flow::Engine;
 use http::Serving;
 use log::{Env, Log, LogOptions, RecoveryReport};
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use options::{Addresses, Durability, ServerError, ServerOptions};
 use store::CatalogStore;
 
+/// Connections that wait to be accepted, on each port. When a fleet of clients connects at once and there is no room, the
+/// operating system resets some of them; the usual 128 are too few.
+const CONNECTIONS_WAITING_MAX: u32 = 4096;
 /// How long a stop waits for Kafka requests under way.
 const KAFKA_DRAIN_MAX: Duration = Duration::from_secs(5);
 
@@ -210,9 +213,17 @@ async fn bind_kafka(options: &ServerOptions) -> Result<Vec<TcpListener>, ServerE
 }
 
 async fn bind(face: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| ServerError::Port { face, address, source })
+    let listen = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(CONNECTIONS_WAITING_MAX)
+    };
+    listen().map_err(|source| ServerError::Port { face, address, source })
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, ServerError> {
