@@ -26,7 +26,7 @@ mod wire;
 use std::sync::{Arc, OnceLock};
 
 pub use compare::compare;
-use file::File;
+use file::{File, Type};
 use names::Names;
 use payload::Checker;
 
@@ -116,10 +116,28 @@ impl Schema {
     }
 }
 
+/// Full names longer than this are refused: every use of a name prints it in full.
+const NAME_MAX: usize = 1_000;
+
 /// Reads `.proto` text or, failing that, a base64 file descriptor.
 fn file_of(text: &str) -> Result<File, String> {
-    parser::parse(text)
-        .or_else(|error| descriptor::file(text).ok_or_else(|| format!("Could not parse Protobuf - {error}")))
+    let parsed = parser::parse(text).or_else(|error| {
+        let described = descriptor::file(text);
+        described.ok_or_else(|| format!("Could not parse Protobuf - {error}"))
+    });
+    let file = parsed?;
+    check_names(&file.types, file.package.as_ref().map_or(0, String::len))?;
+    Ok(file)
+}
+
+fn check_names(types: &[Type], outside: usize) -> Result<(), String> {
+    types.iter().try_for_each(|ty| {
+        let length = outside + 1 + ty.name().len();
+        if length > NAME_MAX {
+            return Err(format!("the full name of a type is longer than {NAME_MAX} characters"));
+        }
+        check_names(ty.nested(), length)
+    })
 }
 
 #[cfg(test)]
