@@ -16,6 +16,7 @@ mod normalize;
 mod number;
 mod option_fields;
 mod options;
+mod order;
 mod parser;
 mod payload;
 mod print;
