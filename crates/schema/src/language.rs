@@ -56,12 +56,14 @@ impl Parsed {
         let (canonical, content) = match schema_type {
             SchemaType::Avro => {
                 let schema = avro::Schema::parse(text, references).map_err(|error| invalid(error.to_string()))?;
-                let canonical = if normalize {
-                    schema.normalized()
+                if normalize {
+                    let canonical = schema.normalized();
+                    // What the normal form leaves out, such as a default that no type has, is left out of comparisons.
+                    let normal = avro::Schema::parse(&canonical, references).unwrap_or(schema);
+                    (canonical, Content::Avro(normal))
                 } else {
-                    schema.canonical()
-                };
-                (canonical, Content::Avro(schema))
+                    (schema.canonical(), Content::Avro(schema))
+                }
             }
             SchemaType::Json => {
                 let schema = json::Schema::parse(text, references).map_err(invalid)?;

@@ -4,13 +4,17 @@
 //! types that was compared before gives the same differences again, at the places where they were first found.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::difference::{Difference, Policy, Reader};
 
 use super::{Enum, Field, Fixed, Kind, Name, NodeId, Record, Schema};
 
-/// Pairs nested deeper than this are compared on their own afterwards.
-const DEPTH_MAX: usize = 150;
+/// Pairs nested deeper than this are said not to fit: types nest no deeper, but two that hold themselves in rings of
+/// different lengths meet in many more pairs.
+const DEPTH_MAX: usize = 500;
+/// After so many pairs, branches of a union that cannot fit by their names are not looked into.
+const PAIRS_MAX: usize = 20_000;
 /// More differences than this are not listed.
 const LISTED_MAX: usize = 1_000;
 
@@ -21,22 +25,15 @@ pub fn compare(reader: &Schema, writer: &Schema, is: Reader, _policy: Policy) ->
         writer,
         known: HashMap::new(),
         depth: 0,
-        later: Vec::new(),
-        put_off: HashSet::new(),
     };
-    let root = (reader.root(), writer.root());
-    let mut found = check.pair(root, "");
-    while let Some((pair, place)) = check.later.pop() {
-        found.append(&mut check.pair(pair, &place));
-    }
+    let mut found = check.pair((reader.root(), writer.root()), "");
     found.truncate(LISTED_MAX);
-    found.into_iter().map(|one| one.told(is)).collect()
+    found.iter().map(|one| one.told(is)).collect()
 }
 
 type Pair = (NodeId, NodeId);
 
 /// A difference before it is told.
-#[derive(Clone)]
 struct Found {
     rule: &'static str,
     place: String,
@@ -46,19 +43,19 @@ struct Found {
 }
 
 impl Found {
-    fn told(self, is: Reader) -> Difference {
+    fn told(&self, is: Reader) -> Difference {
         let path = if self.place.is_empty() {
             "/".to_owned()
         } else {
-            self.place
+            self.place.clone()
         };
         Difference {
             rule: self.rule,
             description: describe(self.rule, &path, &self.detail, is),
             path,
-            additional: Some(self.detail),
-            reader: Some(self.reader),
-            writer: Some(self.writer),
+            additional: Some(self.detail.clone()),
+            reader: Some(self.reader.clone()),
+            writer: Some(self.writer.clone()),
         }
     }
 }
@@ -67,40 +64,36 @@ struct Check<'a> {
     reader: &'a Schema,
     writer: &'a Schema,
     /// What was found of each pair; nothing yet of one that is being compared.
-    known: HashMap<Pair, Option<Vec<Found>>>,
+    known: HashMap<Pair, Option<Rc<[Rc<Found>]>>>,
     depth: usize,
-    later: Vec<(Pair, String)>,
-    put_off: HashSet<Pair>,
 }
 
 impl<'a> Check<'a> {
-    fn pair(&mut self, pair: Pair, place: &str) -> Vec<Found> {
+    fn pair(&mut self, pair: Pair, place: &str) -> Vec<Rc<Found>> {
         if let Some(known) = self.known.get(&pair) {
             // A recursive type is compatible unless something else in it is not.
-            return known.clone().unwrap_or_default();
+            return known.as_ref().map(|known| known.to_vec()).unwrap_or_default();
         }
         if self.depth >= DEPTH_MAX {
-            if self.put_off.insert(pair) {
-                self.later.push((pair, place.to_owned()));
-            }
-            return Vec::new();
+            let (read, written) = (&self.reader.node(pair.0).kind, &self.writer.node(pair.1).kind);
+            return vec![mismatch(read, written, place)];
         }
         self.known.insert(pair, None);
         self.depth += 1;
         let mut found = self.compare(pair, place);
         self.depth -= 1;
         found.truncate(LISTED_MAX);
-        self.known.insert(pair, Some(found.clone()));
+        self.known.insert(pair, Some(found.clone().into()));
         found
     }
 
-    fn compare(&mut self, (reader, writer): Pair, place: &str) -> Vec<Found> {
+    fn compare(&mut self, (reader, writer): Pair, place: &str) -> Vec<Rc<Found>> {
         let (read, written) = (&self.reader.node(reader).kind, &self.writer.node(writer).kind);
         match (read, written) {
             (Kind::Union(_), Kind::Union(branches)) => {
                 let mut found = Vec::new();
                 for (index, branch) in branches.iter().enumerate() {
-                    if !self.pair((reader, *branch), "").is_empty() {
+                    if !self.reads((reader, *branch)) {
                         found.push(self.lacking(reader, *branch, format!("{place}/{index}")));
                     }
                 }
@@ -115,10 +108,7 @@ impl<'a> Check<'a> {
                 found
             }
             (Kind::Union(branches), _) => {
-                if branches
-                    .iter()
-                    .any(|branch| self.pair((*branch, writer), "").is_empty())
-                {
+                if branches.iter().any(|branch| self.reads((*branch, writer))) {
                     return Vec::new();
                 }
                 vec![self.lacking(reader, writer, place.to_owned())]
@@ -145,19 +135,29 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn lacking(&self, union: NodeId, branch: NodeId, place: String) -> Found {
+    /// Whether a branch of a union reads a type. What cannot fit by its name is looked into all the same, for what was
+    /// found inside it counts wherever those types meet again; but not without end.
+    fn reads(&mut self, pair: Pair) -> bool {
+        let (read, written) = (&self.reader.node(pair.0).kind, &self.writer.node(pair.1).kind);
+        if self.known.len() > PAIRS_MAX && !may_fit(read, written) {
+            return false;
+        }
+        self.pair(pair, "").is_empty()
+    }
+
+    fn lacking(&self, union: NodeId, branch: NodeId, place: String) -> Rc<Found> {
         let written = &self.writer.node(branch).kind;
-        Found {
+        Rc::new(Found {
             rule: "MISSING_UNION_BRANCH",
             place,
             detail: format!("reader union lacking writer type: {}", written.word().to_uppercase()),
             reader: self.reader.spelled(union),
             writer: self.writer.spelled(branch),
-        }
+        })
     }
 
     /// Fields are the same by their names, or by an alias in the reader.
-    fn fields(&mut self, read: &'a Record, written: &'a Record, writer: NodeId, place: &str) -> Vec<Found> {
+    fn fields(&mut self, read: &'a Record, written: &'a Record, writer: NodeId, place: &str) -> Vec<Rc<Found>> {
         let by_name: HashMap<&str, &Field> = written
             .fields
             .iter()
@@ -181,13 +181,13 @@ impl<'a> Check<'a> {
                 None if field.default.is_some() => {}
                 // The library compares the enum with the whole record here: its default helps no one.
                 None if has_symbol => found.append(&mut self.pair((field.ty, writer), &format!("{place}/type"))),
-                None => found.push(Found {
+                None => found.push(Rc::new(Found {
                     rule: "READER_FIELD_MISSING_DEFAULT_VALUE",
                     place,
                     detail: field.name.clone(),
                     reader: format!("{} without default", self.reader.spelled(field.ty)),
                     writer: "no field".to_owned(),
-                }),
+                })),
             }
         }
         found
@@ -200,11 +200,24 @@ impl Schema {
         let kind = &self.node(id).kind;
         match kind {
             Kind::Union(branches) => {
-                let words: Vec<&str> = branches.iter().map(|branch| self.node(*branch).kind.word()).collect();
-                format!("[{}]", words.join(", "))
+                let words = branches.iter().map(|branch| self.node(*branch).kind.word());
+                let more = if branches.len() > 8 { ", ..." } else { "" };
+                format!("[{}{more}]", words.take(8).collect::<Vec<_>>().join(", "))
             }
             other => in_words(other),
         }
+    }
+}
+
+/// Whether two types can fit at all, by their kinds and names.
+fn may_fit(read: &Kind, written: &Kind) -> bool {
+    match (read, written) {
+        (Kind::Union(_), _) | (_, Kind::Union(_)) => true,
+        (Kind::Array(_), Kind::Array(_)) | (Kind::Map(_), Kind::Map(_)) => true,
+        (Kind::Record(read), Kind::Record(written)) => is_called(&read.name, &read.aliases, &written.name),
+        (Kind::Enum(read), Kind::Enum(written)) => is_called(&read.name, &read.aliases, &written.name),
+        (Kind::Fixed(read), Kind::Fixed(written)) => is_called(&read.name, &read.aliases, &written.name),
+        (read, written) => promotes(read, written),
     }
 }
 
@@ -216,44 +229,48 @@ fn in_words(kind: &Kind) -> String {
 }
 
 /// The library gives up here: name and aliases of the field are several fields of the writer.
-fn ambiguous(field: &Field, place: &str) -> Found {
-    Found {
+fn ambiguous(field: &Field, place: &str) -> Rc<Found> {
+    Rc::new(Found {
         rule: "NAME_MISMATCH",
         place: format!("{place}/name"),
         detail: format!("reader field {} matches several fields of the writer", field.name),
         reader: format!("{} with aliases", field.name),
         writer: "several fields".to_owned(),
-    }
+    })
 }
 
-fn mismatch(read: &Kind, written: &Kind, place: &str) -> Found {
+fn mismatch(read: &Kind, written: &Kind, place: &str) -> Rc<Found> {
     let (reader, writer) = (read.word().to_uppercase(), written.word().to_uppercase());
-    Found {
+    Rc::new(Found {
         rule: "TYPE_MISMATCH",
         place: place.to_owned(),
         detail: format!("reader type: {reader} not compatible with writer type: {writer}"),
         reader: in_words(read),
         writer: in_words(written),
-    }
+    })
 }
 
 /// Only the unqualified name counts, or an alias that gives the writer's full name.
-fn names(read: &Name, aliases: &[Name], written: &Name, place: &str) -> Vec<Found> {
+fn is_called(read: &Name, aliases: &[Name], written: &Name) -> bool {
     // An alias without namespace never fits in a type that has one, for the library writes a dot before it.
     let is_alias = |alias: &Name| alias == written && (alias.namespace.is_some() || read.namespace.is_none());
-    if read.name == written.name || aliases.iter().any(is_alias) {
+    read.name == written.name || aliases.iter().any(is_alias)
+}
+
+fn names(read: &Name, aliases: &[Name], written: &Name, place: &str) -> Vec<Rc<Found>> {
+    if is_called(read, aliases, written) {
         return Vec::new();
     }
-    vec![Found {
+    vec![Rc::new(Found {
         rule: "NAME_MISMATCH",
         place: format!("{place}/name"),
         detail: format!("expected: {}", written.full()),
         reader: read.full(),
         writer: written.full(),
-    }]
+    })]
 }
 
-fn symbols(read: &Enum, written: &Enum, place: &str) -> Option<Found> {
+fn symbols(read: &Enum, written: &Enum, place: &str) -> Option<Rc<Found>> {
     let known: HashSet<&String> = read.symbols.iter().collect();
     let mut missing: Vec<&str> = written
         .symbols
@@ -265,22 +282,24 @@ fn symbols(read: &Enum, written: &Enum, place: &str) -> Option<Found> {
         return None;
     }
     missing.sort_unstable();
-    Some(Found {
+    Some(Rc::new(Found {
         rule: "MISSING_ENUM_SYMBOLS",
         place: format!("{place}/symbols"),
         detail: format!("[{}]", missing.join(", ")),
         reader: format!("{} symbols", read.symbols.len()),
         writer: format!("{} symbols", written.symbols.len()),
-    })
+    }))
 }
 
-fn sizes(read: &Fixed, written: &Fixed, place: &str) -> Option<Found> {
-    (read.size != written.size).then(|| Found {
-        rule: "FIXED_SIZE_MISMATCH",
-        place: format!("{place}/size"),
-        detail: format!("expected: {}, found: {}", written.size, read.size),
-        reader: format!("{} bytes", read.size),
-        writer: format!("{} bytes", written.size),
+fn sizes(read: &Fixed, written: &Fixed, place: &str) -> Option<Rc<Found>> {
+    (read.size != written.size).then(|| {
+        Rc::new(Found {
+            rule: "FIXED_SIZE_MISMATCH",
+            place: format!("{place}/size"),
+            detail: format!("expected: {}, found: {}", written.size, read.size),
+            reader: format!("{} bytes", read.size),
+            writer: format!("{} bytes", written.size),
+        })
     })
 }
 

@@ -9,6 +9,7 @@ mod defaults;
 mod json;
 mod normalize;
 mod parse;
+mod parts;
 
 use serde_json::Value as Json;
 

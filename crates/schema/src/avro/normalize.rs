@@ -243,7 +243,7 @@ fn fitting_logical<'a>(schema: &Schema, node: &'a Node) -> Option<&'a str> {
             | "local-timestamp-nanos",
             Kind::Long,
         ) => true,
-        ("uuid", Kind::String) | ("big-decimal", Kind::Bytes) => true,
+        ("uuid", Kind::String) => true,
         ("uuid", Kind::Fixed(fixed)) => fixed.size == 16,
         ("decimal", Kind::Bytes) => decimal_fits(node, i64::from(i32::MAX)),
         ("decimal", Kind::Fixed(fixed)) => {

@@ -7,14 +7,15 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::{AvroError, Enum, Field, Fixed, Kind, Logical, Name, Node, NodeId, Record, Schema, json};
+use super::parts::{aliases_of, check_word, logical_of, name_of, primitive, properties, strings_of, text_of};
+use super::{AvroError, Enum, Field, Fixed, Kind, Name, Node, NodeId, Record, Schema, json};
 
 /// Deeper nesting than this is refused before it can exhaust the stack; JSON itself is cut at 128.
 const DEPTH_MAX: usize = 100;
 /// The same for types that are nested by their names.
 const NAMED_DEPTH_MAX: usize = 250;
 
-type Parsed<T> = Result<T, AvroError>;
+pub(super) type Parsed<T> = Result<T, AvroError>;
 
 /// Keys that are no properties: of a type, and of a field.
 const RESERVED: [&str; 10] = [
@@ -125,8 +126,8 @@ struct Parser {
 
 /// Where in the text a type stands.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    namespace: Option<&'a str>,
+pub(super) struct Place<'a> {
+    pub(super) namespace: Option<&'a str>,
     depth: usize,
 }
 
@@ -139,7 +140,7 @@ impl<'a> Place<'a> {
     }
 }
 
-fn fail<T>(message: impl Into<String>) -> Parsed<T> {
+pub(super) fn fail<T>(message: impl Into<String>) -> Parsed<T> {
     Err(AvroError(message.into()))
 }
 
@@ -463,129 +464,5 @@ fn number_of(text: &str) -> Parsed<Json> {
         _ if odd => Ok(Json::String(text.trim().trim_start_matches('+').replace("-NaN", "NaN"))),
         Some(number) => Ok(Json::Number(number)),
         None => fail(format!("the default `{text}` is not a number")),
-    }
-}
-
-fn primitive(word: &str) -> Option<Kind> {
-    Some(match word {
-        "null" => Kind::Null,
-        "boolean" => Kind::Boolean,
-        "int" => Kind::Int,
-        "long" => Kind::Long,
-        "float" => Kind::Float,
-        "double" => Kind::Double,
-        "bytes" => Kind::Bytes,
-        "string" => Kind::String,
-        _ => return None,
-    })
-}
-
-fn name_of(object: &Map<String, Json>, place: Place<'_>) -> Parsed<Name> {
-    let Some(given) = object.get("name").and_then(Json::as_str) else {
-        return fail(format!(
-            "a `{}` has no name",
-            object.get("type").and_then(Json::as_str).unwrap_or("type")
-        ));
-    };
-    let namespace = object.get("namespace").and_then(Json::as_str).or(place.namespace);
-    let name = split(given, namespace);
-    check_word(&name.name, "name")?;
-    Ok(name)
-}
-
-fn split(given: &str, namespace: Option<&str>) -> Name {
-    match given.rsplit_once('.') {
-        Some((space, name)) => Name {
-            namespace: Some(space.to_owned()).filter(|s| !s.is_empty()),
-            name: name.to_owned(),
-        },
-        None => Name {
-            namespace: namespace.filter(|s| !s.is_empty()).map(str::to_owned),
-            name: given.to_owned(),
-        },
-    }
-}
-
-/// Letters of any language are letters here; a new schema is held to those of ASCII.
-fn check_word(word: &str, what: &str) -> Parsed<()> {
-    let mut chars = word.chars();
-    let first_fits = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
-    if first_fits && chars.all(|c| c.is_alphanumeric() || c == '_') {
-        return Ok(());
-    }
-    fail(format!(
-        "illegal {what} `{word}`: it must start with a letter or `_` and hold only letters, digits and `_`"
-    ))
-}
-
-fn text_of(object: &Map<String, Json>, key: &str) -> Option<String> {
-    object.get(key).and_then(Json::as_str).map(str::to_owned)
-}
-
-fn strings_of(object: &Map<String, Json>, key: &str) -> Parsed<Vec<String>> {
-    match object.get(key) {
-        None => Ok(Vec::new()),
-        Some(Json::Array(list)) => {
-            let string = |json: &Json| match json.as_str() {
-                Some(text) => Ok(text.to_owned()),
-                None => fail(format!("`{key}` holds `{json}`, which is not a string")),
-            };
-            let mut strings: Vec<String> = Vec::with_capacity(list.len());
-            for one in list {
-                let one = string(one)?;
-                if !strings.contains(&one) {
-                    strings.push(one);
-                }
-            }
-            Ok(strings)
-        }
-        Some(other) => fail(format!("`{key}` must be a list of strings, not `{other}`")),
-    }
-}
-
-fn aliases_of(object: &Map<String, Json>, namespace: Option<&str>) -> Parsed<Vec<Name>> {
-    let mut aliases: Vec<Name> = Vec::new();
-    for alias in strings_of(object, "aliases")? {
-        let alias = split(&alias, namespace);
-        if !aliases.contains(&alias) {
-            aliases.push(alias);
-        }
-    }
-    Ok(aliases)
-}
-
-fn properties(object: &Map<String, Json>, reserved: &[&str]) -> Vec<(String, Json)> {
-    let is_property = |(key, _): &(&String, &Json)| !reserved.contains(&key.as_str());
-    object
-        .iter()
-        .filter(is_property)
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
-}
-
-/// The logical type, if it fits the stored one; Avro ignores one that does not.
-fn logical_of(object: &Map<String, Json>, kind: &Kind) -> Option<Logical> {
-    let number = |key: &str| {
-        object
-            .get(key)
-            .and_then(Json::as_u64)
-            .and_then(|number| u32::try_from(number).ok())
-    };
-    let word = object.get("logicalType").and_then(Json::as_str)?;
-    match (word, kind) {
-        ("decimal", Kind::Bytes | Kind::Fixed(_)) => {
-            let precision = number("precision").filter(|precision| *precision > 0)?;
-            let scale = number("scale").unwrap_or(0);
-            (scale <= precision).then_some(Logical::Decimal { precision, scale })
-        }
-        ("date", Kind::Int) => Some(Logical::Date),
-        ("time-millis", Kind::Int) => Some(Logical::TimeMillis),
-        ("time-micros", Kind::Long) => Some(Logical::TimeMicros),
-        ("timestamp-millis", Kind::Long) => Some(Logical::TimestampMillis),
-        ("timestamp-micros", Kind::Long) => Some(Logical::TimestampMicros),
-        ("local-timestamp-millis", Kind::Long) => Some(Logical::LocalTimestampMillis),
-        ("local-timestamp-micros", Kind::Long) => Some(Logical::LocalTimestampMicros),
-        ("uuid", Kind::String) => Some(Logical::Uuid),
-        _ => None,
     }
 }

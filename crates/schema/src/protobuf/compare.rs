@@ -7,6 +7,7 @@ use crate::difference::{Difference, Policy, Reader};
 use super::Schema;
 use super::file::{Field, Label, Message, Oneof, Type, is_scalar, map_parts};
 use super::names::{Found, Names, Scope};
+use super::order;
 
 /// So many types of referenced files are compared within one another before the rest is compared on its own.
 const DEPTH_MAX: usize = 50;
@@ -200,15 +201,15 @@ impl<'a> Check<'a> {
             messages.map(|message| (message.name.as_str(), message)).collect()
         };
         let (old_by_name, new_by_name) = (messages(old), messages(new));
-        let mut done: HashSet<&str> = HashSet::new();
-        for message in old.iter().filter_map(Type::message) {
-            let name = message.name.as_str();
-            if !done.insert(name) {
-                continue;
-            }
+        let names = |types: &'a [Type]| -> Vec<&'a str> {
+            let messages = types.iter().filter_map(Type::message);
+            messages.map(|message| message.name.as_str()).collect()
+        };
+        for name in order::of_both(&names(old), &names(new)) {
             match (old_by_name.get(name), new_by_name.get(name)) {
                 (Some(old), Some(new)) => self.in_type(name, |check| check.messages(old, new)),
-                _ => self.in_type(name, |check| {
+                (None, _) => {}
+                (Some(_), None) => self.in_type(name, |check| {
                     let found = check.old.found(name);
                     if found.is_some_and(|(_, found)| !found.message().is_some_and(Message::is_map_entry)) {
                         check.report("MESSAGE_REMOVED", "no message", &format!("message {name}"));

@@ -1,5 +1,7 @@
 //! Files to descriptors and back: clients register base64 descriptors, and ask for them by `format=serialized`.
 
+use std::collections::{HashMap, HashSet};
+
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::DecodePaddingMode;
@@ -41,10 +43,14 @@ fn from_proto(proto: &FileProto) -> Option<File> {
         .enum_type
         .iter()
         .map(|one| reader.enumeration(one).map(Type::Enum));
+    let (publics, weaks): (HashSet<&i32>, HashSet<&i32>) = (
+        proto.public_dependency.iter().collect(),
+        proto.weak_dependency.iter().collect(),
+    );
     let dependency = |public: bool| -> Vec<String> {
         let kind = |index: usize| {
-            let listed = |list: &[i32]| list.iter().any(|one| usize::try_from(*one) == Ok(index));
-            (listed(&proto.public_dependency), listed(&proto.weak_dependency))
+            let listed = |list: &HashSet<&i32>| i32::try_from(index).is_ok_and(|index| list.contains(&index));
+            (listed(&publics), listed(&weaks))
         };
         let wanted = proto
             .dependency
@@ -181,9 +187,11 @@ impl FromProto {
 
     fn extends(&self, protos: &[FieldProto]) -> Option<Vec<Extend>> {
         let mut extends: Vec<Extend> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
         for proto in protos {
             let (name, field) = (owned(proto.extendee.as_ref()), self.field(proto, false)?);
-            match extends.iter_mut().find(|extend| extend.name == name) {
+            let place = *places.entry(name.clone()).or_insert(extends.len());
+            match extends.get_mut(place) {
                 Some(known) => known.fields.push(field),
                 None => extends.push(Extend {
                     name,

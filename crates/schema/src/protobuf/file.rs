@@ -182,7 +182,7 @@ pub(super) struct Rpc {
 }
 
 /// An option, such as `deprecated = true` or `(my.rule).max = 3`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Opt {
     /// Without the parentheses of a custom option.
     pub(super) name: String,
@@ -199,7 +199,7 @@ impl Opt {
 }
 
 /// An option's value. Numbers, booleans and names of constants stay as written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Value {
     Text(String),
     Boolean(String),

@@ -17,6 +17,7 @@ mod normalize;
 mod number;
 mod option_fields;
 mod options;
+mod order;
 mod parser;
 mod parts;
 mod payload;
@@ -29,7 +30,7 @@ mod wire;
 use std::sync::{Arc, OnceLock};
 
 pub use compare::compare;
-use file::File;
+use file::{File, Type};
 use names::Names;
 use payload::Checker;
 pub use tags::{Edit, Tagged};
@@ -130,10 +131,28 @@ pub fn imports(text: &str) -> Result<Vec<String>, String> {
     Ok([imports, public_imports].concat())
 }
 
+/// Full names longer than this are refused: every use of a name prints it in full.
+const NAME_MAX: usize = 1_000;
+
 /// Reads `.proto` text or, failing that, a base64 file descriptor.
 fn file_of(text: &str) -> Result<File, String> {
-    parser::parse(text)
-        .or_else(|error| descriptor::file(text).ok_or_else(|| format!("Could not parse Protobuf - {error}")))
+    let parsed = parser::parse(text).or_else(|error| {
+        let described = descriptor::file(text);
+        described.ok_or_else(|| format!("Could not parse Protobuf - {error}"))
+    });
+    let file = parsed?;
+    check_names(&file.types, file.package.as_ref().map_or(0, String::len))?;
+    Ok(file)
+}
+
+fn check_names(types: &[Type], outside: usize) -> Result<(), String> {
+    types.iter().try_for_each(|ty| {
+        let length = outside + 1 + ty.name().len();
+        if length > NAME_MAX {
+            return Err(format!("the full name of a type is longer than {NAME_MAX} characters"));
+        }
+        check_names(ty.nested(), length)
+    })
 }
 
 #[cfg(test)]

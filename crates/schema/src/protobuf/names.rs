@@ -1,6 +1,6 @@
 //! Which type a name means: the types of a file, of its references and of the known files, by full name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::file::{Extend, Field, File, Message, Type};
 use super::known;
@@ -79,7 +79,7 @@ fn joined(prefix: &str, name: &str) -> String {
 pub(super) struct Names<'a> {
     own: Tables<'a>,
     /// Files of the schema's references: they stand before known files of the same name.
-    references: Vec<&'a str>,
+    references: HashSet<&'a str>,
 }
 
 impl<'a> Names<'a> {
@@ -96,7 +96,7 @@ impl<'a> Names<'a> {
     }
 
     fn visible(&self, file: Option<&str>) -> bool {
-        file.is_some_and(|file| !self.references.contains(&file))
+        file.is_some_and(|file| !self.references.contains(file))
     }
 
     /// A type by its full name.
@@ -135,20 +135,25 @@ pub(super) struct Scope<'a> {
 impl Scope<'_> {
     /// The full names that a name may mean here, the innermost first.
     fn candidates(&self, name: &str) -> impl Iterator<Item = String> {
-        let (name, full) = match name.strip_prefix('.') {
-            Some(full) => (full, true),
-            None => (name, false),
+        let (name, is_full) = match name.strip_prefix('.') {
+            Some(full) => (full.to_owned(), true),
+            None => (name.to_owned(), false),
         };
-        let package = self.package.split('.').filter(|part| !part.is_empty());
-        let prefix: Vec<&str> = if full {
-            Vec::new()
-        } else {
-            package.chain(self.messages.iter().map(String::as_str)).collect()
-        };
-        let name = name.to_owned();
-        let prefix: Vec<String> = prefix.into_iter().map(str::to_owned).collect();
-        (0..=prefix.len())
-            .rev()
-            .map(move |length| joined(&prefix[..length].join("."), &name))
+        let mut prefix = self.package.to_owned();
+        for message in &self.messages {
+            prefix = joined(&prefix, message);
+        }
+        let mut next = if is_full { Some(String::new()) } else { Some(prefix) };
+        std::iter::from_fn(move || {
+            let prefix = next.take()?;
+            let candidate = joined(&prefix, &name);
+            if !prefix.is_empty() {
+                let outer = prefix.rfind('.').unwrap_or(0);
+                let mut shorter = prefix;
+                shorter.truncate(outer);
+                next = Some(shorter);
+            }
+            Some(candidate)
+        })
     }
 }

@@ -1,12 +1,13 @@
 //! A file that no longer depends on how it was written: names in full, lists sorted, options merged.
 
+use std::collections::{HashMap, HashSet};
+
 use super::file::{
     Constant, Enum, Extend, Extensions, Field, File, Group, Label, Message, Oneof, Opt, Reserved, Rpc, Service, Syntax,
     Type, Value, is_scalar, map_parts,
 };
 use super::names::{Names, Scope};
 use super::number;
-use super::options::put;
 use super::print::field_options;
 
 type Normal<T> = Result<T, String>;
@@ -167,10 +168,12 @@ impl<'a> Normalizer<'_, 'a> {
     /// Fields of the same extended message stand together.
     fn extends(&self, extends: &[Extend]) -> Normal<Vec<Extend>> {
         let mut out: Vec<Extend> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
         for extend in extends {
             for field in &extend.fields {
                 let (name, field) = (self.resolved(&extend.name)?, self.field(field)?);
-                match out.iter_mut().find(|known| known.name == name) {
+                let place = *places.entry(name.clone()).or_insert(out.len());
+                match out.get_mut(place) {
                     Some(known) => known.fields.push(field),
                     None => out.push(Extend {
                         name,
@@ -261,7 +264,8 @@ impl<'a> Normalizer<'_, 'a> {
             match out.last_mut().filter(|last| last.name == option.name) {
                 Some(last) => match self.names.full_extension(&option.name) {
                     Some(known) if known.field.label != Some(Label::Repeated) => {
-                        *last = self.merged(known.field, last.clone(), option);
+                        let before = std::mem::replace(last, option.clone());
+                        *last = self.merged(known.field, before, option);
                     }
                     _ => out.push(option),
                 },
@@ -330,15 +334,7 @@ impl<'a> Normalizer<'_, 'a> {
                 Value::Map(self.merged_maps(field, old, new))
             }
             (_, new) if singular => new,
-            (old, new) => {
-                let mut out: Vec<Value> = Vec::new();
-                for value in listed(old).into_iter().chain(listed(new)) {
-                    if !out.contains(&value) {
-                        out.push(value);
-                    }
-                }
-                Value::List(out)
-            }
+            (old, new) => joined(old, new),
         }
     }
 
@@ -368,13 +364,14 @@ impl<'a> Normalizer<'_, 'a> {
             },
             Value::Map(entries) => {
                 let mut out: Vec<(String, Value)> = Vec::with_capacity(entries.len());
+                let mut seen: HashSet<String> = HashSet::new();
                 for (key, value) in entries {
                     if matches!(value, Value::List(values) if values.is_empty()) {
                         continue;
                     }
                     let key = self.key(key);
-                    if !out.iter().any(|(known, _)| *known == key) {
-                        put(&mut out, key, self.value(value));
+                    if seen.insert(key.clone()) {
+                        out.push((key, self.value(value)));
                     }
                 }
                 out.sort_by(|a, b| a.0.cmp(&b.0));
@@ -392,11 +389,15 @@ impl<'a> Normalizer<'_, 'a> {
     }
 }
 
-fn listed(value: Value) -> Vec<Value> {
-    match value {
+/// Both values in a list that holds each once.
+pub(super) fn joined(old: Value, new: Value) -> Value {
+    let listed = |value: Value| match value {
         Value::List(values) => values,
         one => vec![one],
-    }
+    };
+    let mut seen = HashSet::new();
+    let all = listed(old).into_iter().chain(listed(new));
+    Value::List(all.filter(|value| seen.insert(value.clone())).collect())
 }
 
 fn member<'m>(message: &'m Message, name: &str) -> Option<&'m Field> {

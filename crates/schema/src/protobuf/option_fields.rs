@@ -1,7 +1,7 @@
 //! The options that descriptors hold as fields: their names, tags and kinds, and both ways between text and bytes.
 
 use super::file::{Opt, Value};
-use super::normalize::as_map;
+use super::normalize::{as_map, joined};
 use super::options::put;
 use super::wire::{Fields, Held, put_bytes, put_number};
 
@@ -360,16 +360,13 @@ fn merged(options: &[Opt], name: &str) -> Option<Value> {
         .reduce(|old, new| match (old, new) {
             (Value::Map(mut old), Value::Map(new)) => {
                 for (key, value) in new {
-                    let known = old.iter().position(|(known, _)| *known == key);
-                    let before = known.map(|index| old.remove(index).1);
-                    let mut all = before.map(listed).unwrap_or_default();
-                    for one in listed(value.clone()) {
-                        if !all.contains(&one) {
-                            all.push(one);
+                    match old.iter_mut().find(|(known, _)| *known == key) {
+                        Some((_, known)) => {
+                            let before = std::mem::replace(known, Value::List(Vec::new()));
+                            *known = joined(before, value);
                         }
+                        None => old.push((key, value)),
                     }
-                    let value = if known.is_some() { Value::List(all) } else { value };
-                    old.insert(known.unwrap_or(old.len()), (key, value));
                 }
                 Value::Map(old)
             }

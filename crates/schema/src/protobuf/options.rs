@@ -1,10 +1,18 @@
 //! Options: a name, perhaps with inner fields, and a value in the text format.
 
+use std::collections::HashMap;
+
 use super::file::{Opt, Value};
 use super::reader::{Read, Reader};
 
 /// Values nested deeper than this are refused before they can exhaust the stack.
 const DEPTH_MAX: usize = 64;
+
+/// More options than this at one place are refused: those of one name are put together one by one.
+const COUNT_MAX: usize = 1_000;
+
+/// The same for the entries of a value.
+const ENTRIES_MAX: usize = 10_000;
 
 /// The options in brackets after a field, if there are any.
 pub(super) fn bracketed(reader: &mut Reader) -> Read<Vec<Opt>> {
@@ -13,13 +21,21 @@ pub(super) fn bracketed(reader: &mut Reader) -> Read<Vec<Opt>> {
         return Ok(options);
     }
     loop {
-        options.push(option(reader, '=')?);
+        let one = option(reader, '=')?;
+        push(reader, &mut options, one)?;
         if reader.take_if(']')? {
             return Ok(options);
         }
         let comma = reader.take_if(',')?;
         reader.expect(comma, "Expected ',' or ']")?;
     }
+}
+
+/// Adds an option to those of its place.
+pub(super) fn push(reader: &Reader, options: &mut Vec<Opt>, option: Opt) -> Read<()> {
+    reader.expect(options.len() < COUNT_MAX, &format!("more than {COUNT_MAX} options"))?;
+    options.push(option);
+    Ok(())
 }
 
 /// One option with its value.
@@ -88,10 +104,16 @@ fn value_at(reader: &mut Reader, depth: usize) -> Read<Value> {
 fn map(reader: &mut Reader, depth: usize) -> Read<Vec<(String, Value)>> {
     reader.require('{')?;
     let mut entries: Vec<(String, Value)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut left = ENTRIES_MAX;
     while !reader.take_if('}')? {
         let entry = option_at(reader, ':', depth)?;
-        let known = entries.iter().position(|(key, _)| *key == entry.name);
-        let old = known.map(|index| &mut entries[index].1);
+        left = match left.checked_sub(1) {
+            Some(left) => left,
+            None => return reader.error(&format!("more than {ENTRIES_MAX} entries in a map")),
+        };
+        let known = *places.entry(entry.name.clone()).or_insert(entries.len());
+        let old = entries.get_mut(known).map(|(_, value)| value);
         match (entry.value, old) {
             (Value::Inner(inner), old) => {
                 let nested = match old {

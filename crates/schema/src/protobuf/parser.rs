@@ -2,6 +2,8 @@
 //!
 //! It does not check tags, duplicate names or types; editions are refused in text, as there.
 
+use std::collections::HashMap;
+
 use super::file::{
     Constant, Enum, Extend, Extensions, Field, File, Group, Label, Message, Oneof, Opt, Reserved, Rpc, Service, Syntax,
     Type, Value,
@@ -19,8 +21,8 @@ pub(super) fn parse(text: &str) -> Read<File> {
         reader: Reader::new(text),
         file: File::default(),
         declarations: 0,
-        places: Vec::new(),
-        service_places: Vec::new(),
+        places: HashMap::new(),
+        service_places: HashMap::new(),
     };
     parser.file()?;
     Ok(parser.file)
@@ -31,8 +33,8 @@ struct Parser {
     file: File,
     declarations: usize,
     /// Where the types and services of the file stand.
-    places: Vec<Place>,
-    service_places: Vec<Place>,
+    places: HashMap<String, Place>,
+    service_places: HashMap<String, Place>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,22 +72,19 @@ impl Parser {
             let place = self.reader.place();
             match self.declaration(Inside::File, DEPTH_MAX)? {
                 Declared::Type(declared) => {
-                    let known = self.file.types.iter().position(|one| one.name() == declared.name());
-                    if let Some(known) = known {
-                        return defined_twice(declared.name(), place, self.places[known]);
+                    let name = declared.name().to_owned();
+                    if let Some(known) = self.places.insert(name, place) {
+                        return defined_twice(declared.name(), place, known);
                     }
-                    self.places.push(place);
                     self.file.types.push(declared);
                 }
                 Declared::Service(service) => {
-                    let known = self.file.services.iter().position(|one| one.name == service.name);
-                    if let Some(known) = known {
-                        return defined_twice(&service.name, place, self.service_places[known]);
+                    if let Some(known) = self.service_places.insert(service.name.clone(), place) {
+                        return defined_twice(&service.name, place, known);
                     }
-                    self.service_places.push(place);
                     self.file.services.push(service);
                 }
-                Declared::Option(option) => self.file.options.push(option),
+                Declared::Option(option) => options::push(&self.reader, &mut self.file.options, option)?,
                 Declared::Extend(extend) => self.file.extends.push(extend),
                 _ => {}
             }
@@ -190,7 +189,7 @@ impl Parser {
                 Declared::Group(group) => message.groups.push(group),
                 Declared::Type(declared) => message.types.push(declared),
                 Declared::Extensions(extensions) => message.extensions.push(extensions),
-                Declared::Option(option) => message.options.push(option),
+                Declared::Option(option) => options::push(&self.reader, &mut message.options, option)?,
                 Declared::Extend(extend) => message.extends.push(extend),
                 Declared::Reserved(reserved) => message.reserved.push(reserved),
                 _ => {}
@@ -221,7 +220,7 @@ impl Parser {
         while self.block_goes_on()? {
             match self.declaration(Inside::Service, DEPTH_MAX)? {
                 Declared::Rpc(rpc) => service.rpcs.push(rpc),
-                Declared::Option(option) => service.options.push(option),
+                Declared::Option(option) => options::push(&self.reader, &mut service.options, option)?,
                 _ => {}
             }
         }
@@ -237,7 +236,7 @@ impl Parser {
         while self.block_goes_on()? {
             match self.declaration(Inside::Enum, DEPTH_MAX)? {
                 Declared::Constant(constant) => declared.constants.push(constant),
-                Declared::Option(option) => declared.options.push(option),
+                Declared::Option(option) => options::push(&self.reader, &mut declared.options, option)?,
                 Declared::Reserved(reserved) => declared.reserved.push(reserved),
                 _ => {}
             }
@@ -303,7 +302,8 @@ impl Parser {
             match self.reader.data_type()?.as_str() {
                 "group" => oneof.groups.push(self.group(None)?),
                 "option" => {
-                    oneof.options.push(options::option(&mut self.reader, '=')?);
+                    let option = options::option(&mut self.reader, '=')?;
+                    options::push(&self.reader, &mut oneof.options, option)?;
                     self.reader.require(';')?;
                 }
                 ty => oneof.fields.push(self.field(None, ty.to_owned())?),
@@ -412,7 +412,7 @@ impl Parser {
         if self.reader.take_if('{')? {
             while self.block_goes_on()? {
                 if let Declared::Option(option) = self.declaration(Inside::Rpc, DEPTH_MAX)? {
-                    options.push(option);
+                    options::push(&self.reader, &mut options, option)?;
                 }
             }
         } else {

@@ -1,5 +1,7 @@
 //! A file as the descriptor that the registry the world knows hands out: type names as written, maps as entries.
 
+use std::collections::{HashMap, HashSet};
+
 use base64::Engine;
 use prost::Message as _;
 
@@ -45,15 +47,16 @@ impl Writer<'_, '_> {
         }
         proto.service = file.services.iter().map(service).collect();
         proto.extension = self.extends(&file.extends);
-        let is_there = |name: &str| known::has(name) || references.iter().any(|(known, _)| known == name);
+        let given: HashSet<&str> = references.iter().map(|(name, _)| name.as_str()).collect();
+        let is_there = |name: &str| known::has(name) || given.contains(name);
+        let mut places: HashMap<&str, usize> = HashMap::new();
         let public = file.public_imports.iter().map(|name| (name, true));
         for (name, public) in file.imports.iter().map(|name| (name, false)).chain(public) {
             if !is_there(name) {
                 continue;
             }
-            let known = proto.dependency.iter().position(|known| known == name);
-            let index = known.unwrap_or(proto.dependency.len());
-            if known.is_none() {
+            let index = *places.entry(name).or_insert(proto.dependency.len());
+            if index == proto.dependency.len() {
                 proto.dependency.push(name.clone());
             }
             if public {
@@ -82,7 +85,7 @@ impl Writer<'_, '_> {
         for ty in &message.types {
             self.ty(ty, &mut proto.nested_type, &mut proto.enum_type);
         }
-        let mut in_oneofs: Vec<&str> = Vec::new();
+        let mut in_oneofs: HashSet<&str> = HashSet::new();
         for oneof in &message.oneofs {
             let index = proto.oneof_decl.len() as i32;
             proto.oneof_decl.push(OneofProto {
@@ -90,7 +93,7 @@ impl Writer<'_, '_> {
                 options: Some(encoded(&oneof.options, fields::ONEOF).unwrap_or_default()),
             });
             for field in &oneof.fields {
-                in_oneofs.push(&field.name);
+                in_oneofs.insert(&field.name);
                 proto.field.push(FieldProto {
                     label: Some(LABEL_OPTIONAL),
                     oneof_index: Some(index),
@@ -101,7 +104,7 @@ impl Writer<'_, '_> {
         for field in message
             .fields
             .iter()
-            .filter(|field| !in_oneofs.contains(&field.name.as_str()))
+            .filter(|field| !in_oneofs.contains(field.name.as_str()))
         {
             let written = self.message_field(field, &mut proto);
             proto.field.push(written);

@@ -65,3 +65,36 @@ fn what_is_no_schema_is_refused_with_its_cause() {
     let lists = format!("option (o) = {}1{};", "[".repeat(50_000), "]".repeat(50_000));
     assert!(Schema::parse(&lists, &[]).is_err());
 }
+
+/// A descriptor may nest as deeply as its library reads it: that has to be printed, resolved and written again.
+#[test]
+fn a_deep_descriptor_is_read_or_refused() {
+    use super::descriptor::BASE64;
+    use super::descriptor_proto::{FileProto, MessageProto};
+    use base64::Engine;
+    use prost::Message;
+
+    let mut read = 0;
+    for depth in [10, 60, 90, 98, 99, 100, 150] {
+        let innermost = MessageProto {
+            name: Some("Innermost".to_owned()),
+            ..MessageProto::default()
+        };
+        let message = (0..depth).fold(innermost, |inner, number| MessageProto {
+            name: Some(format!("M{number}")),
+            nested_type: vec![inner],
+            ..MessageProto::default()
+        });
+        let file = FileProto {
+            message_type: vec![message],
+            ..FileProto::default()
+        };
+        if let Ok(schema) = Schema::parse(&BASE64.encode(file.encode_to_vec()), &[]) {
+            assert!(schema.normalized().len() + schema.serialized().len() > depth);
+            assert!(can_read(&schema, &schema).is_empty());
+            assert!(schema.check_payload(&[0]).is_ok());
+            read += 1;
+        }
+    }
+    assert!(read >= 2, "{read} were read");
+}
