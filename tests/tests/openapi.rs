@@ -20,7 +20,7 @@ fn nothing_generated_from_the_openapi_is_a_server_error() {
             "--exclude-path-regex",
             ELSEWHERE,
             "--max-examples",
-            "40",
+            "20",
             "--seed",
             "1",
             "--no-color",

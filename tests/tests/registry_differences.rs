@@ -2,7 +2,7 @@
 
 use rivulet_tests::Server;
 use rivulet_tests::registry_differential::{
-    answers, differences, documented, folder, play, requests, scenarios, unexplained,
+    SERVER, answers, differences, documented, folder, play, requests, scenarios, unexplained,
 };
 
 #[test]
@@ -19,7 +19,7 @@ fn every_difference_is_documented_and_every_documented_one_is_there() {
     assert!(count > 500, "only {count} answers");
     let mut found = Vec::new();
     for (scenario, theirs) in &kept {
-        let server = Server::start();
+        let server = Server::start_with(&SERVER);
         let address = server.registry.trim_start_matches("http://");
         let ours = play(address, &requests(&folder().join(format!("scenarios/{scenario}.txt"))));
         found.extend(differences(scenario, theirs, &ours));

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use rivulet_tests::Server;
 use rivulet_tests::registry_differential::{
-    answers, differences, documented, folder, play, render, requests, scenarios, unexplained,
+    SERVER, answers, differences, documented, folder, play, render, requests, scenarios, unexplained,
 };
 
 fn main() -> ExitCode {
@@ -38,7 +38,7 @@ fn compare(only: &str) -> ExitCode {
     let kept = answers(&folder().join("answers.txt"));
     let mut found = Vec::new();
     for scenario in scenarios().iter().filter(|name| name.starts_with(only)) {
-        let server = Server::start();
+        let server = Server::start_with(&SERVER);
         let ours = play(
             address(&server),
             &requests(&folder().join(format!("scenarios/{scenario}.txt"))),

@@ -14,6 +14,9 @@ pub use exchange::{Exchange, Request, answers, play, render, requests};
 
 use std::path::PathBuf;
 
+/// How Rivulet is started for scenarios; the other registry has the same secret in its variable `LOCAL_SECRET`.
+pub const SERVER: [&str; 2] = ["--local-kms-secret", "mysecret"];
+
 /// Where scenarios, answers and differences are kept.
 pub fn folder() -> PathBuf {
     crate::workspace().join("tests/registry")
