@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use rivulet_http::{Serving, registry, serve};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 
 /// One topic of one partition, in memory.
 #[derive(Default)]
@@ -110,7 +110,10 @@ async fn face_over(topics: Arc<Memory>) -> Face {
         None,
     );
     let deks = deks.await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    // Hundreds connect at once.
+    let listener = socket.listen(1024).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     Face {
         address,

@@ -24,7 +24,7 @@ use flow::Engine;
 use http::Serving;
 use log::{Env, Log, LogOptions, RecoveryReport};
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -33,6 +33,8 @@ use store::CatalogStore;
 
 /// How long a stop waits for Kafka requests under way.
 const KAFKA_DRAIN_MAX: Duration = Duration::from_secs(5);
+/// How many connections may wait to be taken; the system may allow fewer.
+const CONNECTIONS_WAITING_MAX: u32 = 1024;
 
 /// A running platform.
 pub struct Server {
@@ -49,9 +51,9 @@ impl Server {
     /// Binds all ports, recovers the data, starts everything.
     pub async fn start(options: ServerOptions) -> Result<Server, ServerError> {
         let broker_options = broker_options(&options)?;
-        let kafka = bind_kafka(&options).await?;
-        let registry = bind("registry", options.registry).await?;
-        let api = bind("api", options.api).await?;
+        let kafka = bind_kafka(&options)?;
+        let registry = bind("registry", options.registry)?;
+        let api = bind("api", options.api)?;
         let addresses = Addresses {
             kafka: local(&kafka[0])?,
             registry: local(&registry)?,
@@ -195,7 +197,7 @@ fn log_dir(options: &ServerOptions) -> PathBuf {
 }
 
 /// A listener for each broker that clients see, on consecutive ports, or on any free ones.
-async fn bind_kafka(options: &ServerOptions) -> Result<Vec<TcpListener>, ServerError> {
+fn bind_kafka(options: &ServerOptions) -> Result<Vec<TcpListener>, ServerError> {
     let mut listeners = Vec::new();
     for at in 0..options.virtual_brokers.max(1) {
         let mut address = options.kafka;
@@ -204,15 +206,27 @@ async fn bind_kafka(options: &ServerOptions) -> Result<Vec<TcpListener>, ServerE
             let port = port.ok_or_else(|| start("there are not so many ports for virtual brokers"))?;
             address.set_port(port);
         }
-        listeners.push(bind("kafka", address).await?);
+        listeners.push(bind("kafka", address)?);
     }
     Ok(listeners)
 }
 
-async fn bind(face: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| ServerError::Port { face, address, source })
+fn bind(face: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {
+    listen(address).map_err(|source| ServerError::Port { face, address, source })
+}
+
+/// As `TcpListener::bind`, whose queue is too short: of many clients that start at once some would be turned away.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Elsewhere the option lets two servers share a port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(CONNECTIONS_WAITING_MAX)
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, ServerError> {
