@@ -110,9 +110,9 @@ async fn face_over(topics: Arc<Memory>) -> Face {
         None,
     );
     let deks = deks.await.unwrap();
-    // Room for everybody: hundreds connect at once.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    // Hundreds connect at once.
     let listener = socket.listen(1024).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     Face {

@@ -31,11 +31,10 @@ use tokio::task::JoinHandle;
 pub use options::{Addresses, Durability, ServerError, ServerOptions};
 use store::CatalogStore;
 
-/// Connections that wait to be accepted, on each port. When a fleet of clients connects at once and there is no room, the
-/// operating system resets some of them; the usual 128 are too few.
-const CONNECTIONS_WAITING_MAX: u32 = 4096;
 /// How long a stop waits for Kafka requests under way.
 const KAFKA_DRAIN_MAX: Duration = Duration::from_secs(5);
+/// How many connections may wait to be taken; the system may allow fewer.
+const CONNECTIONS_WAITING_MAX: u32 = 4096;
 
 /// A running platform.
 pub struct Server {
@@ -52,9 +51,9 @@ impl Server {
     /// Binds all ports, recovers the data, starts everything.
     pub async fn start(options: ServerOptions) -> Result<Server, ServerError> {
         let broker_options = broker_options(&options)?;
-        let kafka = bind_kafka(&options).await?;
-        let registry = bind("registry", options.registry).await?;
-        let api = bind("api", options.api).await?;
+        let kafka = bind_kafka(&options)?;
+        let registry = bind("registry", options.registry)?;
+        let api = bind("api", options.api)?;
         let addresses = Addresses {
             kafka: local(&kafka[0])?,
             registry: local(&registry)?,
@@ -198,7 +197,7 @@ fn log_dir(options: &ServerOptions) -> PathBuf {
 }
 
 /// A listener for each broker that clients see, on consecutive ports, or on any free ones.
-async fn bind_kafka(options: &ServerOptions) -> Result<Vec<TcpListener>, ServerError> {
+fn bind_kafka(options: &ServerOptions) -> Result<Vec<TcpListener>, ServerError> {
     let mut listeners = Vec::new();
     for at in 0..options.virtual_brokers.max(1) {
         let mut address = options.kafka;
@@ -207,23 +206,27 @@ async fn bind_kafka(options: &ServerOptions) -> Result<Vec<TcpListener>, ServerE
             let port = port.ok_or_else(|| start("there are not so many ports for virtual brokers"))?;
             address.set_port(port);
         }
-        listeners.push(bind("kafka", address).await?);
+        listeners.push(bind("kafka", address)?);
     }
     Ok(listeners)
 }
 
-async fn bind(face: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {
-    let listen = || {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(CONNECTIONS_WAITING_MAX)
+fn bind(face: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {
+    listen(address).map_err(|source| ServerError::Port { face, address, source })
+}
+
+/// As `TcpListener::bind`, whose queue is too short: of many clients that start at once some would be turned away.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
     };
-    listen().map_err(|source| ServerError::Port { face, address, source })
+    // Elsewhere the option lets two servers share a port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(CONNECTIONS_WAITING_MAX)
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, ServerError> {

@@ -1,0 +1,5 @@
+//! The registry's state machine from outside.
+
+mod behaviour;
+mod records;
+mod world;
