@@ -139,8 +139,8 @@ impl Parsed {
     /// before the payload.
     pub fn check_payload(&self, indexes: Option<&[u8]>, behind: &[u8]) -> Result<(), String> {
         match (&self.content, indexes) {
-            (Content::Avro(schema), _) => schema.decode(behind).map(drop).map_err(|error| error.to_string()),
-            (Content::Json(_), _) => Ok(()),
+            (Content::Avro(schema), _) => schema.check_payload(behind),
+            (Content::Json(schema), _) => schema.check_payload(behind),
             (Content::Protobuf(schema), None) => schema.check_payload(behind),
             (Content::Protobuf(schema), Some(indexes)) => schema.check_payload(&[indexes, behind].concat()),
         }

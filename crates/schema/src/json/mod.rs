@@ -23,7 +23,7 @@ mod validator;
 mod value;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use self::documents::{Document, Draft};
 use self::model::{Graph, Kind, Node};
@@ -37,6 +37,8 @@ pub struct Schema {
     root: Arc<Json>,
     references: Arc<[Document]>,
     graph: Arc<Graph>,
+    /// Built when the first payload is checked.
+    validator: OnceLock<Arc<Result<Validator, String>>>,
 }
 
 impl Schema {
@@ -51,7 +53,17 @@ impl Schema {
             root: Arc::new(root),
             references: references.into(),
             graph: Arc::new(graph),
+            validator: OnceLock::new(),
         })
+    }
+
+    /// Whether a record's payload is JSON that the schema takes; the error says where it is not, and why.
+    pub fn check_payload(&self, payload: &[u8]) -> Result<(), String> {
+        let validator = self.validator.get_or_init(|| Arc::new(self.validator()));
+        match &**validator {
+            Ok(validator) => validator.check(payload),
+            Err(why) => Err(format!("no payload can be checked by the schema: {why}")),
+        }
     }
 
     /// The text without blanks, its members in their own order and its numbers in one form.
