@@ -12,6 +12,7 @@ pub mod error;
 pub mod guid;
 pub mod json;
 pub mod language;
+pub mod logical;
 pub mod protobuf;
 pub mod subjects;
 
