@@ -14,6 +14,7 @@ pub mod explain;
 pub mod guid;
 pub mod json;
 pub mod language;
+pub mod logical;
 pub mod protobuf;
 pub mod subjects;
 pub mod validation;

@@ -2,7 +2,7 @@
 //! compared, without exhausting the stack or anyone's patience.
 
 use rivulet_schema::difference::{Policy, Reader};
-use rivulet_schema::{avro, protobuf};
+use rivulet_schema::{avro, logical, protobuf};
 
 const SIZE: usize = 60_000;
 
@@ -178,6 +178,9 @@ fn try_avro(name: &str, text: &str) {
         let found = avro::compare(&schema, &schema, Reader::New, Policy::Strict);
         assert!(found.is_empty(), "{name} reads itself: {:?}", found.first());
         let _new_or_not = schema.check_defaults().is_ok();
+        let _table_or_not = logical::invalid(&schema).is_empty();
+        let moved = logical::incompatible(&schema, &schema, Reader::New);
+        assert!(moved.is_empty(), "{name} holds itself: {:?}", moved.first());
         let _fits_or_not = schema.check_payload(&[0; 64]).is_ok();
     }
 }
@@ -242,6 +245,23 @@ fn avro_is_read_or_refused() {
             format!(r#"{{"type":"int",{}}}"#, list(&|n| format!("\"p{n}\":{n}"))),
         ),
         ("a chain", format!("[{},{}]", chain.join(","), named(240, ""))),
+        ("keys of keys", {
+            let key = |below: String, n: usize| {
+                let again = if n == 1 {
+                    "\"int\"".to_owned()
+                } else {
+                    format!("\"K{}\"", n - 1)
+                };
+                format!(
+                    r#"{{"type":"record","name":"K{n}","fields":[{{"name":"a","type":{below}}},{{"name":"b","type":{again}}}]}}"#
+                )
+            };
+            let keys = (1..=40).fold("\"int\"".to_owned(), key);
+            let entry = format!(
+                r#"{{"type":"record","name":"E","fields":[{{"name":"key","type":{keys}}},{{"name":"value","type":"int"}}]}}"#
+            );
+            format!(r#"{{"type":"array","logicalType":"map","items":{entry}}}"#)
+        }),
         ("rings", format!("[{rings}]")),
         (
             "too long a chain",

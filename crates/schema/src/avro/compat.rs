@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::difference::{Difference, Policy, Reader};
+use crate::logical;
 
 use super::{Enum, Field, Fixed, Kind, Name, NodeId, Record, Schema};
 
@@ -19,7 +20,10 @@ const PAIRS_MAX: usize = 20_000;
 const LISTED_MAX: usize = 1_000;
 
 /// All reasons why `reader` cannot read what `writer` wrote; none if it can.
-pub fn compare(reader: &Schema, writer: &Schema, is: Reader, _policy: Policy) -> Vec<Difference> {
+///
+/// The policy LOGICAL adds one difference for each kind of tables that cannot follow, whose description is the whole
+/// message of a registry; whether a new schema has a place in tables at all is [`logical::invalid`]'s to say.
+pub fn compare(reader: &Schema, writer: &Schema, is: Reader, policy: Policy) -> Vec<Difference> {
     let mut check = Check {
         reader,
         writer,
@@ -28,7 +32,19 @@ pub fn compare(reader: &Schema, writer: &Schema, is: Reader, _policy: Policy) ->
     };
     let mut found = check.pair((reader.root(), writer.root()), "");
     found.truncate(LISTED_MAX);
-    found.iter().map(|one| one.told(is)).collect()
+    let mut told: Vec<Difference> = found.iter().map(|one| one.told(is)).collect();
+    if policy == Policy::Logical {
+        let messages = logical::incompatible(reader, writer, is);
+        told.extend(messages.into_iter().map(|message| Difference {
+            rule: logical::RULE,
+            path: "/".to_owned(),
+            description: message,
+            additional: None,
+            reader: None,
+            writer: None,
+        }));
+    }
+    told
 }
 
 type Pair = (NodeId, NodeId);

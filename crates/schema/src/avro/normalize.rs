@@ -29,6 +29,32 @@ struct Writer<'a> {
     written: HashSet<NodeId>,
 }
 
+impl Schema {
+    /// A field's default in the form of its type; none if it has no default that its type can have.
+    pub(crate) fn typed_default(&self, field: &Field) -> Option<Json> {
+        let writer = Writer {
+            schema: self,
+            written: HashSet::new(),
+        };
+        writer.default(field)
+    }
+
+    /// Whether a type is a record that holds a value with its own type.
+    pub(crate) fn is_variant_record(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        let Kind::Record(record) = &node.kind else {
+            return false;
+        };
+        let by_name = record.name.full() == "confluent.type.Variant" && is_variant(self, record);
+        by_name || fitting_logical(self, node) == Some("variant")
+    }
+
+    /// Whether a type is an array that stands for a map.
+    pub(crate) fn is_logical_map(&self, id: NodeId) -> bool {
+        fitting_logical(self, self.node(id)) == Some("map")
+    }
+}
+
 impl Writer<'_> {
     fn ty(&mut self, id: NodeId) -> Json {
         let schema = self.schema;
@@ -106,17 +132,20 @@ impl Writer<'_> {
             aliases.sort();
             object.insert("aliases".into(), value!(aliases));
         }
-        // What is not a number is spelled as a string, and only right in a field of fractions.
-        let odd = matches!(self.schema.node(field.ty).kind, Kind::Float | Kind::Double);
-        let typed = |json: &Json| match json {
-            Json::String(_) if odd => Some(json.clone()),
-            other => self.typed(other, field.ty),
-        };
-        if let Some(default) = field.default.as_ref().and_then(typed) {
+        if let Some(default) = self.default(field) {
             object.insert("default".into(), default);
         }
         put_sorted(&mut object, &field.properties);
         Json::Object(object)
+    }
+
+    fn default(&self, field: &Field) -> Option<Json> {
+        // What is not a number is spelled as a string, and only right in a field of fractions.
+        let odd = matches!(self.schema.node(field.ty).kind, Kind::Float | Kind::Double);
+        match field.default.as_ref()? {
+            Json::String(text) if odd => Some(value!(text)),
+            other => self.typed(other, field.ty),
+        }
     }
 
     /// A default in the form of its type; none if the type has no such value, and then the default is lost.

@@ -1,0 +1,210 @@
+//! The types that tables have, which the LOGICAL policy compares beside a language's own rules: those of Flink, and
+//! those of Iceberg's format version 2.
+//!
+//! Avro schemas are turned into such types here. JSON Schema and Protobuf would each need a conversion of their own.
+
+mod compare;
+mod flink;
+mod iceberg;
+mod of_avro;
+mod validity;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::avro;
+use crate::difference::Reader;
+
+/// The rule of a difference between tables, in the list of a language's differences.
+pub const RULE: &str = "LOGICAL";
+
+/// A length without bound.
+const LENGTH_MAX: i64 = i32::MAX as i64;
+
+/// A schema as types of tables.
+#[derive(Debug)]
+struct Document {
+    root: Logical,
+    /// Records and enums by their full names.
+    named: HashMap<String, Logical>,
+}
+
+#[derive(Clone, Debug)]
+struct Logical {
+    ty: Ty,
+    nullable: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Ty {
+    Boolean,
+    TinyInt,
+    SmallInt,
+    Int,
+    BigInt,
+    Float,
+    Double,
+    Decimal {
+        precision: i64,
+        scale: i64,
+    },
+    Char(i64),
+    Varchar(i64),
+    Binary(i64),
+    Varbinary(i64),
+    Date,
+    Time(i64),
+    Timestamp(i64),
+    TimestampLtz(i64),
+    Variant,
+    Enum,
+    Struct(Vec<Field>),
+    /// The branches; a value has exactly one of them.
+    Union(Vec<Field>),
+    Array(Box<Logical>),
+    Multiset(Box<Logical>),
+    Map(Box<Logical>, Box<Logical>),
+    Ref(String),
+}
+
+#[derive(Clone, Debug)]
+struct Field {
+    name: String,
+    schema: Logical,
+    has_default: bool,
+    /// Whether the default is something else than null.
+    defaults_to_value: bool,
+}
+
+/// One finding: a published rule, where, and a sentence.
+struct Finding {
+    rule: &'static str,
+    path: String,
+    message: String,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.path.is_empty() {
+            write!(f, "{}: {}", self.rule, self.message)
+        } else {
+            write!(f, "{} at '{}': {}", self.rule, self.path, self.message)
+        }
+    }
+}
+
+/// Whose tables: the names are those of a registry's messages.
+const MODES: [Mode; 2] = [Mode::Flink, Mode::IcebergV2];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Flink,
+    IcebergV2,
+}
+
+impl Mode {
+    fn word(self) -> &'static str {
+        match self {
+            Mode::Flink => "FLINK",
+            Mode::IcebergV2 => "ICEBERG_V2",
+        }
+    }
+}
+
+/// Why a new schema has no place in tables, whatever came before it: the messages of a registry, none if it has one.
+pub fn invalid(schema: &avro::Schema) -> Vec<String> {
+    let document = match of_avro::document(schema) {
+        Ok(document) => document,
+        Err(error) => return vec![format!("Schema cannot be represented as a logical type: {error}")],
+    };
+    let told = MODES.into_iter().filter_map(|mode| {
+        let found = validity::check(mode, &document);
+        told(&found).map(|told| format!("Logical validity ({}): {told}", mode.word()))
+    });
+    told.collect()
+}
+
+/// Why a table of `reader`'s cannot hold what `writer` wrote: the messages of a registry, none if it can. A schema that
+/// has no place in tables is not compared.
+pub fn incompatible(reader: &avro::Schema, writer: &avro::Schema, is: Reader) -> Vec<String> {
+    let (Ok(update), Ok(original)) = (of_avro::document(reader), of_avro::document(writer)) else {
+        return Vec::new();
+    };
+    let direction = match is {
+        Reader::New => "backward",
+        Reader::Old => "forward",
+    };
+    let told = MODES.into_iter().filter_map(|mode| {
+        let found = match mode {
+            Mode::Flink => compare::run(&flink::Flink, &original, &update),
+            Mode::IcebergV2 => compare::run(&iceberg::Iceberg, &original, &update),
+        };
+        told(&found).map(|told| format!("Logical compatibility ({}, {direction}): {told}", mode.word()))
+    });
+    told.collect()
+}
+
+fn told(found: &[Finding]) -> Option<String> {
+    let lines: Vec<String> = found.iter().map(Finding::to_string).collect();
+    Some(lines.join("\n")).filter(|_| !found.is_empty())
+}
+
+impl Document {
+    /// The type a name stands for, at the end of all names.
+    fn resolved<'a>(&'a self, schema: &'a Logical) -> &'a Logical {
+        let mut current = schema;
+        let mut seen = HashSet::new();
+        while let Ty::Ref(name) = &current.ty {
+            match self.named.get(name) {
+                Some(next) if seen.insert(name) => current = next,
+                _ => return current,
+            }
+        }
+        current
+    }
+}
+
+/// A path with one more name.
+fn child(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+impl Ty {
+    /// The type in the words of a message.
+    fn rendered(&self) -> String {
+        match self {
+            Ty::Boolean => "BOOLEAN".to_owned(),
+            Ty::TinyInt => "TINYINT".to_owned(),
+            Ty::SmallInt => "SMALLINT".to_owned(),
+            Ty::Int => "INT".to_owned(),
+            Ty::BigInt => "BIGINT".to_owned(),
+            Ty::Float => "FLOAT".to_owned(),
+            Ty::Double => "DOUBLE".to_owned(),
+            Ty::Decimal { precision, scale } => format!("DECIMAL({precision}, {})", scale_of(*scale)),
+            Ty::Char(length) => format!("CHAR({length})"),
+            Ty::Varchar(length) => format!("VARCHAR({length})"),
+            Ty::Binary(length) => format!("BINARY({length})"),
+            Ty::Varbinary(length) => format!("VARBINARY({length})"),
+            Ty::Date => "DATE".to_owned(),
+            Ty::Time(precision) => format!("TIME({precision})"),
+            Ty::Timestamp(precision) => format!("TIMESTAMP({precision})"),
+            Ty::TimestampLtz(precision) => format!("TIMESTAMP_LTZ({precision})"),
+            Ty::Variant => "VARIANT".to_owned(),
+            Ty::Enum => "ENUM".to_owned(),
+            Ty::Struct(_) => "STRUCT".to_owned(),
+            Ty::Union(_) => "UNION".to_owned(),
+            Ty::Array(_) => "ARRAY".to_owned(),
+            Ty::Multiset(_) => "MULTISET".to_owned(),
+            Ty::Map(_, _) => "MAP".to_owned(),
+            Ty::Ref(name) => format!("ref({name})"),
+        }
+    }
+}
+
+/// A scale that was not given is none.
+fn scale_of(scale: i64) -> i64 {
+    if scale == -1 { 0 } else { scale }
+}
