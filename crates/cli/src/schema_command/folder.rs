@@ -151,7 +151,8 @@ fn schemas_of(path: &Path, schema_type: SchemaType, text: String) -> Vec<File> {
         references: Vec::new(),
     };
     let documents = match schema_type {
-        SchemaType::Avro => documents(&text),
+        // What is wrong with the text is said when it is parsed.
+        SchemaType::Avro => schema::avro::split(&text).unwrap_or_default(),
         SchemaType::Json | SchemaType::Protobuf => Vec::new(),
     };
     if documents.len() < 2 {
@@ -160,27 +161,11 @@ fn schemas_of(path: &Path, schema_type: SchemaType, text: String) -> Vec<File> {
     let count = documents.len();
     let each = documents.into_iter().enumerate().map(|(at, document)| {
         let mut names = Names::default();
-        let json: Json = serde_json::from_str(document).unwrap_or_default();
+        let json: Json = serde_json::from_str(&document).unwrap_or_default();
         let name = names.walk(&json, "").unwrap_or_else(|| format!("{subject}-{}", at + 1));
-        file(name, document.to_owned(), Some((at + 1, count)))
+        file(name, document, Some((at + 1, count)))
     });
     each.collect()
-}
-
-/// The JSON documents that stand one after another in a text; none if it is not all JSON.
-fn documents(text: &str) -> Vec<&str> {
-    let mut documents = Vec::new();
-    let mut from = 0;
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Json>();
-    while let Some(document) = stream.next() {
-        if document.is_err() {
-            return Vec::new();
-        }
-        let to = stream.byte_offset();
-        documents.push(text[from..to].trim());
-        from = to;
-    }
-    documents
 }
 
 /// Finds what each file refers to among the others.

@@ -16,6 +16,8 @@ use crate::difference::Reader;
 
 /// The rule of a difference between tables, in the list of a language's differences.
 pub const RULE: &str = "LOGICAL";
+/// How the message begins about a schema that has no logical type; nothing more is said of it then.
+pub const UNREPRESENTABLE: &str = "Schema cannot be represented as a logical type: ";
 
 /// A length without bound.
 const LENGTH_MAX: i64 = i32::MAX as i64;
@@ -114,7 +116,7 @@ impl Mode {
 pub fn invalid(schema: &avro::Schema) -> Vec<String> {
     let document = match of_avro::document(schema) {
         Ok(document) => document,
-        Err(error) => return vec![format!("Schema cannot be represented as a logical type: {error}")],
+        Err(error) => return vec![format!("{UNREPRESENTABLE}{error}")],
     };
     let told = MODES.into_iter().filter_map(|mode| {
         let found = validity::check(mode, &document);

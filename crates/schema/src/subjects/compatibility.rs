@@ -7,7 +7,7 @@ use super::lookup::Candidate;
 use super::state::Version;
 use super::{Config, Metadata, Name, Registration, Subjects, Wanted};
 use crate::difference::{Difference, Policy, Reader};
-use crate::{Parsed, RegistryError, SchemaType};
+use crate::{Parsed, RegistryError, SchemaType, logical};
 
 /// A message repeats at most this many characters of an earlier schema.
 const QUOTED_CHARS_MAX: usize = 10 * 1024;
@@ -56,20 +56,19 @@ impl Subjects {
             metadata?.properties.get(group).cloned()
         };
         let group = group_of(candidate.metadata.as_ref());
-        let level = config.level();
-        let compared = previous
-            .iter()
-            .rev()
-            .filter(|version| group_of(version.schema.metadata.as_ref()) == group);
-        let compared = compared.take(match level {
+        let (level, policy) = (config.level(), config.policy());
+        let of_group = |version: &&&Version| group_of(version.schema.metadata.as_ref()) == group;
+        let mut compared: Vec<&Version> = previous.iter().filter(of_group).copied().collect();
+        let count = match level {
             Level::None => 0,
-            level if level.is_transitive() => usize::MAX,
-            _ => 1,
-        });
-        for old in compared {
+            level if level.is_transitive() => compared.len(),
+            _ => compared.len().min(1),
+        };
+        compared.drain(..compared.len() - count);
+        for old in compared.iter().rev() {
             let found = if old.schema.schema_type == candidate.schema_type {
                 let parsed = self.parse_stored(subject, &old.schema)?;
-                differences(level, config.policy(), &candidate.parsed, &parsed, old)
+                differences(level, policy, &candidate.parsed, &parsed, old)
             } else {
                 vec!["Incompatible because of different schema type".to_owned()]
             };
@@ -77,6 +76,9 @@ impl Subjects {
                 messages.extend(found);
                 break;
             }
+        }
+        if policy == Policy::Logical {
+            messages.extend(self.logical(subject, level, candidate, &compared)?);
         }
         if !messages.is_empty() {
             messages.push(format!(
@@ -87,6 +89,42 @@ impl Subjects {
         }
         Ok(messages)
     }
+
+    /// What the policy of logical types adds: whether the schema has a place in tables at all, and whether tables can
+    /// follow it from each of the earlier versions, given from the oldest on.
+    fn logical(
+        &self,
+        subject: &Name,
+        level: Level,
+        candidate: &Candidate,
+        compared: &[&Version],
+    ) -> Result<Vec<String>, RegistryError> {
+        let new = &candidate.parsed;
+        let mut messages = new.logical_problems();
+        if messages
+            .iter()
+            .any(|message| message.starts_with(logical::UNREPRESENTABLE))
+        {
+            return Ok(messages);
+        }
+        let same_type = |version: &&&Version| version.schema.schema_type == candidate.schema_type;
+        for old in compared.iter().filter(same_type) {
+            let old = self.parse_stored(subject, &old.schema)?;
+            if level.new_reads_old() {
+                messages.extend(logical_only(&new.compare(&old, Reader::New, Policy::Logical)));
+            }
+            if level.old_reads_new() {
+                messages.extend(logical_only(&old.compare(new, Reader::Old, Policy::Logical)));
+            }
+        }
+        Ok(messages)
+    }
+}
+
+/// Of differences those that the policy of logical types has found: their sentences are the whole messages.
+fn logical_only(found: &[Difference]) -> impl Iterator<Item = String> {
+    let logical = found.iter().filter(|found| found.rule == logical::RULE);
+    logical.map(|found| found.description.clone())
 }
 
 /// What keeps two schemas of one language apart at a level.
@@ -116,7 +154,8 @@ fn differences(level: Level, policy: Policy, new: &Parsed, old: &Parsed, version
 
 /// Differences as a registry's messages.
 fn shown(found: &[Difference], schema_type: SchemaType) -> Vec<String> {
-    found.iter().map(|found| message(schema_type, found)).collect()
+    let native = found.iter().filter(|found| found.rule != logical::RULE);
+    native.map(|found| message(schema_type, found)).collect()
 }
 
 fn message(schema_type: SchemaType, found: &Difference) -> String {
