@@ -6,34 +6,49 @@
 mod validation;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use base::{Clock, ErrorKind};
-use bytes::Bytes;
-use client::{NewTopic, Output, Position, ReadLimits, RegisteredSchema, Schemas, Step, Topics, TopicsError};
-use parking_lot::RwLock;
+use base::{Clock, ErrorKind, TimestampMs};
+use client::{RegisteredSchema, Schemas, Topics, TopicsError};
 use schema::subjects::{Change, Lookup, Name, Outcome, Registration, Subjects, Wanted};
 use schema::{RegistryError, SchemaType};
-use tokio::sync::Mutex;
+
+use crate::kept::{Kept, Replayed};
 
 /// Where the registry keeps its records, in Confluent's own form.
 pub const SCHEMAS_TOPIC: &str = "_schemas";
-/// The writer's name to the log: a second registry on the same topic fences the first.
+/// The writer's name to the log.
 const WRITER: &str = "_schema-registry";
-const READ_BYTES_MAX: usize = 4 << 20;
 /// Longer texts are parsed and compared away from the threads that answer everyone.
 const QUICK_TEXT_BYTES_MAX: usize = 32 << 10;
 
 /// A registry over a topic.
 pub struct Registry {
-    topics: Arc<dyn Topics>,
-    clock: Arc<dyn Clock>,
+    kept: Kept<Subjects>,
     cluster_id: String,
-    run: u64,
-    state: Arc<RwLock<Arc<Subjects>>>,
-    /// Held while a change is decided and on its way to the topic: one id, one version.
-    writing: Arc<Mutex<()>>,
+}
+
+impl Replayed for Subjects {
+    type Change = Change;
+
+    fn read(key: &[u8], value: Option<&[u8]>) -> Result<Option<Change>, String> {
+        match Change::decode(key, value)? {
+            Change::Unknown { kind } => {
+                tracing::warn!("the registry skipped a record of the unknown kind `{kind}`");
+                Ok(None)
+            }
+            change => Ok(Some(change)),
+        }
+    }
+
+    fn write(change: &Change) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+        let encoded = change.encode()?;
+        Some((encoded.key, encoded.value))
+    }
+
+    fn apply(&mut self, change: Change, ts: TimestampMs) {
+        Subjects::apply(self, change, ts);
+    }
 }
 
 impl Registry {
@@ -43,29 +58,9 @@ impl Registry {
         clock: Arc<dyn Clock>,
         cluster_id: &str,
     ) -> Result<Arc<Registry>, TopicsError> {
-        match topics.partitions(SCHEMAS_TOPIC).await {
-            Ok(_) => {}
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                let settings = vec![("cleanup.policy".to_owned(), "compact".to_owned())];
-                topics
-                    .create(NewTopic {
-                        name: SCHEMAS_TOPIC.to_owned(),
-                        partitions: 1,
-                        settings,
-                    })
-                    .await?;
-            }
-            Err(error) => return Err(error),
-        }
-        let run = topics.start_job(WRITER).await?.run;
-        let state = replay(&*topics).await?;
         Ok(Arc::new(Registry {
-            topics,
-            clock,
+            kept: Kept::open(topics, clock, SCHEMAS_TOPIC, WRITER).await?,
             cluster_id: cluster_id.to_owned(),
-            run,
-            state: Arc::new(RwLock::new(Arc::new(state))),
-            writing: Arc::default(),
         }))
     }
 
@@ -76,7 +71,7 @@ impl Registry {
 
     /// The state as it stands; later changes make another one.
     pub fn state(&self) -> Arc<Subjects> {
-        Arc::clone(&self.state.read())
+        self.kept.state()
     }
 
     /// Reads the state as it stands.
@@ -90,41 +85,10 @@ impl Registry {
         &self,
         decide: impl FnOnce(&Subjects, i64) -> Result<Outcome<T>, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let writing = Arc::clone(&self.writing).lock_owned().await;
-        let (state, now_ms) = (self.state(), self.clock.wall_ms());
-        let outcome = decide(&state, now_ms)?;
-        self.write(writing, outcome, now_ms).await
-    }
-
-    async fn write<T: Send + 'static>(
-        &self,
-        writing: tokio::sync::OwnedMutexGuard<()>,
-        outcome: Outcome<T>,
-        now_ms: i64,
-    ) -> Result<T, RegistryError> {
-        let Outcome { answer, changes } = outcome;
-        if changes.is_empty() {
-            return Ok(answer);
-        }
-        let step = Step {
-            job: WRITER.into(),
-            run: self.run,
-            outputs: outputs(&changes, now_ms),
-            ..Step::default()
-        };
-        let (topics, state) = (Arc::clone(&self.topics), Arc::clone(&self.state));
-        // In a task of its own: a client that goes away must not leave the state behind the topic.
-        let written = tokio::spawn(async move {
-            let _writing = writing;
-            topics.commit(step).await.map_err(RegistryError::store)?;
-            let mut next = Subjects::clone(&state.read());
-            changes.into_iter().for_each(|change| next.apply(change, now_ms));
-            *state.write() = Arc::new(next);
-            Ok(answer)
-        });
-        written
-            .await
-            .unwrap_or_else(|stopped| Err(RegistryError::store(stopped)))
+        let changing = self.kept.to_change().await;
+        let Outcome { answer, changes } = decide(&changing.state, changing.now_ms)?;
+        self.kept.write(changing, changes).await.map_err(RegistryError::store)?;
+        Ok(answer)
     }
 
     /// Runs what parses or compares a text: long ones where they hold up nobody.
@@ -152,15 +116,16 @@ impl Registry {
         if outcome.changes.is_empty() {
             return Ok(outcome.answer);
         }
-        let writing = Arc::clone(&self.writing).lock_owned().await;
-        let now_ms = self.clock.wall_ms();
-        let state = self.state();
-        let outcome = if Arc::ptr_eq(&seen, &state) {
+        let changing = self.kept.to_change().await;
+        let outcome = if Arc::ptr_eq(&seen, &changing.state) {
             outcome
         } else {
+            let state = Arc::clone(&changing.state);
             consider(state, text_bytes, move |state| decide(state)).await?
         };
-        self.write(writing, outcome, now_ms).await
+        let Outcome { answer, changes } = outcome;
+        self.kept.write(changing, changes).await.map_err(RegistryError::store)?;
+        Ok(answer)
     }
 
     /// Registers a schema under a subject, or finds it there.
@@ -189,64 +154,6 @@ async fn consider<T: Send + 'static>(
     looked
         .await
         .unwrap_or_else(|stopped| Err(RegistryError::store(stopped)))
-}
-
-/// Reads the topic from its start to its present end.
-async fn replay(topics: &dyn Topics) -> Result<Subjects, TopicsError> {
-    let mut subjects = Subjects::default();
-    let bounds = topics.bounds(SCHEMAS_TOPIC, 0).await?;
-    let mut position = Position {
-        topic: SCHEMAS_TOPIC.into(),
-        partition: 0,
-        offset: bounds.start,
-    };
-    let limits = ReadLimits {
-        bytes_max: READ_BYTES_MAX,
-        wait_max: Duration::ZERO,
-    };
-    while position.offset < bounds.end {
-        let fetched = topics.read(std::slice::from_ref(&position), limits).await?;
-        let before = position.offset;
-        for partition in fetched {
-            position.offset = partition.next_offset;
-            for record in partition.records {
-                let Some(key) = &record.key else { continue };
-                match Change::decode(key, record.value.as_deref()) {
-                    Ok(Change::Unknown { kind }) => tracing::warn!(
-                        topic = SCHEMAS_TOPIC,
-                        offset = record.offset,
-                        "the registry skipped a record of the unknown kind `{kind}`"
-                    ),
-                    Ok(change) => subjects.apply(change, record.timestamp),
-                    Err(why) => tracing::error!(
-                        topic = SCHEMAS_TOPIC,
-                        offset = record.offset,
-                        "the registry left out a record it cannot read: {why}"
-                    ),
-                }
-            }
-        }
-        if position.offset == before {
-            let message = format!(
-                "`{SCHEMAS_TOPIC}` ends at offset {} but nothing can be read at {before}",
-                bounds.end
-            );
-            return Err(TopicsError::new(ErrorKind::Data, message));
-        }
-    }
-    Ok(subjects)
-}
-
-fn outputs(changes: &[Change], now_ms: i64) -> Vec<Output> {
-    let output = |record: schema::subjects::Encoded| Output {
-        topic: SCHEMAS_TOPIC.into(),
-        partition: Some(0),
-        key: Some(Bytes::from(record.key)),
-        value: record.value.map(Bytes::from),
-        timestamp: Some(now_ms),
-        ..Output::default()
-    };
-    changes.iter().filter_map(Change::encode).map(output).collect()
 }
 
 #[async_trait]
