@@ -1,6 +1,6 @@
 # The everyday commands. `make help` lists them.
 
-.PHONY: help run test lint bench torture kafka-diff
+.PHONY: help run test lint bench torture kafka-diff registry-diff
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -15,6 +15,7 @@ run: ## build and run the grocery demo; ARGS="--orders 2000 --kill" is passed on
 test: ## install the real clients the tests need, then run every test
 	tests/setup
 	tests/setup-kafka
+	tests/setup-registry
 	cargo build --release --locked --package rivulet-cli
 	cargo test --locked --workspace
 
@@ -22,9 +23,10 @@ lint: ## formatting, and clippy with warnings denied
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 
-bench: ## Rivulet and Apache Kafka side by side; ARGS="--no-kafka --quick" and others are passed on
+bench: ## Rivulet and Apache Kafka side by side; ARGS="--no-kafka --quick" or "--registry" and others are passed on
 	tests/setup
 	tests/setup-kafka
+	bench/setup-registry
 	cargo build --release --locked --package rivulet-cli --package rivulet-bench
 	target/release/rivulet-bench $(ARGS)
 
@@ -37,3 +39,7 @@ kafka-diff: ## record Apache Kafka's answers anew and print where Rivulet's diff
 	tests/setup-kafka
 	cargo build --release --locked --package rivulet-cli --package rivulet-tests
 	target/release/kafka-diff $(ARGS)
+
+registry-diff: ## print where the registry's answers differ from Confluent's; ARGS="SCENARIO" plays only one
+	cargo build --release --locked --package rivulet-cli --package rivulet-tests
+	target/release/registry-diff $(ARGS)
