@@ -396,16 +396,19 @@ impl<'a> Loader<'a> {
         Ok(self.schemas.len() - 1)
     }
 
-    fn keywords(&mut self, members: &'a Object) -> Result<Keywords, String> {
-        let mut keywords = Keywords::default();
-        let order = match self.hashed {
+    /// The members in the order in which they count.
+    pub(super) fn in_order(&self, members: &'a Object) -> impl Iterator<Item = (&'a String, &'a Json)> + use<'a> {
+        let order: Vec<usize> = match self.hashed {
             true => map_order(members.keys().map(String::as_str), FRESH),
             false => (0..members.len()).collect(),
         };
-        for at in order {
-            if let Some((key, value)) = members.get_index(at) {
-                self.keyword(key, value, members, &mut keywords)?;
-            }
+        order.into_iter().filter_map(|at| members.get_index(at))
+    }
+
+    fn keywords(&mut self, members: &'a Object) -> Result<Keywords, String> {
+        let mut keywords = Keywords::default();
+        for (key, value) in self.in_order(members) {
+            self.keyword(key, value, members, &mut keywords)?;
         }
         let beside = |key: &str| match key {
             "title" | "description" => true,
