@@ -133,7 +133,8 @@ pub(super) fn load<'a>(root: &'a Json, documents: &'a [Document]) -> Result<Load
     let address = loader.base.to_string();
     loader.register(&address, found)?;
     loader.load_all()?;
-    let targets: Vec<SchemaId> = loader.knots.values().filter_map(|knot| knot.schema).collect();
+    let target = |knot: &Knot<'_>| knot.schema.ok_or_else(|| format!("`{}` was not loaded", knot.address));
+    let targets: Vec<SchemaId> = loader.knots.values().map(target).collect::<Result<_, _>>()?;
     Ok(Loaded {
         schemas: loader.schemas,
         root: targets[knot],
