@@ -37,7 +37,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use self::documents::{Document, Draft};
-use self::model::{Graph, Kind, Node};
+use self::model::{Graph, Kind, Node, most_nodes};
 pub use self::validator::Validator;
 use self::value::Json;
 use crate::difference::{Difference, Policy, Reader};
@@ -56,8 +56,9 @@ impl Schema {
     /// The error names the place and what is wrong there.
     pub fn parse(text: &str, references: &[(String, String)]) -> Result<Schema, String> {
         let root = read::read(text)?;
+        let bytes = references.iter().map(|(_, text)| text.len()).sum::<usize>() + text.len();
         let references = documents::registered(references)?;
-        let graph = graph(&root, &references)?;
+        let graph = graph(&root, &references, most_nodes(bytes))?;
         Ok(Schema {
             root: Arc::new(root),
             references: references.into(),
@@ -89,18 +90,18 @@ pub fn compare(reader: &Schema, writer: &Schema, is: Reader, policy: Policy) -> 
     compare::compare(&reader.graph, &writer.graph, is, policy)
 }
 
-fn graph(root: &Json, references: &[Document]) -> Result<Graph, String> {
+fn graph(root: &Json, references: &[Document], most_nodes: usize) -> Result<Graph, String> {
     let flag = match root {
         Json::Bool(flag) => *flag,
-        Json::Object(_) => return object_graph(root, references),
+        Json::Object(_) => return object_graph(root, references, most_nodes),
         other => return Err(format!("a schema is an object or a boolean, not {}", other.noun())),
     };
-    let mut graph = Graph::new(true);
+    let mut graph = Graph::new(true, most_nodes);
     graph.root = graph.add(Node::new(if flag { Kind::True } else { Kind::False }))?;
     Ok(graph)
 }
 
-fn object_graph(root: &Json, references: &[Document]) -> Result<Graph, String> {
+fn object_graph(root: &Json, references: &[Document], most_nodes: usize) -> Result<Graph, String> {
     let draft = match root.get("$schema") {
         Some(Json::String(url)) => Draft::of(url).unwrap_or(Draft::Seven),
         Some(other) => return Err(format!("`#/$schema`: expected a string, found {}", other.noun())),
@@ -108,9 +109,9 @@ fn object_graph(root: &Json, references: &[Document]) -> Result<Graph, String> {
     };
     let root = documents::with_definitions(Cow::Borrowed(root));
     if draft <= Draft::Seven {
-        classic::load(&root, draft, references)
+        classic::load(&root, draft, references, most_nodes)
     } else {
-        modern_graph::graph(&modern::load(&root, references)?)
+        modern_graph::graph(&modern::load(&root, references, most_nodes)?)
     }
 }
 

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 
 use super::classic::not_registered;
 use super::documents::{Document, plain_token, step};
-use super::model::{Kind, MOST_NODES, MOST_STEPS_DOWN, Notes};
+use super::model::{Kind, MOST_STEPS_DOWN, Notes, too_many};
 use super::order::{FRESH, map_order};
 use super::pattern::Pattern;
 use super::value::{Json, Object};
@@ -89,6 +89,7 @@ pub(super) struct Loader<'a> {
     origin: String,
     pub(super) path: Vec<String>,
     depth: usize,
+    most_nodes: usize,
 }
 
 /// What was loaded: schemas, the root among them, and which schema each address has.
@@ -96,10 +97,11 @@ pub(super) struct Loaded {
     pub(super) schemas: Vec<Written>,
     pub(super) root: SchemaId,
     pub(super) targets: Vec<SchemaId>,
+    pub(super) most_nodes: usize,
 }
 
 /// Loads `root`; `documents` are the registered ones.
-pub(super) fn load<'a>(root: &'a Json, documents: &'a [Document]) -> Result<Loaded, String> {
+pub(super) fn load<'a>(root: &'a Json, documents: &'a [Document], most_nodes: usize) -> Result<Loaded, String> {
     let mut known: HashMap<String, &Json> = HashMap::new();
     for document in metaschemas::new().iter().chain(metaschemas::old()) {
         known.insert(document.name.clone(), &document.root);
@@ -121,6 +123,7 @@ pub(super) fn load<'a>(root: &'a Json, documents: &'a [Document]) -> Result<Load
         origin: "#".to_owned(),
         path: Vec::new(),
         depth: 0,
+        most_nodes,
     };
     loader.collect(root, None)?;
     loader.enter(root)?;
@@ -139,6 +142,7 @@ pub(super) fn load<'a>(root: &'a Json, documents: &'a [Document]) -> Result<Load
         schemas: loader.schemas,
         root: targets[knot],
         targets,
+        most_nodes,
     })
 }
 
@@ -390,8 +394,8 @@ impl<'a> Loader<'a> {
             other => Err(self.fault(format!("expected a schema, found {}", other.noun()))),
         })?;
         self.depth -= 1;
-        if self.schemas.len() >= MOST_NODES {
-            return Err(format!("it unfolds to more than {MOST_NODES} schemas"));
+        if self.schemas.len() >= self.most_nodes {
+            return Err(too_many(self.most_nodes));
         }
         self.schemas.push(schema);
         Ok(self.schemas.len() - 1)
