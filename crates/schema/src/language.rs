@@ -112,6 +112,18 @@ impl Parsed {
         }
     }
 
+    /// The names of the fields at the schema's top, which metadata can reserve.
+    pub(crate) fn field_names(&self) -> Vec<String> {
+        match &self.content {
+            Content::Avro(schema) => match &schema.node(schema.root()).kind {
+                avro::Kind::Record(record) => record.fields.iter().map(|field| field.name.clone()).collect(),
+                _ => Vec::new(),
+            },
+            Content::Json(schema) => schema.property_names().map(str::to_owned).collect(),
+            Content::Protobuf(schema) => schema.field_names(),
+        }
+    }
+
     /// The text in a form that a client asked for by `format`; words that mean nothing here give the usual text.
     pub fn formatted(&self, format: &str) -> String {
         match (&self.content, format) {
@@ -162,5 +174,33 @@ impl Parsed {
             (Content::Protobuf(reader), Content::Protobuf(writer)) => protobuf::compare(reader, writer, is, policy),
             _ => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Parsed, SchemaType};
+
+    #[test]
+    fn fields_of_each_language() {
+        for (schema_type, text) in [
+            (
+                SchemaType::Avro,
+                r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int"}]}"#,
+            ),
+            (
+                SchemaType::Json,
+                r#"{"type":"object","properties":{"a":{"type":"string"},"b":true}}"#,
+            ),
+            (
+                SchemaType::Protobuf,
+                "syntax = \"proto3\"; message M { string a = 1; int32 b = 2; } message N { string c = 1; }",
+            ),
+        ] {
+            let parsed = Parsed::parse(schema_type, text, &[], false).unwrap();
+            assert_eq!(parsed.field_names(), ["a", "b"], "{text}");
+        }
+        let parsed = Parsed::parse(SchemaType::Avro, "\"int\"", &[], false).unwrap();
+        assert!(parsed.field_names().is_empty());
     }
 }

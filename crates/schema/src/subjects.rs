@@ -8,7 +8,6 @@ pub mod associations;
 mod compatibility;
 mod config;
 mod delete;
-mod fields;
 pub(crate) mod lenient;
 mod level;
 mod list;

@@ -204,6 +204,8 @@ fn bounds() {
 
 #[test]
 fn payloads() {
+    // Brokers check many payloads at once with one validator.
+    fn is_shared<T: Send + Sync>(_: &T) {}
     let references = [(
         "id.json".to_owned(),
         r#"{"definitions":{"id":{"type":"integer","minimum":1}}}"#.to_owned(),
@@ -213,6 +215,7 @@ fn payloads() {
             r##"{{{draft}"type":"object","required":["id"],"properties":{{"id":{{"$ref":"id.json#/definitions/id"}}}}}}"##
         );
         let validator = Schema::parse(&text, &references).unwrap().validator().unwrap();
+        is_shared(&validator);
         assert_eq!(validator.check(br#"{"id":1,"more":[]}"#), Ok(()));
         assert_eq!(
             validator.check(br#"{"id":0}"#),

@@ -44,7 +44,12 @@ pub(super) struct Loader<'a> {
 }
 
 /// Loads `root`; `documents` are the registered ones.
-pub(super) fn load<'a>(root: &'a Json, draft: Draft, documents: &'a [Document]) -> Result<Graph, String> {
+pub(super) fn load<'a>(
+    root: &'a Json,
+    draft: Draft,
+    documents: &'a [Document],
+    most_nodes: usize,
+) -> Result<Graph, String> {
     let own = match root.get(draft.id_keyword()) {
         Some(Json::String(id)) => {
             uri::check(id)?;
@@ -69,7 +74,7 @@ pub(super) fn load<'a>(root: &'a Json, draft: Draft, documents: &'a [Document]) 
         draft,
         knots: HashMap::new(),
         named: HashMap::new(),
-        graph: Graph::new(true),
+        graph: Graph::new(true, most_nodes),
         origin: "#".to_owned(),
         path: Vec::new(),
         depth: 0,

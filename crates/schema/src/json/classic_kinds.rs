@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::classic::{Loader, Place};
 use super::documents::Draft;
 use super::model::{Array, Combined, Criterion, Kind, Node, Number, Object, Text};
+use super::order::copied_map_order;
 use super::pattern::{self, Pattern};
 use super::value::{Json, Object as Members};
 
@@ -281,7 +282,7 @@ impl<'a> Loader<'a> {
         if let Some(value) = members.get("properties") {
             let id = self.draft.id_keyword();
             // An identifier that got in among the properties is none of them.
-            let listed = self.object("properties", value)?.iter();
+            let listed = in_order(self.object("properties", value)?);
             let listed = listed.filter(|(name, schema)| *name != id || matches!(schema, Json::Object(_)));
             self.within(place, "properties", value, |loader, place| {
                 for (name, schema) in listed {
@@ -304,7 +305,7 @@ impl<'a> Loader<'a> {
             object.required = self.names("required", value)?;
         }
         if let Some(value) = members.get("patternProperties") {
-            let listed = self.object("patternProperties", value)?;
+            let listed = in_order(self.object("patternProperties", value)?);
             self.within(place, "patternProperties", value, |loader, place| {
                 for (text, schema) in listed {
                     let node = loader.child(place, text, schema)?;
@@ -315,7 +316,7 @@ impl<'a> Loader<'a> {
             })?;
         }
         if let Some(value) = members.get("dependencies") {
-            let listed = self.object("dependencies", value)?;
+            let listed = in_order(self.object("dependencies", value)?);
             self.within(place, "dependencies", value, |loader, place| {
                 for (name, wanted) in listed {
                     match wanted {
@@ -343,4 +344,12 @@ impl<'a> Loader<'a> {
         }
         Ok(object)
     }
+}
+
+/// The members in the order in which registries look at them. What an address means can depend on it: where identifiers
+/// are of a kind that references are not resolved against, the first schema that refers to an address decides.
+fn in_order(members: &Members) -> impl Iterator<Item = (&String, &Json)> {
+    copied_map_order(members.keys().map(String::as_str))
+        .into_iter()
+        .filter_map(|at| members.get_index(at))
 }

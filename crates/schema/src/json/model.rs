@@ -11,8 +11,21 @@ use super::value::Json;
 /// A node's place in its graph. Nodes that say the same at different places are different nodes.
 pub(super) type NodeId = u32;
 
-/// Nodes that a graph may have. A text of 1 MB has fewer, but lists of types and references multiply what they hold.
-pub(super) const MOST_NODES: usize = 500_000;
+/// Nodes that the graph of any schema may have.
+const MOST_NODES: usize = 500_000;
+/// Nodes that the graph of a short text may have.
+const ENOUGH_NODES: usize = 50_000;
+
+/// Nodes that the graph of texts of so many bytes may have. They hardly hold more schemas, but lists of types and
+/// references multiply what they hold.
+pub(super) fn most_nodes(bytes: usize) -> usize {
+    (bytes * 2).clamp(ENOUGH_NODES, MOST_NODES)
+}
+
+/// What is said of texts that make more nodes than they may.
+pub(super) fn too_many(nodes: usize) -> String {
+    format!("it unfolds to more than {nodes} schemas")
+}
 /// Schemas and references within each other that are followed.
 pub(super) const MOST_STEPS_DOWN: usize = 1_024;
 
@@ -23,14 +36,16 @@ pub(super) struct Graph {
     pub(super) root: NodeId,
     /// Whether implied combinations of all are written as the keywords they stand for, not as `allOf`.
     pub(super) inline: bool,
+    most_nodes: usize,
 }
 
 impl Graph {
-    pub(super) fn new(inline: bool) -> Graph {
+    pub(super) fn new(inline: bool, most_nodes: usize) -> Graph {
         Graph {
             nodes: Vec::new(),
             root: 0,
             inline,
+            most_nodes,
         }
     }
 
@@ -47,8 +62,8 @@ impl Graph {
     }
 
     pub(super) fn add(&mut self, node: Node) -> Result<NodeId, String> {
-        if self.nodes.len() >= MOST_NODES {
-            return Err(format!("it unfolds to more than {MOST_NODES} schemas"));
+        if self.nodes.len() >= self.most_nodes {
+            return Err(too_many(self.most_nodes));
         }
         self.nodes.push(node);
         // The bound above is far below what the number holds.

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 
 use super::classic::not_registered;
 use super::documents::{Document, plain_token, step};
-use super::model::{Kind, MOST_NODES, MOST_STEPS_DOWN, Notes};
+use super::model::{Kind, MOST_STEPS_DOWN, Notes, too_many};
 use super::order::{FRESH, map_order};
 use super::pattern::Pattern;
 use super::value::{Json, Object};
@@ -89,6 +89,7 @@ pub(super) struct Loader<'a> {
     origin: String,
     pub(super) path: Vec<String>,
     depth: usize,
+    most_nodes: usize,
 }
 
 /// What was loaded: schemas, the root among them, and which schema each address has.
@@ -96,10 +97,11 @@ pub(super) struct Loaded {
     pub(super) schemas: Vec<Written>,
     pub(super) root: SchemaId,
     pub(super) targets: Vec<SchemaId>,
+    pub(super) most_nodes: usize,
 }
 
 /// Loads `root`; `documents` are the registered ones.
-pub(super) fn load<'a>(root: &'a Json, documents: &'a [Document]) -> Result<Loaded, String> {
+pub(super) fn load<'a>(root: &'a Json, documents: &'a [Document], most_nodes: usize) -> Result<Loaded, String> {
     let mut known: HashMap<String, &Json> = HashMap::new();
     for document in metaschemas::new().iter().chain(metaschemas::old()) {
         known.insert(document.name.clone(), &document.root);
@@ -121,6 +123,7 @@ pub(super) fn load<'a>(root: &'a Json, documents: &'a [Document]) -> Result<Load
         origin: "#".to_owned(),
         path: Vec::new(),
         depth: 0,
+        most_nodes,
     };
     loader.collect(root, None)?;
     loader.enter(root)?;
@@ -133,11 +136,13 @@ pub(super) fn load<'a>(root: &'a Json, documents: &'a [Document]) -> Result<Load
     let address = loader.base.to_string();
     loader.register(&address, found)?;
     loader.load_all()?;
-    let targets: Vec<SchemaId> = loader.knots.values().filter_map(|knot| knot.schema).collect();
+    let target = |knot: &Knot<'_>| knot.schema.ok_or_else(|| format!("`{}` was not loaded", knot.address));
+    let targets: Vec<SchemaId> = loader.knots.values().map(target).collect::<Result<_, _>>()?;
     Ok(Loaded {
         schemas: loader.schemas,
         root: targets[knot],
         targets,
+        most_nodes,
     })
 }
 
@@ -389,23 +394,26 @@ impl<'a> Loader<'a> {
             other => Err(self.fault(format!("expected a schema, found {}", other.noun()))),
         })?;
         self.depth -= 1;
-        if self.schemas.len() >= MOST_NODES {
-            return Err(format!("it unfolds to more than {MOST_NODES} schemas"));
+        if self.schemas.len() >= self.most_nodes {
+            return Err(too_many(self.most_nodes));
         }
         self.schemas.push(schema);
         Ok(self.schemas.len() - 1)
     }
 
-    fn keywords(&mut self, members: &'a Object) -> Result<Keywords, String> {
-        let mut keywords = Keywords::default();
-        let order = match self.hashed {
+    /// The members in the order in which they count.
+    pub(super) fn in_order(&self, members: &'a Object) -> impl Iterator<Item = (&'a String, &'a Json)> + use<'a> {
+        let order: Vec<usize> = match self.hashed {
             true => map_order(members.keys().map(String::as_str), FRESH),
             false => (0..members.len()).collect(),
         };
-        for at in order {
-            if let Some((key, value)) = members.get_index(at) {
-                self.keyword(key, value, members, &mut keywords)?;
-            }
+        order.into_iter().filter_map(|at| members.get_index(at))
+    }
+
+    fn keywords(&mut self, members: &'a Object) -> Result<Keywords, String> {
+        let mut keywords = Keywords::default();
+        for (key, value) in self.in_order(members) {
+            self.keyword(key, value, members, &mut keywords)?;
         }
         let beside = |key: &str| match key {
             "title" | "description" => true,

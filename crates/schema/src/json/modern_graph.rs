@@ -15,7 +15,7 @@ use super::modern::{Keyword, Keywords, Loaded, SchemaId, Written};
 pub(super) fn graph(loaded: &Loaded) -> Result<Graph, String> {
     let mut builder = Builder {
         loaded,
-        graph: Graph::new(false),
+        graph: Graph::new(false, loaded.most_nodes),
         built: HashMap::new(),
         begun: Vec::new(),
         waiting: VecDeque::new(),

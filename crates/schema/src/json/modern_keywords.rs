@@ -287,7 +287,7 @@ impl<'a> Loader<'a> {
         let members = self.object(key, value)?;
         self.path.push(key.to_owned());
         let mut schemas = Vec::with_capacity(members.len());
-        for (name, schema) in members {
+        for (name, schema) in self.in_order(members) {
             schemas.push((name.clone(), self.child(name, schema)?));
         }
         self.path.pop();

@@ -18,6 +18,17 @@ pub(super) fn map_order<'a>(keys: impl Iterator<Item = &'a str>, capacity: usize
     order
 }
 
+/// The order of a map into which the entries of another were copied, with room for just as many.
+pub(super) fn copied_map_order<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Vec<usize> {
+    let room = keys.len().next_power_of_two();
+    let keys: Vec<&str> = keys.collect();
+    let first = map_order(keys.iter().copied(), FRESH);
+    map_order(first.iter().map(|at| keys[*at]), room)
+        .into_iter()
+        .map(|at| first[at])
+        .collect()
+}
+
 /// The buckets of a set that was copied from a collection of `count` elements.
 pub(super) fn copied_capacity(count: usize) -> usize {
     (count * 4 / 3 + 1).max(16).next_power_of_two()

@@ -126,7 +126,13 @@ fn without_dots(path: &str) -> String {
     out
 }
 
+/// Bytes that a URI may have: those of schemas within each other add up.
+const MOST_BYTES: usize = 8_192;
+
 fn parts(text: &str) -> Result<Parts<'_>, String> {
+    if text.len() > MOST_BYTES {
+        return Err(format!("an address has more than {MOST_BYTES} bytes"));
+    }
     let fault = |what: &str| Err(format!("`{text}` is no URI: {what}"));
     let (rest, fragment) = match text.split_once('#') {
         Some((rest, fragment)) => (rest, Some(fragment)),

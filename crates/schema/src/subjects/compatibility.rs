@@ -187,7 +187,7 @@ fn reserved_fields(candidate: &Candidate, last: Option<&Version>) -> Vec<String>
     let fields = if now.is_empty() {
         Vec::new()
     } else {
-        super::fields::top_level(candidate.schema_type, &candidate.parsed)
+        candidate.parsed.field_names()
     };
     let used = now.iter().filter(|field| fields.iter().any(|name| name == *field));
     messages
