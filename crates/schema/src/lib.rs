@@ -11,6 +11,8 @@ pub mod dek;
 pub mod difference;
 pub mod error;
 pub mod explain;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod guid;
 pub mod json;
 pub mod language;
