@@ -52,7 +52,7 @@ impl Replayed for Keys {
 }
 
 impl DekRegistry {
-    /// Creates the topic if there is none, and takes in what it holds. `local_secret` is the local KMS.
+    /// Takes in what the topic holds. `local_secret` is the local KMS.
     pub async fn open(
         topics: Arc<dyn Topics>,
         clock: Arc<dyn Clock>,

@@ -41,30 +41,19 @@ pub(crate) struct Kept<S: Replayed> {
 }
 
 impl<S: Replayed> Kept<S> {
-    /// Creates the topic if there is none, and takes in what it holds.
+    /// Takes in what the topic holds; one that there is not yet is created with the first change.
     pub(crate) async fn open(
         topics: Arc<dyn Topics>,
         clock: Arc<dyn Clock>,
         topic: &'static str,
         writer: &'static str,
     ) -> Result<Kept<S>, TopicsError> {
-        match topics.partitions(topic).await {
-            Ok(_) => {}
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                let settings = vec![("cleanup.policy".to_owned(), "compact".to_owned())];
-                let name = topic.to_owned();
-                topics
-                    .create(NewTopic {
-                        name,
-                        partitions: 1,
-                        settings,
-                    })
-                    .await?;
-            }
+        let state = match topics.partitions(topic).await {
+            Ok(_) => replay(&*topics, topic).await?,
+            Err(error) if error.kind == ErrorKind::NotFound => S::default(),
             Err(error) => return Err(error),
-        }
+        };
         let run = topics.start_job(writer).await?.run;
-        let state = replay(&*topics, topic).await?;
         Ok(Kept {
             topics,
             clock,
@@ -79,6 +68,11 @@ impl<S: Replayed> Kept<S> {
     /// The state as it stands; later changes make another one.
     pub(crate) fn state(&self) -> Arc<S> {
         Arc::clone(&self.state.read())
+    }
+
+    /// Creates the topic if there is none.
+    pub(crate) async fn create(&self) -> Result<(), TopicsError> {
+        create(&*self.topics, self.topic).await
     }
 
     /// Waits until nobody else is changing the state, and keeps others from it.
@@ -111,10 +105,11 @@ impl<S: Replayed> Kept<S> {
             outputs: changes.iter().filter_map(S::write).map(output).collect(),
             ..Step::default()
         };
-        let (topics, state) = (Arc::clone(&self.topics), Arc::clone(&self.state));
+        let (topics, state, topic) = (Arc::clone(&self.topics), Arc::clone(&self.state), self.topic);
         // In a task of its own: a client that goes away must not leave the state behind the topic.
         let written = tokio::spawn(async move {
             let _writing = writing;
+            create(&*topics, topic).await?;
             topics.commit(step).await?;
             let mut next = S::clone(&state.read());
             changes.into_iter().for_each(|change| next.apply(change, now_ms));
@@ -132,6 +127,20 @@ pub(crate) struct Changing<S> {
     writing: OwnedMutexGuard<()>,
     pub(crate) state: Arc<S>,
     pub(crate) now_ms: TimestampMs,
+}
+
+async fn create(topics: &dyn Topics, topic: &str) -> Result<(), TopicsError> {
+    match topics.partitions(topic).await {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let new = NewTopic {
+        name: topic.to_owned(),
+        partitions: 1,
+        settings: vec![("cleanup.policy".to_owned(), "compact".to_owned())],
+    };
+    topics.create(new).await
 }
 
 /// Reads a topic from its start to its present end.

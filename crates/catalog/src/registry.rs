@@ -58,8 +58,11 @@ impl Registry {
         clock: Arc<dyn Clock>,
         cluster_id: &str,
     ) -> Result<Arc<Registry>, TopicsError> {
+        let kept = Kept::open(topics, clock, SCHEMAS_TOPIC, WRITER).await?;
+        // Tools look for it, also where no schema is registered yet.
+        kept.create().await?;
         Ok(Arc::new(Registry {
-            kept: Kept::open(topics, clock, SCHEMAS_TOPIC, WRITER).await?,
+            kept,
             cluster_id: cluster_id.to_owned(),
         }))
     }
