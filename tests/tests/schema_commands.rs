@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use rivulet_tests::Server;
+use rivulet_tests::{Server, binary};
 use serde_json::{Value as Json, json};
 
 const CUSTOMER: &str =
@@ -131,6 +132,28 @@ fn schemas_are_registered_checked_compared_and_moved() {
         String::from_utf8_lossy(&refused.stderr).contains("read-only"),
         "{refused:?}"
     );
+
+    // Records of a schema with references are written and shown as text.
+    server.rivulet_ok(&["schema", "register", "orders-value", &file, "--reference", reference]);
+    server.rivulet_ok(&["topic", "create", "orders"]);
+    let line = r#"{"id":"o1","customer":{"name":"Ada"},"note":"now"}"#;
+    let mut produce = Command::new(binary());
+    produce.args([
+        "topic",
+        "produce",
+        "orders",
+        "--bootstrap",
+        &server.kafka,
+        "--registry",
+        &server.registry,
+    ]);
+    let mut produce = produce.stdin(Stdio::piped()).spawn().expect("it starts");
+    let mut stdin = produce.stdin.take().expect("stdin");
+    std::io::Write::write_all(&mut stdin, format!("{line}\n").as_bytes()).expect("it reads");
+    drop(stdin);
+    assert!(produce.wait().expect("it ends").success());
+    let tail = ["topic", "tail", "orders", "--from-beginning", "--exit", "-f", "%v\\n"];
+    assert_eq!(server.rivulet_ok(&tail).trim_end(), line);
 
     // Another registry takes it in as it was.
     let export = temporary.path().join("export").display().to_string();

@@ -12,6 +12,7 @@ mod group;
 mod output;
 mod project_command;
 mod record_text;
+mod registered;
 mod running;
 mod schema_command;
 mod sql;

@@ -8,6 +8,8 @@ use project::rest::{Rest, encode};
 use schema::avro;
 use serde_json::Value as Json;
 
+use crate::registered::{language, referred};
+
 /// The first byte of a record framed by a serializer; four bytes of schema id follow.
 const MAGIC: u8 = 0;
 const FRAME_BYTES: usize = 5;
@@ -66,7 +68,7 @@ impl RecordText {
         let known = match &answer {
             Err(error) if error.kind == ErrorKind::Unavailable => return None,
             Err(_) => None,
-            Ok(answer) => known(answer),
+            Ok(answer) => known(answer, &referred(&self.registry, answer).await.ok()?),
         };
         self.by_id.insert(id, known.clone());
         known
@@ -87,7 +89,8 @@ impl RecordText {
             .get("id")
             .and_then(Json::as_i64)
             .and_then(|id| i32::try_from(id).ok());
-        match (id, known(&answer)) {
+        let texts = referred(&self.registry, &answer).await?;
+        match (id, known(&answer, &texts)) {
             (Some(id), Some(known)) => Ok(Some(Framing { id, known })),
             _ => {
                 let word = answer.get("schemaType").and_then(Json::as_str).unwrap_or("unknown");
@@ -121,12 +124,11 @@ pub(crate) fn frame(id: i32, payload: &[u8]) -> Vec<u8> {
     [&[MAGIC][..], &id.to_be_bytes(), payload].concat()
 }
 
-fn known(answer: &Json) -> Option<Known> {
-    let word = answer.get("schemaType").and_then(Json::as_str).unwrap_or("AVRO");
-    match SchemaType::from_word(word)? {
+fn known(answer: &Json, references: &[(String, String)]) -> Option<Known> {
+    match language(answer) {
         SchemaType::Avro => {
             let text = answer.get("schema").and_then(Json::as_str)?;
-            avro::Schema::parse(text, &[]).ok().map(Known::Avro)
+            avro::Schema::parse(text, references).ok().map(Known::Avro)
         }
         SchemaType::Json => Some(Known::Json),
         SchemaType::Protobuf => None,

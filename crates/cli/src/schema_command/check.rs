@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use base::ErrorKind;
 use clap::Args;
 use project::rest::Rest;
+use schema::Parsed;
 use schema::difference::{Difference, Policy, Reader};
 use schema::subjects::Level;
-use schema::{Parsed, SchemaType};
 use serde_json::{Value as Json, json};
 
 use super::folder::{self, File};
@@ -15,6 +15,7 @@ use super::{path_of, setting_path};
 use crate::args::Output;
 use crate::error::CliError;
 use crate::output;
+use crate::registered::{language, referred};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
@@ -116,26 +117,7 @@ pub(super) async fn fetch(registry: &Rest, subject: &str, version: &str) -> Resu
     let found = registry
         .get(&format!("{}/versions/{version}", path_of(subject)))
         .await?;
-    let mut texts: Vec<(String, String)> = Vec::new();
-    // Depth first without recursion: what refers to others is put after them.
-    let mut waiting: Vec<(Json, bool)> = references(&found).into_iter().rev().map(|one| (one, false)).collect();
-    while let Some((reference, is_open)) = waiting.pop() {
-        let name = reference["name"].as_str().unwrap_or_default().to_owned();
-        if texts.iter().any(|(known, _)| *known == name) {
-            continue;
-        }
-        if is_open {
-            let text = reference["text"].as_str().unwrap_or_default().to_owned();
-            texts.push((name, text));
-            continue;
-        }
-        let subject = reference["subject"].as_str().unwrap_or_default();
-        let path = format!("{}/versions/{}?deleted=true", path_of(subject), reference["version"]);
-        let target = registry.get(&path).await?;
-        let below = references(&target);
-        waiting.push((json!({"name": name, "text": target["schema"]}), true));
-        waiting.extend(below.into_iter().rev().map(|one| (one, false)));
-    }
+    let texts = referred(registry, &found).await?;
     let text = found["schema"].as_str().unwrap_or_default();
     let parsed = Parsed::parse(language(&found), text, &texts, false).map_err(|error| {
         CliError::new(
@@ -147,20 +129,6 @@ pub(super) async fn fetch(registry: &Rest, subject: &str, version: &str) -> Resu
         name: format!("version {}", found["version"]),
         parsed,
     })
-}
-
-fn references(answer: &Json) -> Vec<Json> {
-    answer
-        .get("references")
-        .and_then(Json::as_array)
-        .cloned()
-        .unwrap_or_default()
-}
-
-/// The language of a registry's answer; Avro where older registries leave it out.
-pub(super) fn language(answer: &Json) -> SchemaType {
-    let word = answer.get("schemaType").and_then(Json::as_str);
-    word.and_then(SchemaType::from_word).unwrap_or_default()
 }
 
 fn verdict(file: &File, all: &[File], rule: Option<Rule>, level: Option<Level>) -> Json {

@@ -7,12 +7,12 @@ use clap::Args;
 use project::rest::{Rest, encode};
 use serde_json::{Map, Value as Json, json};
 
-use super::check::language;
 use super::folder::INDEX;
 use super::list::schemas;
 use super::register::extension_of;
 use super::setting_path;
 use crate::error::CliError;
+use crate::registered::language;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
