@@ -25,6 +25,7 @@ final class Printed {
   private static final Pattern WORD = Pattern.compile("(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])");
   private static final Pattern TIME = Pattern.compile("(?<!\\d)1[6-9]\\d{11}(?!\\d)");
   private static final Pattern FOLDER = Pattern.compile("/[\\w./-]*tmp[\\w./-]*");
+  private static final Pattern PARTITIONS = Pattern.compile("topicPartitions=([^)\\]]*)");
   private static final Pattern INTERNAL = Pattern.compile("(^|[ '])(__\\w+|_schemas|_dek_registry_keys)\\b");
   /** Times the scenarios write themselves; all others are a broker's clock. */
   private static final String OWN_TIMES = "17000000";
@@ -108,6 +109,8 @@ final class Printed {
     line = UUID.matcher(line).replaceAll("<id>");
     line = WORD.matcher(line).replaceAll(found -> isId(found.group()) ? "<id>" : Matcher.quoteReplacement(found.group()));
     line = TIME.matcher(line).replaceAll(found -> found.group().startsWith(OWN_TIMES) ? found.group() : "<time>");
+    line = PARTITIONS.matcher(line).replaceAll(found -> Matcher.quoteReplacement(
+        "topicPartitions=" + String.join(",", sorted(List.of(found.group(1).split(","))))));
     line = FOLDER.matcher(line).replaceAll("<folder>");
     for (Map.Entry<Pattern, String> rule : RULES) {
       line = rule.getKey().matcher(line).replaceAll(rule.getValue());
