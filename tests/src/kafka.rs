@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base::{Clock, RealClock};
 
-use crate::workspace;
+use crate::{client_folder, workspace};
 
 const START_WAIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -34,6 +34,21 @@ pub fn jars() -> PathBuf {
 
 fn class_path() -> String {
     format!("{}/*", jars().display())
+}
+
+/// A program of the Java suite that needs Kafka's own tools.
+pub fn java_with_tools(class: &str) -> Command {
+    let classes = client_folder("java").join("classes");
+    let mut command = Command::new("java");
+    command.args([
+        "-Xmx256m",
+        "-XX:TieredStopAtLevel=1",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=off",
+        "-cp",
+        &format!("{}:{}", classes.display(), class_path()),
+        class,
+    ]);
+    command
 }
 
 pub fn free_port() -> u16 {

@@ -1,6 +1,7 @@
 //! Plays the scenarios at Apache Kafka and records its answers, plays them at Rivulet, prints where they differ.
 //!
-//! `kafka-diff` does both; `kafka-diff rivulet [scenario]` leaves Kafka's recorded side as it is.
+//! `kafka-diff` does both; `kafka-diff kafka scenario` records only the stages that have such a scenario, and
+//! `kafka-diff rivulet [scenario]` leaves Kafka's recorded side as it is.
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
 
 use std::process::ExitCode;
@@ -17,24 +18,36 @@ fn main() -> ExitCode {
     let only = arguments.next().unwrap_or_default();
     let recorded = workspace().join("tests/kafka/answers.txt");
     if !ours_only {
-        let folder = tempfile::tempdir().expect("a folder for Kafka");
-        let kafka = Kafka::start(folder.path(), &[], HEAP_MIB);
-        let mut observer = Observer::new(kafka.port);
-        scenarios::play(&mut observer, "");
-        save(&recorded, &observer.observations).expect("Kafka's answers can be written");
-        println!("recorded {} answers of Apache Kafka", observer.observations.len());
+        let before = load(&recorded).unwrap_or_default();
+        let mut answers = Vec::new();
+        for stage in scenarios::STAGES {
+            if !stage.has(&only) {
+                answers.extend(before.iter().filter(|seen| stage.has(seen.scenario())).cloned());
+                continue;
+            }
+            let folder = tempfile::tempdir().expect("a folder for Kafka");
+            let kafka = Kafka::start(folder.path(), &[], HEAP_MIB);
+            let mut observer = Observer::new(kafka.port);
+            scenarios::play(stage, &mut observer, "");
+            println!(
+                "{}: {} answers of Apache Kafka",
+                stage.name,
+                observer.observations.len()
+            );
+            answers.append(&mut observer.observations);
+        }
+        save(&recorded, &answers).expect("Kafka's answers can be written");
     }
     let mut kafka = load(&recorded).expect("Kafka's answers are recorded");
-    kafka.retain(|seen| {
-        seen.step
-            .split(':')
-            .next()
-            .is_some_and(|scenario| scenario.contains(&only))
-    });
-    let server = Server::start_with(SETTINGS);
-    let mut observer = Observer::new(server.kafka_port());
-    scenarios::play(&mut observer, &only);
-    let found = differences(&kafka, &observer.observations);
+    kafka.retain(|seen| seen.scenario().contains(&only));
+    let mut ours = Vec::new();
+    for stage in scenarios::STAGES.iter().filter(|stage| stage.has(&only)) {
+        let server = Server::start_with(SETTINGS);
+        let mut observer = Observer::new(server.kafka_port());
+        scenarios::play(stage, &mut observer, &only);
+        ours.append(&mut observer.observations);
+    }
+    let found = differences(&kafka, &ours);
     let document = std::fs::read_to_string(workspace().join("docs/kafka-differences.md")).unwrap_or_default();
     let patterns = documented(&document);
     let (left, stale) = unexplained(&found, &patterns);

@@ -5,7 +5,7 @@
 const OWN_TIMES: std::ops::Range<i64> = 1_700_000_000_000..1_700_000_100_000;
 const TIMES_FROM: i64 = 1_600_000_000_000;
 /// Topics that only one of the two keeps for itself.
-const INTERNAL: &[&str] = &["__", "_schemas"];
+const INTERNAL: &[&str] = &["__", "_schemas", "_dek_registry_keys"];
 const UUID_BYTES: usize = 16;
 
 enum Node {

@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use base::{Clock, RealClock};
 use bytes::Bytes;
+use wire::messages::fetch_request::FetchRequest;
 use wire::messages::fetch_response::FetchResponse;
 use wire::messages::share_fetch_response::ShareFetchResponse;
 use wire::{Message, Request, frame};
 
 use super::flatten::flatten;
+use super::record;
 
 /// Past this a broker is taken to be silent, which is an answer too.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
@@ -25,6 +28,13 @@ const CLIENT_ID: &str = "observer";
 pub struct Observation {
     pub step: String,
     pub fields: Vec<(String, String)>,
+}
+
+impl Observation {
+    /// The scenario that the step belongs to.
+    pub fn scenario(&self) -> &str {
+        self.step.split(':').next().unwrap_or_default()
+    }
 }
 
 /// One connection. Requests on different lanes do not wait for each other.
@@ -105,6 +115,17 @@ impl Observer {
         answer.ok()
     }
 
+    /// The record sets of a fetch's partitions, as they are.
+    pub fn records(&mut self, version: i16, request: &FetchRequest) -> Vec<Bytes> {
+        let mut lane = std::mem::take(&mut self.lane);
+        self.send(&mut lane, version, request);
+        let answer = take(&mut lane).map(|frame| read_whole::<FetchRequest>(frame, version));
+        self.lane = lane;
+        let topics = answer.into_iter().flat_map(|answer| answer.responses);
+        let partitions = topics.flat_map(|topic| topic.partitions);
+        partitions.filter_map(|partition| partition.records).collect()
+    }
+
     /// Asks until the answer is as wanted (brokers settle in their own time); notes the last one.
     pub fn settle<R: Request<Response: 'static>>(
         &mut self,
@@ -174,6 +195,25 @@ impl Observer {
         self.push(step.to_owned(), lines.collect());
     }
 
+    /// Notes what a program printed in the form of the record; the broker's address is its last
+    /// argument, and stands for `{address}` in its input.
+    pub fn note_program(&mut self, command: &mut Command, input: &str) {
+        let address = format!("127.0.0.1:{}", self.port);
+        command.arg(&address).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        if let Some(mut stdin) = child.stdin.take() {
+            let written = stdin.write_all(input.replace("{address}", &address).as_bytes());
+            written.unwrap_or_else(|error| panic!("{command:?} does not read: {error}"));
+        }
+        let output = child
+            .wait_with_output()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        assert!(output.status.success(), "{command:?}: {}", output.status);
+        for Observation { step, fields } in record::parse(&String::from_utf8_lossy(&output.stdout)) {
+            self.push(step, fields);
+        }
+    }
+
     fn send_bytes(&self, lane: &mut Lane, bytes: &[u8]) {
         if lane.stream.is_none() {
             lane.stream = TcpStream::connect(("127.0.0.1", self.port)).ok();
@@ -237,9 +277,13 @@ fn read_frame(stream: &mut TcpStream) -> Result<Bytes, &'static str> {
 }
 
 fn read<R: Request<Response: 'static>>(answer: Bytes, version: i16) -> R::Response {
+    summarized(read_whole::<R>(answer, version))
+}
+
+fn read_whole<R: Request<Response: 'static>>(answer: Bytes, version: i16) -> R::Response {
     let (_, response) = frame::read_response::<R::Response>(answer, version)
         .unwrap_or_else(|error| panic!("the answer to {} v{version} cannot be read: {error}", R::NAME));
-    summarized(response)
+    response
 }
 
 /// Record sets as what their headers say.

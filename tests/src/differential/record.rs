@@ -16,8 +16,13 @@ pub fn save(path: &Path, observations: &[Observation]) -> std::io::Result<()> {
 }
 
 pub fn load(path: &Path) -> std::io::Result<Vec<Observation>> {
+    Ok(parse(&std::fs::read_to_string(path)?))
+}
+
+/// What [`save`] writes, and the Java programs print.
+pub(super) fn parse(text: &str) -> Vec<Observation> {
     let mut observations: Vec<Observation> = Vec::new();
-    for line in std::fs::read_to_string(path)?.lines() {
+    for line in text.lines() {
         if let Some(step) = line.strip_prefix("= ") {
             observations.push(Observation {
                 step: step.to_owned(),
@@ -27,5 +32,5 @@ pub fn load(path: &Path) -> std::io::Result<Vec<Observation>> {
             last.fields.push((field.to_owned(), value.to_owned()));
         }
     }
-    Ok(observations)
+    observations
 }

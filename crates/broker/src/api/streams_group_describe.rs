@@ -75,7 +75,7 @@ fn describe(group: &StreamsGroup) -> DescribedGroup {
     }
 }
 
-/// As far as it could be brought together with the topics there are.
+/// As the members gave it, whether or not the topics there are fit it; partitions are told where they are known.
 fn describe_topology(topology: &asked::Topology, configured: &Configured) -> Topology {
     let one = |subtopology: &asked::Subtopology| Subtopology {
         subtopology_id: subtopology.subtopology_id.clone(),
@@ -84,10 +84,9 @@ fn describe_topology(topology: &asked::Topology, configured: &Configured) -> Top
         state_changelog_topics: infos(&subtopology.state_changelog_topics, configured),
         repartition_source_topics: infos(&subtopology.repartition_source_topics, configured),
     };
-    let is_known = !configured.tasks.is_empty();
     Topology {
         epoch: topology.epoch,
-        subtopologies: is_known.then(|| topology.subtopologies.iter().map(one).collect()),
+        subtopologies: Some(topology.subtopologies.iter().map(one).collect()),
     }
 }
 
@@ -149,5 +148,26 @@ fn assignment(tasks: &Tasks) -> Assignment {
         active_tasks: of_role(Role::Active),
         standby_tasks: of_role(Role::Standby),
         warmup_tasks: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topology_whose_topics_are_missing_is_described_too() {
+        let given = asked::Topology {
+            epoch: 1,
+            subtopologies: vec![asked::Subtopology {
+                subtopology_id: "0".into(),
+                source_topics: vec!["missing".into()],
+                ..Default::default()
+            }],
+        };
+        let described = describe_topology(&given, &Configured::default());
+        let subtopologies = described.subtopologies.unwrap_or_default();
+        assert_eq!(subtopologies.len(), 1);
+        assert_eq!(subtopologies[0].source_topics, ["missing"]);
     }
 }

@@ -6,7 +6,7 @@ use wire::messages::offset_for_leader_epoch_request::*;
 
 use super::*;
 
-fn from(version: i16, topic: (&str, [u8; 16]), partition: i32, offset: i64) -> FetchRequest {
+pub(super) fn from(version: i16, topic: (&str, [u8; 16]), partition: i32, offset: i64) -> FetchRequest {
     let by_id = version >= 13;
     FetchRequest {
         replica_id: -1,

@@ -1,13 +1,18 @@
 //! What is played at both brokers, a file a subject; every scenario makes the topics and groups it needs.
 
 mod admin;
+mod admin_client;
 mod classic_groups;
+mod compaction;
 mod consumer_groups;
 mod every_api;
 mod fetch;
 mod offsets;
 mod produce;
 mod share_groups;
+mod streams_groups;
+mod streams_topologies;
+mod tools;
 mod topics;
 mod transactions;
 
@@ -28,8 +33,43 @@ pub const TIME: i64 = 1_700_000_000_000;
 
 type Scenario = (&'static str, fn(&mut Observer));
 
-/// In the order they are played.
-const SCENARIOS: &[Scenario] = &[
+/// What is played at one broker that nobody else has touched, in this order.
+pub struct Stage {
+    pub name: &'static str,
+    scenarios: &'static [Scenario],
+}
+
+impl Stage {
+    /// Whether any of its scenarios has `only` in its name.
+    pub fn has(&self, only: &str) -> bool {
+        self.scenarios.iter().any(|(name, _)| name.contains(only))
+    }
+}
+
+pub const STAGES: &[Stage] = &[
+    Stage {
+        name: "raw requests",
+        scenarios: RAW,
+    },
+    Stage {
+        name: "streams groups",
+        scenarios: &[("streams groups", streams_groups::play)],
+    },
+    Stage {
+        name: "the cleaner",
+        scenarios: &[("compaction", compaction::play)],
+    },
+    Stage {
+        name: "Java's admin client",
+        scenarios: &[("admin client", admin_client::play)],
+    },
+    Stage {
+        name: "Kafka's tools",
+        scenarios: &[("tools", tools::play)],
+    },
+];
+
+const RAW: &[Scenario] = &[
     ("every api", every_api::play),
     ("topics", topics::play),
     ("produce", produce::play),
@@ -42,10 +82,10 @@ const SCENARIOS: &[Scenario] = &[
     ("admin", admin::play),
 ];
 
-/// Plays every scenario, or those whose name contains `only`.
-pub fn play(observer: &mut Observer, only: &str) {
+/// Plays every scenario of a stage, or those whose name contains `only`.
+pub fn play(stage: &Stage, observer: &mut Observer, only: &str) {
     warm_up(observer);
-    for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| name.contains(only)) {
+    for (name, scenario) in stage.scenarios.iter().filter(|(name, _)| name.contains(only)) {
         observer.begin(name);
         scenario(observer);
     }
