@@ -1,7 +1,7 @@
 //! The three schema languages behind one face: parse a text, give its canonical form, compare it.
 
 use crate::difference::{Difference, Policy, Reader};
-use crate::{RegistryError, avro, json, protobuf};
+use crate::{RegistryError, avro, json, logical, protobuf};
 
 /// A schema's language.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -143,6 +143,16 @@ impl Parsed {
             (Content::Json(schema), _) => schema.check_payload(behind),
             (Content::Protobuf(schema), None) => schema.check_payload(behind),
             (Content::Protobuf(schema), Some(indexes)) => schema.check_payload(&[indexes, behind].concat()),
+        }
+    }
+
+    /// Why the schema has no place in tables, which the policy LOGICAL asks of a new one: a registry's messages.
+    /// Nothing is said of Protobuf schemas, which no tables are made of here.
+    pub fn logical_problems(&self) -> Vec<String> {
+        match &self.content {
+            Content::Avro(schema) => logical::invalid(schema),
+            Content::Json(schema) => logical::invalid(schema),
+            Content::Protobuf(_) => Vec::new(),
         }
     }
 
