@@ -158,11 +158,13 @@ impl Parsed {
         }
     }
 
-    /// Why the schema has no place in tables, as the policy of logical types judges it.
+    /// Why the schema has no place in tables, which the policy LOGICAL asks of a new one: a registry's messages.
+    /// Protobuf schemas are held to the strict rules only.
     pub fn logical_problems(&self) -> Vec<String> {
         match &self.content {
             Content::Avro(schema) => logical::invalid(schema),
-            Content::Json(_) | Content::Protobuf(_) => Vec::new(),
+            Content::Json(schema) => logical::invalid(schema),
+            Content::Protobuf(_) => Vec::new(),
         }
     }
 

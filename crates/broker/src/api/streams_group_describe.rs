@@ -77,10 +77,15 @@ fn describe(group: &StreamsGroup) -> DescribedGroup {
 
 /// As the members gave it, whether or not the topics there are fit it; partitions are told where they are known.
 fn describe_topology(topology: &asked::Topology, configured: &Configured) -> Topology {
+    let sorted = |names: &[String]| {
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        names
+    };
     let one = |subtopology: &asked::Subtopology| Subtopology {
         subtopology_id: subtopology.subtopology_id.clone(),
-        source_topics: subtopology.source_topics.clone(),
-        repartition_sink_topics: subtopology.repartition_sink_topics.clone(),
+        source_topics: sorted(&subtopology.source_topics),
+        repartition_sink_topics: sorted(&subtopology.repartition_sink_topics),
         state_changelog_topics: infos(&subtopology.state_changelog_topics, configured),
         repartition_source_topics: infos(&subtopology.repartition_source_topics, configured),
     };

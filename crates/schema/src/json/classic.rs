@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use super::documents::{Document, Draft, plain_token, step};
-use super::model::{Combined, Criterion, Graph, Kind, MOST_STEPS_DOWN, Node, NodeId, Notes, Reference};
+use super::model::{Combined, Criterion, Graph, Kind, MOST_STEPS_DOWN, Node, NodeId, Notes, Reference, Said};
 use super::value::{Json, Object};
 use super::{metaschemas, uri};
 
@@ -176,7 +176,9 @@ impl<'a> Loader<'a> {
             let (id, waits) = self.refer(text, place)?;
             // Only a reference to what is still being loaded keeps its default and identifier.
             let notes = self.notes(members, &taken, waits)?;
-            self.graph.node_mut(id).notes = notes;
+            let node = self.graph.node_mut(id);
+            node.notes = notes;
+            node.said = Said::of(members);
             return Ok(id);
         }
         let mut kinds = self.combining(place, members, &mut taken)?;
@@ -209,7 +211,8 @@ impl<'a> Loader<'a> {
             array.max_contains = number("maxContains");
         }
         let notes = self.notes(members, &taken, true)?;
-        self.graph.add(Node { kind, notes })
+        let said = Said::of(members);
+        self.graph.add(Node { kind, notes, said })
     }
 
     /// The keywords that make a schema of schemas or of values.

@@ -4,14 +4,14 @@ use std::cmp::Ordering;
 
 /// A number as it is written in canonical texts: `1e2` is `1E+2`, `1.10` stays itself, `-0` is `0`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Decimal(String);
+pub(crate) struct Decimal(String);
 
 /// Digits beyond which two numbers are no longer lined up for exact division.
 const MOST_DIGITS: usize = 2_000;
 
 impl Decimal {
     /// Takes a number of JSON's grammar; none if its exponent is beyond what a scale of 32 bits holds.
-    pub(super) fn from_json(text: &str) -> Option<Decimal> {
+    pub(crate) fn from_json(text: &str) -> Option<Decimal> {
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -35,22 +35,22 @@ impl Decimal {
         Some(Decimal(write(negative && digits != "0", digits, i64::from(scale))))
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.0
     }
 
     /// Whether the number is written without point and exponent.
-    pub(super) fn is_integer(&self) -> bool {
+    pub(crate) fn is_integer(&self) -> bool {
         !self.0.contains(['.', 'E'])
     }
 
     /// The value, if it is written as an integer and fits.
-    pub(super) fn as_i32(&self) -> Option<i32> {
+    pub(crate) fn as_i32(&self) -> Option<i32> {
         self.0.parse().ok()
     }
 
     /// The lowest 32 bits of the integer part, which is what limits of the newer drafts keep of a number.
-    pub(super) fn to_i32(&self) -> i32 {
+    pub(crate) fn to_i32(&self) -> i32 {
         let (negative, digits, scale) = self.parts();
         let kept = match usize::try_from(scale) {
             Ok(scale) => digits.len().saturating_sub(scale),
@@ -66,13 +66,13 @@ impl Decimal {
     }
 
     /// The nearest double; infinite beyond the largest.
-    pub(super) fn as_f64(&self) -> f64 {
+    pub(crate) fn as_f64(&self) -> f64 {
         // The text is a number of the grammar that `f64` reads.
         self.0.parse().unwrap_or(f64::NAN)
     }
 
     /// Whether the two have the same value, however they are written.
-    pub(super) fn same_value(&self, other: &Decimal) -> bool {
+    pub(crate) fn same_value(&self, other: &Decimal) -> bool {
         self.0 == other.0
             || match lined_up(self, other) {
                 Some((a, b)) => self.parts().0 == other.parts().0 && compare(&a, &b) == Ordering::Equal,
@@ -81,7 +81,7 @@ impl Decimal {
     }
 
     /// The same value in the one shortest text, an integer without exponent if it is one of sensible size.
-    pub(super) fn simplest(&self) -> Decimal {
+    pub(crate) fn simplest(&self) -> Decimal {
         const MOST_ZEROS: i64 = 400;
         let (negative, mut digits, mut scale) = self.parts();
         while digits.len() > 1 && digits.ends_with('0') {
@@ -98,12 +98,12 @@ impl Decimal {
         Decimal(write(negative, &digits, scale))
     }
 
-    pub(super) fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         self.parts().1 == "0"
     }
 
     /// Whether this is a whole multiple of `divisor`, which is not zero. Numbers of absurd scale are not.
-    pub(super) fn is_multiple_of(&self, divisor: &Decimal) -> bool {
+    pub(crate) fn is_multiple_of(&self, divisor: &Decimal) -> bool {
         let Some((dividend, divisor)) = lined_up(self, divisor) else {
             return false;
         };

@@ -18,20 +18,20 @@
 mod classic;
 mod classic_kinds;
 mod compare;
-mod decimal;
+pub(crate) mod decimal;
 mod documents;
 mod metaschemas;
-mod model;
+pub(crate) mod model;
 mod modern;
 mod modern_graph;
 mod modern_keywords;
-mod order;
+pub(crate) mod order;
 mod pattern;
 mod read;
 mod rules;
 mod uri;
 mod validator;
-mod value;
+pub(crate) mod value;
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -41,6 +41,7 @@ use self::model::{Graph, Kind, Node, most_nodes};
 pub use self::validator::Validator;
 use self::value::Json;
 use crate::difference::{Difference, Policy, Reader};
+use crate::logical;
 
 /// A parsed JSON Schema.
 #[derive(Clone, Debug)]
@@ -67,6 +68,16 @@ impl Schema {
             graph: Arc::new(graph),
             validator: OnceLock::new(),
         })
+    }
+
+    /// The text's JSON, as it was given.
+    pub(crate) fn root(&self) -> &Json {
+        &self.root
+    }
+
+    /// What the schema says, reference by reference.
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
     }
 
     /// Whether a record's payload is JSON that the schema takes; the error says where it is not, and why.
@@ -98,8 +109,15 @@ impl Schema {
 }
 
 /// All reasons why `reader` cannot read what `writer` wrote; none if it can.
+///
+/// The policy LOGICAL adds one difference for each kind of tables that cannot follow, whose description is the whole
+/// message of a registry; whether a new schema has a place in tables at all is [`logical::invalid`]'s to say.
 pub fn compare(reader: &Schema, writer: &Schema, is: Reader, policy: Policy) -> Vec<Difference> {
-    compare::compare(&reader.graph, &writer.graph, is, policy)
+    let mut found = compare::compare(&reader.graph, &writer.graph, is, policy);
+    if policy == Policy::Logical {
+        found.extend(logical::differences(reader, writer, is));
+    }
+    found
 }
 
 fn graph(root: &Json, references: &[Document], most_nodes: usize) -> Result<Graph, String> {
@@ -128,7 +146,7 @@ fn object_graph(root: &Json, references: &[Document], most_nodes: usize) -> Resu
 }
 
 /// Runs `work`, which goes one level deeper into a schema, with enough room on the stack.
-fn deeper<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn deeper<R>(work: impl FnOnce() -> R) -> R {
     const LEFT_AT_LEAST: usize = 256 * 1024;
     const MORE: usize = 4 * 1024 * 1024;
     stacker::maybe_grow(LEFT_AT_LEAST, MORE, work)

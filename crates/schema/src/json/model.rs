@@ -1,15 +1,16 @@
 //! What a schema says, as compatibility looks at it: a graph of nodes, each of one kind.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use super::decimal::Decimal;
 use super::pattern::Pattern;
-use super::value::Json;
+use super::value::{Json, Object as Members};
 
 /// A node's place in its graph. Nodes that say the same at different places are different nodes.
-pub(super) type NodeId = u32;
+pub(crate) type NodeId = u32;
 
 /// Nodes that the graph of any schema may have.
 const MOST_NODES: usize = 500_000;
@@ -27,41 +28,44 @@ pub(super) fn too_many(nodes: usize) -> String {
     format!("it unfolds to more than {nodes} schemas")
 }
 /// Schemas and references within each other that are followed.
-pub(super) const MOST_STEPS_DOWN: usize = 1_024;
+pub(crate) const MOST_STEPS_DOWN: usize = 1_024;
 
 /// A schema's graph.
 #[derive(Debug)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     nodes: Vec<Node>,
-    pub(super) root: NodeId,
+    pub(crate) root: NodeId,
+    /// What the newer drafts define beside the root, by name.
+    pub(crate) definitions: Vec<(String, NodeId)>,
     /// Whether implied combinations of all are written as the keywords they stand for, not as `allOf`.
-    pub(super) inline: bool,
+    pub(crate) inline: bool,
     most_nodes: usize,
 }
 
 impl Graph {
-    pub(super) fn new(inline: bool, most_nodes: usize) -> Graph {
+    pub(crate) fn new(inline: bool, most_nodes: usize) -> Graph {
         Graph {
             nodes: Vec::new(),
             root: 0,
+            definitions: Vec::new(),
             inline,
             most_nodes,
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    pub(super) fn node(&self, id: NodeId) -> &Node {
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id as usize]
     }
 
-    pub(super) fn node_mut(&mut self, id: NodeId) -> &mut Node {
+    pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut Node {
         &mut self.nodes[id as usize]
     }
 
-    pub(super) fn add(&mut self, node: Node) -> Result<NodeId, String> {
+    pub(crate) fn add(&mut self, node: Node) -> Result<NodeId, String> {
         if self.nodes.len() >= self.most_nodes {
             return Err(too_many(self.most_nodes));
         }
@@ -73,32 +77,57 @@ impl Graph {
 
 /// A schema: what kind it is and what is said beside that.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
-    pub(super) notes: Notes,
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    pub(crate) notes: Notes,
+    /// What it says to those who make tables of it.
+    pub(crate) said: Option<Arc<Said>>,
 }
 
 impl Node {
-    pub(super) fn new(kind: Kind) -> Node {
+    pub(crate) fn new(kind: Kind) -> Node {
         Node {
             kind,
             notes: Notes::default(),
+            said: None,
         }
     }
 }
 
 /// What is said beside the keywords of a kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Notes {
-    pub(super) has_default: bool,
+pub(crate) struct Notes {
+    pub(crate) has_default: bool,
     /// Whether Connect keeps bytes in it (`"connect.type": "bytes"`).
-    pub(super) holds_bytes: bool,
+    pub(crate) holds_bytes: bool,
     /// Stands for title, description, default, identifier and members that are no keywords: alike, if they are alike.
-    pub(super) fingerprint: u64,
+    pub(crate) fingerprint: u64,
+}
+
+/// Title, default and the members that clients write for tables; no comparison of schemas looks at them.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) title: Option<String>,
+    pub(crate) members: Members,
+}
+
+impl Said {
+    /// What these members of a schema say; none if nothing.
+    pub(crate) fn of(members: &Members) -> Option<Arc<Said>> {
+        const OF_TABLES: [&str; 4] = ["connect.", "flink.", "logical.", "confluent:"];
+        let title = members.get("title").and_then(Json::as_str).map(str::to_owned);
+        let kept = |key: &str| key == "default" || OF_TABLES.iter().any(|start| key.starts_with(start));
+        let members: Members = members
+            .iter()
+            .filter(|(key, _)| kept(key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        (title.is_some() || !members.is_empty()).then(|| Arc::new(Said { title, members }))
+    }
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A schema object that restricts nothing.
     Empty,
     True,
@@ -119,12 +148,12 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Whether every value is valid because nothing is restricted.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         matches!(self, Kind::Empty | Kind::True)
     }
 
     /// Whether it holds no other schemas.
-    pub(super) fn is_leaf(&self) -> bool {
+    pub(crate) fn is_leaf(&self) -> bool {
         match self {
             Kind::Empty | Kind::True | Kind::False | Kind::Boolean | Kind::Null => true,
             Kind::Text(_) | Kind::Number(_) | Kind::Const(_) | Kind::Enum(_) => true,
@@ -134,43 +163,43 @@ impl Kind {
     }
 
     /// Whether the two are of one kind. `{}` and `true` are not.
-    pub(super) fn is_like(&self, other: &Kind) -> bool {
+    pub(crate) fn is_like(&self, other: &Kind) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Text {
+pub(crate) struct Text {
     /// Whether values of other types are invalid.
-    pub(super) only: bool,
-    pub(super) min_length: Option<i32>,
-    pub(super) max_length: Option<i32>,
-    pub(super) pattern: Option<String>,
-    pub(super) format: Option<String>,
+    pub(crate) only: bool,
+    pub(crate) min_length: Option<i32>,
+    pub(crate) max_length: Option<i32>,
+    pub(crate) pattern: Option<String>,
+    pub(crate) format: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Number {
-    pub(super) only: bool,
-    pub(super) integer: bool,
-    pub(super) minimum: Option<Decimal>,
-    pub(super) maximum: Option<Decimal>,
-    pub(super) exclusive_minimum: Option<Decimal>,
-    pub(super) exclusive_maximum: Option<Decimal>,
-    pub(super) multiple_of: Option<Decimal>,
+pub(crate) struct Number {
+    pub(crate) only: bool,
+    pub(crate) integer: bool,
+    pub(crate) minimum: Option<Decimal>,
+    pub(crate) maximum: Option<Decimal>,
+    pub(crate) exclusive_minimum: Option<Decimal>,
+    pub(crate) exclusive_maximum: Option<Decimal>,
+    pub(crate) multiple_of: Option<Decimal>,
     /// Draft 4 says by flags whether minimum and maximum are valid themselves.
-    pub(super) excluded: (bool, bool),
+    pub(crate) excluded: (bool, bool),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Criterion {
+pub(crate) enum Criterion {
     All,
     Any,
     One,
 }
 
 impl Criterion {
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Criterion::All => "allOf",
             Criterion::Any => "anyOf",
@@ -180,32 +209,32 @@ impl Criterion {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Combined {
-    pub(super) criterion: Criterion,
-    pub(super) parts: Vec<NodeId>,
+pub(crate) struct Combined {
+    pub(crate) criterion: Criterion,
+    pub(crate) parts: Vec<NodeId>,
     /// Whether it stands for keywords beside each other or a list of types, not for a combining keyword.
-    pub(super) implied: bool,
+    pub(crate) implied: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Object {
-    pub(super) only: bool,
-    pub(super) properties: IndexMap<String, NodeId>,
-    pub(super) required: BTreeSet<String>,
+pub(crate) struct Object {
+    pub(crate) only: bool,
+    pub(crate) properties: IndexMap<String, NodeId>,
+    pub(crate) required: BTreeSet<String>,
     pub(super) patterns: Vec<(Pattern, NodeId)>,
     /// Whether properties beyond those named may be there; `additional` says which.
-    pub(super) more: bool,
-    pub(super) additional: Option<NodeId>,
-    pub(super) unevaluated: Option<NodeId>,
-    pub(super) names: Option<NodeId>,
-    pub(super) min_properties: Option<i32>,
-    pub(super) max_properties: Option<i32>,
-    pub(super) dependent_names: IndexMap<String, BTreeSet<String>>,
-    pub(super) dependent_schemas: IndexMap<String, NodeId>,
+    pub(crate) more: bool,
+    pub(crate) additional: Option<NodeId>,
+    pub(crate) unevaluated: Option<NodeId>,
+    pub(crate) names: Option<NodeId>,
+    pub(crate) min_properties: Option<i32>,
+    pub(crate) max_properties: Option<i32>,
+    pub(crate) dependent_names: IndexMap<String, BTreeSet<String>>,
+    pub(crate) dependent_schemas: IndexMap<String, NodeId>,
 }
 
 impl Object {
-    pub(super) fn new(only: bool) -> Object {
+    pub(crate) fn new(only: bool) -> Object {
         Object {
             only,
             properties: IndexMap::new(),
@@ -224,26 +253,26 @@ impl Object {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Array {
-    pub(super) only: bool,
+pub(crate) struct Array {
+    pub(crate) only: bool,
     /// What every item must be.
-    pub(super) every: Option<NodeId>,
+    pub(crate) every: Option<NodeId>,
     /// What the first items must be, one by one.
-    pub(super) items: Vec<NodeId>,
+    pub(crate) items: Vec<NodeId>,
     /// Whether there may be items beyond those; `additional` says which.
-    pub(super) more: bool,
-    pub(super) additional: Option<NodeId>,
-    pub(super) unevaluated: Option<NodeId>,
-    pub(super) contained: Option<NodeId>,
-    pub(super) min_contains: Option<i32>,
-    pub(super) max_contains: Option<i32>,
-    pub(super) min_items: Option<i32>,
-    pub(super) max_items: Option<i32>,
-    pub(super) unique: bool,
+    pub(crate) more: bool,
+    pub(crate) additional: Option<NodeId>,
+    pub(crate) unevaluated: Option<NodeId>,
+    pub(crate) contained: Option<NodeId>,
+    pub(crate) min_contains: Option<i32>,
+    pub(crate) max_contains: Option<i32>,
+    pub(crate) min_items: Option<i32>,
+    pub(crate) max_items: Option<i32>,
+    pub(crate) unique: bool,
 }
 
 impl Array {
-    pub(super) fn new(only: bool) -> Array {
+    pub(crate) fn new(only: bool) -> Array {
         Array {
             only,
             every: None,
@@ -262,9 +291,9 @@ impl Array {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Reference {
+pub(crate) struct Reference {
     /// The reference as it stands in the text, or where it leads.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// What it refers to, once that is loaded.
-    pub(super) target: Option<NodeId>,
+    pub(crate) target: Option<NodeId>,
 }

@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use super::classic::not_registered;
 use super::documents::{Document, plain_token, step};
-use super::model::{Kind, MOST_STEPS_DOWN, Notes, too_many};
+use super::model::{Kind, MOST_STEPS_DOWN, Notes, Said, too_many};
 use super::order::{FRESH, map_order};
 use super::pattern::Pattern;
 use super::value::{Json, Object};
@@ -37,9 +38,10 @@ pub(super) struct Keywords {
     pub(super) patterns: Vec<(Pattern, SchemaId)>,
     pub(super) unevaluated_items: Option<SchemaId>,
     pub(super) unevaluated_properties: Option<SchemaId>,
-    pub(super) definitions: Vec<SchemaId>,
+    pub(super) definitions: Vec<(String, SchemaId)>,
     /// Title, description and default.
     pub(super) notes: Notes,
+    pub(super) said: Option<Arc<Said>>,
     /// The same without the default, with which references are compared.
     pub(super) plain_fingerprint: u64,
     /// Whether there are members beside known keywords, or definitions.
@@ -428,6 +430,7 @@ impl<'a> Loader<'a> {
             (key, value.simplest()).hash(&mut hasher);
         }
         keywords.plain_fingerprint = if said.is_empty() { 0 } else { hasher.finish() };
+        keywords.said = Said::of(members);
         let default = members.get("default");
         default.map(Json::simplest).hash(&mut hasher);
         keywords.notes = Notes {

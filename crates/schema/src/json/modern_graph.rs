@@ -24,6 +24,10 @@ pub(super) fn graph(loaded: &Loaded) -> Result<Graph, String> {
     };
     builder.graph.root = builder.schema(loaded.root)?;
     builder.settle()?;
+    if let Written::Keywords(keywords) = &loaded.schemas[loaded.root] {
+        let built = |(name, schema): &(String, SchemaId)| Some((name.clone(), *builder.built.get(schema)?));
+        builder.graph.definitions = keywords.definitions.iter().filter_map(built).collect();
+    }
     Ok(builder.graph)
 }
 
@@ -117,9 +121,11 @@ impl Builder<'_> {
             },
             _ => keywords.notes,
         };
-        self.graph.node_mut(node).notes = notes;
+        let described = self.graph.node_mut(node);
+        described.notes = notes;
+        described.said.clone_from(&keywords.said);
         self.built.insert(schema, node);
-        for definition in &keywords.definitions {
+        for (_, definition) in &keywords.definitions {
             self.schema(*definition)?;
             self.settle()?;
         }
@@ -251,7 +257,8 @@ impl Builder<'_> {
                 }
                 (None, None) => {
                     let built = self.schema(schema)?;
-                    self.settle()?;
+                    // A chain of definitions may be as long as the text lets it be.
+                    super::deeper(|| self.settle())?;
                     self.copy(built)?
                 }
             };

@@ -92,7 +92,7 @@ impl<'a> Loader<'a> {
                 return Ok(());
             }
             "$defs" => {
-                keywords.definitions = self.named(key, value)?.into_iter().map(|(_, schema)| schema).collect();
+                keywords.definitions = self.named(key, value)?;
                 return Ok(());
             }
             "unevaluatedItems" => {

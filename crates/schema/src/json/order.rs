@@ -5,7 +5,7 @@
 
 /// The positions of `keys` in the order of a map that began with room for `capacity` buckets (a power of two) and grew
 /// when it was three quarters full.
-pub(super) fn map_order<'a>(keys: impl Iterator<Item = &'a str>, capacity: usize) -> Vec<usize> {
+pub(crate) fn map_order<'a>(keys: impl Iterator<Item = &'a str>, capacity: usize) -> Vec<usize> {
     let hashes: Vec<u32> = keys.map(spread).collect();
     let mut buckets = capacity;
     while hashes.len() * 4 > buckets * 3 {
@@ -35,7 +35,7 @@ pub(super) fn copied_capacity(count: usize) -> usize {
 }
 
 /// The buckets a map begins with.
-pub(super) const FRESH: usize = 16;
+pub(crate) const FRESH: usize = 16;
 
 fn spread(key: &str) -> u32 {
     let hash = key

@@ -6,11 +6,11 @@ use indexmap::IndexMap;
 
 use super::decimal::Decimal;
 
-pub(super) type Object = IndexMap<String, Json>;
+pub(crate) type Object = IndexMap<String, Json>;
 
 /// A JSON value. Objects keep the order of their keys but compare without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Number(Decimal),
@@ -21,7 +21,7 @@ pub(super) enum Json {
 
 impl Json {
     /// What the value is, with its article, for messages.
-    pub(super) fn noun(&self) -> &'static str {
+    pub(crate) fn noun(&self) -> &'static str {
         match self {
             Json::Null => "null",
             Json::Bool(_) => "a boolean",
@@ -33,14 +33,14 @@ impl Json {
         }
     }
 
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Json::String(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn as_object(&self) -> Option<&Object> {
+    pub(crate) fn as_object(&self) -> Option<&Object> {
         match self {
             Json::Object(object) => Some(object),
             _ => None,
@@ -48,12 +48,12 @@ impl Json {
     }
 
     /// The member of that name, if this is an object that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Json> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Json> {
         self.as_object()?.get(key)
     }
 
     /// How deeply arrays and objects are nested.
-    pub(super) fn levels(&self) -> usize {
+    pub(crate) fn levels(&self) -> usize {
         match self {
             Json::Array(items) => 1 + items.iter().map(Json::levels).max().unwrap_or(0),
             Json::Object(members) => 1 + members.values().map(Json::levels).max().unwrap_or(0),
@@ -62,7 +62,7 @@ impl Json {
     }
 
     /// The value with every number in its simplest text, so that equal numbers are equal.
-    pub(super) fn simplest(&self) -> Json {
+    pub(crate) fn simplest(&self) -> Json {
         match self {
             Json::Number(number) => Json::Number(number.simplest()),
             Json::Array(items) => Json::Array(items.iter().map(Json::simplest).collect()),
@@ -77,7 +77,7 @@ impl Json {
     }
 
     /// The value with the numbers within it, but not one that it is itself, in their simplest texts.
-    pub(super) fn simplest_within(&self) -> Json {
+    pub(crate) fn simplest_within(&self) -> Json {
         match self {
             Json::Number(_) => self.clone(),
             other => other.simplest(),
@@ -85,14 +85,14 @@ impl Json {
     }
 
     /// The text without blanks, keys in their own order.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut out = String::new();
         self.write(&mut out, false);
         out
     }
 
     /// The text without blanks, keys sorted by their UTF-16 code units.
-    pub(super) fn sorted_text(&self) -> String {
+    pub(crate) fn sorted_text(&self) -> String {
         let mut out = String::new();
         self.write(&mut out, true);
         out

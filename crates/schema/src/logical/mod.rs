@@ -1,18 +1,21 @@
 //! The types that tables have, which the LOGICAL policy compares beside a language's own rules: those of Flink, and
 //! those of Iceberg's format version 2.
 //!
-//! Avro schemas are turned into such types here. JSON Schema and Protobuf would each need a conversion of their own.
+//! Avro and JSON schemas are turned into such types first. Protobuf has no such conversion yet: its strict rules stand
+//! alone.
 
 mod compare;
 mod flink;
 mod iceberg;
+mod java;
 mod of_avro;
+mod of_json;
 mod validity;
 
 use std::collections::{HashMap, HashSet};
 
-use crate::avro;
-use crate::difference::Reader;
+use crate::difference::{Difference, Reader};
+use crate::{avro, json};
 
 /// The rule of a difference between tables, in the list of a language's differences.
 pub const RULE: &str = "LOGICAL";
@@ -21,6 +24,37 @@ pub const UNREPRESENTABLE: &str = "Schema cannot be represented as a logical typ
 
 /// A length without bound.
 const LENGTH_MAX: i64 = i32::MAX as i64;
+
+/// A schema of any language.
+#[derive(Clone, Copy)]
+pub enum Schema<'a> {
+    Avro(&'a avro::Schema),
+    Json(&'a json::Schema),
+}
+
+impl<'a> From<&'a avro::Schema> for Schema<'a> {
+    fn from(schema: &'a avro::Schema) -> Schema<'a> {
+        Schema::Avro(schema)
+    }
+}
+
+impl<'a> From<&'a json::Schema> for Schema<'a> {
+    fn from(schema: &'a json::Schema) -> Schema<'a> {
+        Schema::Json(schema)
+    }
+}
+
+impl Schema<'_> {
+    fn document(self) -> Converted<Document> {
+        match self {
+            Schema::Avro(schema) => of_avro::document(schema),
+            Schema::Json(schema) => of_json::document(schema),
+        }
+    }
+}
+
+/// What was made of a schema, or why it has no place in tables.
+type Converted<T> = Result<T, String>;
 
 /// A schema as types of tables.
 #[derive(Debug)]
@@ -113,8 +147,8 @@ impl Mode {
 }
 
 /// Why a new schema has no place in tables, whatever came before it: the messages of a registry, none if it has one.
-pub fn invalid(schema: &avro::Schema) -> Vec<String> {
-    let document = match of_avro::document(schema) {
+pub fn invalid<'a>(schema: impl Into<Schema<'a>>) -> Vec<String> {
+    let document = match schema.into().document() {
         Ok(document) => document,
         Err(error) => return vec![format!("{UNREPRESENTABLE}{error}")],
     };
@@ -127,8 +161,8 @@ pub fn invalid(schema: &avro::Schema) -> Vec<String> {
 
 /// Why a table of `reader`'s cannot hold what `writer` wrote: the messages of a registry, none if it can. A schema that
 /// has no place in tables is not compared.
-pub fn incompatible(reader: &avro::Schema, writer: &avro::Schema, is: Reader) -> Vec<String> {
-    let (Ok(update), Ok(original)) = (of_avro::document(reader), of_avro::document(writer)) else {
+pub fn incompatible<'a>(reader: impl Into<Schema<'a>>, writer: impl Into<Schema<'a>>, is: Reader) -> Vec<String> {
+    let (Ok(update), Ok(original)) = (reader.into().document(), writer.into().document()) else {
         return Vec::new();
     };
     let direction = match is {
@@ -143,6 +177,23 @@ pub fn incompatible(reader: &avro::Schema, writer: &avro::Schema, is: Reader) ->
         told(&found).map(|told| format!("Logical compatibility ({}, {direction}): {told}", mode.word()))
     });
     told.collect()
+}
+
+/// The same as differences, to stand behind those of a language.
+pub(crate) fn differences<'a>(
+    reader: impl Into<Schema<'a>>,
+    writer: impl Into<Schema<'a>>,
+    is: Reader,
+) -> Vec<Difference> {
+    let difference = |description| Difference {
+        rule: RULE,
+        path: "/".to_owned(),
+        description,
+        additional: None,
+        reader: None,
+        writer: None,
+    };
+    incompatible(reader, writer, is).into_iter().map(difference).collect()
 }
 
 fn told(found: &[Finding]) -> Option<String> {
@@ -165,6 +216,17 @@ impl Document {
     }
 }
 
+impl Logical {
+    fn of(ty: Ty, nullable: bool) -> Logical {
+        Logical { ty, nullable }
+    }
+}
+
+/// A length; -1 is not given, which is the shortest.
+fn length(given: i64) -> i64 {
+    if given == -1 { 1 } else { given }
+}
+
 /// A path with one more name.
 fn child(path: &str, name: &str) -> String {
     if path.is_empty() {
@@ -175,6 +237,23 @@ fn child(path: &str, name: &str) -> String {
 }
 
 impl Ty {
+    fn decimal(precision: i64, scale: i64) -> Ty {
+        let precision = if precision == -1 { 10 } else { precision };
+        Ty::Decimal { precision, scale }
+    }
+
+    fn time(precision: i64) -> Converted<Ty> {
+        fraction("TIME", if precision == -1 { 0 } else { precision }).map(Ty::Time)
+    }
+
+    fn timestamp(precision: i64) -> Converted<Ty> {
+        fraction("TIMESTAMP", if precision == -1 { 6 } else { precision }).map(Ty::Timestamp)
+    }
+
+    fn timestamp_ltz(precision: i64) -> Converted<Ty> {
+        fraction("TIMESTAMP_LTZ", if precision == -1 { 6 } else { precision }).map(Ty::TimestampLtz)
+    }
+
     /// The type in the words of a message.
     fn rendered(&self) -> String {
         match self {
@@ -204,6 +283,14 @@ impl Ty {
             Ty::Ref(name) => format!("ref({name})"),
         }
     }
+}
+
+/// A number of digits behind the second.
+fn fraction(name: &str, precision: i64) -> Converted<i64> {
+    if (0..=9).contains(&precision) {
+        return Ok(precision);
+    }
+    Err(format!("{name} precision must be in [0, 9], got {precision}"))
 }
 
 /// A scale that was not given is none.

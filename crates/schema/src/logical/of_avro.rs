@@ -6,9 +6,7 @@ use serde_json::Value as Json;
 
 use crate::avro::{Kind, Node, NodeId, Record, Schema};
 
-use super::{Document, Field, LENGTH_MAX, Logical, Ty};
-
-type Converted<T> = Result<T, String>;
+use super::{Converted, Document, Field, LENGTH_MAX, Logical, Ty};
 
 pub(super) fn document(schema: &Schema) -> Converted<Document> {
     let mut converter = Converter {
