@@ -54,7 +54,7 @@ pub(super) fn load(place: &Path) -> Result<Vec<File>, CliError> {
         .map(|file| file.subject.clone())
         .collect();
     // Dependencies stand before who refers to them.
-    for file in all.iter().rev().filter(|file| file.path.components().count() > 0) {
+    for file in all.iter().rev() {
         if wanted.contains(&file.subject) {
             wanted.extend(file.references.iter().map(|reference| reference.subject.clone()));
         }
