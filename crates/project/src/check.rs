@@ -32,12 +32,11 @@ pub(crate) fn check(project: &Project) -> Vec<Problem> {
         if let Err(error) = Parsed::parse(schema.schema_type, &schema.text, &[], false) {
             say(&schema.file, 0, error.message, None);
         }
-        if let Some(error) = schema
-            .compatibility
-            .as_ref()
-            .and_then(|level| Level::from_word(level).err())
+        if let Some(level) = &schema.compatibility
+            && let Err(error) = Level::from_word(level)
         {
-            say(PROJECT_FILE, schema.line, error.message, None);
+            let message = format!("`{level}`: {}", error.message);
+            say(PROJECT_FILE, schema.line, message, None);
         }
     }
     for sql in &project.sql {
