@@ -10,10 +10,11 @@ const ELSEWHERE: &str = "^/(catalog|exporters|asyncapi)";
 #[test]
 fn nothing_generated_from_the_openapi_is_a_server_error() {
     let server = Server::start();
-    let schemathesis = client_folder("python").join("bin/schemathesis");
+    let python = client_folder("python").join("bin/python");
     let description = client_folder("serializers").join("openapi.yaml");
-    let printed = run(Command::new(schemathesis)
-        .arg("run")
+    // As a module: scripts of the environment name the folder it was made in, which a build cache does not keep.
+    let printed = run(Command::new(python)
+        .args(["-m", "schemathesis.cli", "run"])
         .arg(description)
         .args(["--url", &server.registry, "--checks", "not_a_server_error"])
         .args([
