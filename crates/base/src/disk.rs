@@ -66,6 +66,11 @@ pub trait DiskFile: Send + Sync + 'static {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize>;
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
     fn set_len(&self, bytes: u64) -> io::Result<()>;
+    /// Sets blocks aside for what will be written up to `end`, from `start` on, without changing the length: writes that
+    /// find their blocks there cost less. Where that cannot be had, they find them as they come.
+    fn set_aside(&self, _start: u64, _end: u64) {}
+    /// Gives back what was set aside and not written.
+    fn give_back(&self) {}
     fn len(&self) -> io::Result<u64>;
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)

@@ -45,7 +45,7 @@ pub use topics::LocalTopics;
 
 use coordinator::Coordinator;
 use fetch_sessions::FetchSessions;
-use net::{Budget, Listeners};
+use net::{Budget, Buffers, Listeners};
 use producer_ids::ProducerIds;
 use quotas::Quotas;
 use settings::{Effective, Resource};
@@ -76,6 +76,8 @@ pub struct Broker {
     /// Held from reading a topic's settings to storing them changed, so that no change is lost.
     altering: tokio::sync::Mutex<()>,
     listeners: Listeners,
+    /// Of large requests.
+    buffers: Buffers,
     request_budget: Budget,
     /// Of requests large enough to be slow: they keep only one another waiting.
     large_request_budget: Budget,
@@ -142,6 +144,7 @@ impl Broker {
             effective: RwLock::new(Arc::new(effective)),
             altering: tokio::sync::Mutex::default(),
             listeners: Listeners::default(),
+            buffers: Buffers::default(),
             request_budget,
             large_request_budget,
             fetch_budget,

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
+use rustix::fs::{FallocateFlags, OFlags};
 
 use super::{Disk, DiskFile, DiskLock, OpenMode, WriteThrough};
 
@@ -134,6 +134,15 @@ impl DiskFile for RealFile {
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
         self.file.set_len(bytes)
+    }
+
+    fn set_aside(&self, start: u64, end: u64) {
+        rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, start, end.saturating_sub(start)).ok();
+    }
+
+    fn give_back(&self) {
+        // Cutting a file at its end frees the blocks behind it.
+        self.len().and_then(|bytes| self.file.set_len(bytes)).ok();
     }
 
     fn len(&self) -> io::Result<u64> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use wire::frame::SIZE_BYTES;
 
 use super::budget::Permit;
+use super::buffers;
 use super::garbage;
 use super::mute::Mute;
 use super::rope::Rope;
@@ -233,22 +234,41 @@ impl Reader {
         };
         let permit = budget.take(size).await;
         self.buffer.advance(SIZE_BYTES);
-        match timeout(arrival_max, self.fill_to(size)).await {
-            Ok(filled) => filled?,
+        let frame = match timeout(arrival_max, self.frame(size)).await {
+            Ok(frame) => frame?,
             Err(_) => return Err(Close::Late { size, max: arrival_max }),
-        }
+        };
         self.mute.over().await;
-        Ok((self.buffer.split_to(size).freeze(), permit))
+        Ok((frame, permit))
     }
 
-    async fn fill_to(&mut self, size: usize) -> Result<(), Close> {
+    /// The next `size` bytes.
+    async fn frame(&mut self, size: usize) -> Result<Bytes, Close> {
+        if size >= buffers::FROM_BYTES && self.buffer.len() < size {
+            return self.large_frame(size).await;
+        }
         self.buffer.reserve(size.saturating_sub(self.buffer.len()));
         while self.buffer.len() < size {
             if self.from.read_buf(&mut self.buffer).await? == 0 {
                 return Err(Close::Eof);
             }
         }
-        Ok(())
+        Ok(self.buffer.split_to(size).freeze())
+    }
+
+    /// The same of so many that a buffer of their own pays; not all of them have arrived.
+    async fn large_frame(&mut self, size: usize) -> Result<Bytes, Close> {
+        let mut large = self.broker.buffers.take(size);
+        large.content.extend_from_slice(&self.buffer);
+        self.buffer.clear();
+        while large.content.len() < size {
+            let missing = size - large.content.len();
+            let mut rest = (&mut large.content).limit(missing);
+            if self.from.read_buf(&mut rest).await? == 0 {
+                return Err(Close::Eof);
+            }
+        }
+        Ok(large.freeze())
     }
 
     /// Reads what there is; a connection that is silent while nothing is in flight is closed after a while.

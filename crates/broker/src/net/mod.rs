@@ -1,6 +1,7 @@
 //! Connections: accepting them, reading requests, writing answers, and what bounds all three.
 
 mod budget;
+mod buffers;
 mod connection;
 mod garbage;
 mod listener;
@@ -8,5 +9,6 @@ mod mute;
 mod rope;
 
 pub(crate) use budget::{Budget, Permit};
+pub(crate) use buffers::Buffers;
 pub(crate) use connection::{Close, Peer, Reply, Work};
 pub(crate) use listener::Listeners;

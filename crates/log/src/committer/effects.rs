@@ -19,6 +19,9 @@ use crate::shared::{Dirty, Prepared, Removal, Replacement, Shared};
 /// Small appends to one partition are gathered into one write up to this size.
 const GATHER_BYTES_MAX: usize = 1 << 20;
 
+/// A segment that has grown to this size gets disk space in steps of it.
+const SET_ASIDE_BYTES: u64 = 4 << 20;
+
 /// What a durable frame changes for readers.
 pub(super) enum Effect {
     Create(Arc<Partition>),
@@ -163,6 +166,11 @@ impl Committer {
         };
         if let Some(sealed) = sealed {
             sealed.seal(&reading);
+            if sealed.bytes() > SET_ASIDE_BYTES
+                && let Ok(file) = shared.files.existing(log_key(partition.id, sealed.base))
+            {
+                file.give_back();
+            }
         }
         active.appended(&reading, written.place.position, expected, headers(bytes));
         active.note_aborted(&written.aborted);
@@ -251,13 +259,20 @@ pub(super) fn index_only<'a>(shared: &'a Shared, partition: &Partition) -> Readi
     }
 }
 
-fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &[u8]) -> Result<(), LogError> {
-    let key = FileKey {
+fn log_key(partition: PartitionId, segment_base: Offset) -> FileKey {
+    FileKey {
         partition,
-        segment: SegmentId::first(place.segment_base),
+        segment: SegmentId::first(segment_base),
         kind: FileKind::Log,
-    };
+    }
+}
+
+fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &[u8]) -> Result<(), LogError> {
+    let key = log_key(partition, place.segment_base);
     let written = shared.files.create(key).and_then(|(file, created)| {
+        if let Some((start, end)) = to_set_aside(place.position, bytes.len() as u64) {
+            file.set_aside(start, end);
+        }
         file.write_all_at(bytes, place.position)?;
         Ok((file, created))
     });
@@ -278,6 +293,18 @@ fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &
         }
     }
     Ok(())
+}
+
+/// The disk space to set aside before `bytes` are written at `position`: a segment's first step is written as it comes,
+/// so that small ones take no more than they hold.
+fn to_set_aside(position: u64, bytes: u64) -> Option<(u64, u64)> {
+    let have = if position > SET_ASIDE_BYTES {
+        position.next_multiple_of(SET_ASIDE_BYTES)
+    } else {
+        position
+    };
+    let end = (position + bytes).next_multiple_of(SET_ASIDE_BYTES);
+    (end > SET_ASIDE_BYTES && end > have).then_some((have, end))
 }
 
 fn replace(replacement: &Replacement) -> Vec<Arc<Segment>> {
