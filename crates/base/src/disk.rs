@@ -65,6 +65,14 @@ pub trait DiskFile: Send + Sync + 'static {
     /// Fills as much of `buffer` as the file holds from `at` on; fewer bytes than asked only at the end.
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize>;
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+    /// Writes one after another.
+    fn write_parts_at(&self, parts: &[&[u8]], mut at: u64) -> io::Result<()> {
+        for part in parts {
+            self.write_all_at(part, at)?;
+            at += part.len() as u64;
+        }
+        Ok(())
+    }
     fn set_len(&self, bytes: u64) -> io::Result<()>;
     /// Sets blocks aside for what will be written up to `end`, from `start` on, without changing the length: writes that
     /// find their blocks there cost less. Where that cannot be had, they find them as they come.

@@ -42,7 +42,6 @@ pub(crate) struct Committer {
     /// Of partitions and segments deleted since the last checkpoint was taken.
     removals: Vec<Removal>,
     unchecked_space_bytes: u64,
-    scratch: Vec<u8>,
     small_groups: u32,
     /// No mark stands behind the last frame.
     unmarked: bool,
@@ -71,7 +70,6 @@ impl Committer {
             wal_bytes: 0,
             removals,
             unchecked_space_bytes: 0,
-            scratch: Vec::new(),
             small_groups: 0,
             unmarked: false,
         }
@@ -256,8 +254,7 @@ impl Committer {
 
     /// Gives memory back that a burst needed and nothing since.
     fn shrink(&mut self) {
-        let needed = self.buffer.len().max(self.scratch.len());
-        self.small_groups = if needed > BUFFER_KEPT_BYTES {
+        self.small_groups = if self.buffer.len() > BUFFER_KEPT_BYTES {
             0
         } else {
             self.small_groups + 1
@@ -266,8 +263,6 @@ impl Committer {
             self.small_groups = 0;
             self.buffer.clear();
             self.buffer.shrink_to(BUFFER_KEPT_BYTES);
-            self.scratch.clear();
-            self.scratch.shrink_to(BUFFER_KEPT_BYTES);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::api::{LogError, LogOptions, PartitionId};
 use crate::checkpoint;
 use crate::files::{FileKey, FileKind, SegmentId};
 use crate::shared::{CheckpointJob, Dirty, Jobs, Removal, Shared};
-use crate::wal;
+use crate::wal::{self, WalDir};
 
 /// Background syncing begins at this part of the budget.
 const SYNC_PART: u64 = 4;
@@ -99,13 +99,16 @@ impl Shared {
             let found = pool.free.iter().position(|(_, free_bytes)| *free_bytes >= bytes);
             found.map(|at| pool.free.remove(at))
         };
-        let (disk, dir) = (self.disk.as_ref(), &self.wal_dir);
-        let prepared = match free {
-            Some((old, _)) => wal::recycle(disk, dir, old, generation),
-            None => wal::create(disk, dir, generation, bytes),
+        let dir = WalDir {
+            disk: self.disk.as_ref(),
+            path: &self.wal_dir,
+            options: &self.options,
         };
-        let prepared = prepared.and_then(|file| wal::opened(file, &self.options, disk, dir));
-        let path = wal::wal_path(dir, generation);
+        let prepared = match free {
+            Some((old, _)) => dir.recycle(old, generation),
+            None => dir.create(generation, bytes),
+        };
+        let path = wal::wal_path(dir.path, generation);
         let prepared = prepared.map_err(|error| self.io_error("preparing", &path, error))?;
         let mut jobs = self.jobs.lock();
         jobs.wal.preparing = false;

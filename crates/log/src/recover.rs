@@ -21,7 +21,7 @@ use crate::partition::{Head, Partition, SegmentMeta, View};
 use crate::segment::Segment;
 use crate::shared::{Intake, Jobs, Removal, Shared, State};
 use crate::tables::Tables;
-use crate::wal::{self, Wal, WalFile, WalPosition};
+use crate::wal::{self, Wal, WalDir, WalFile, WalPosition};
 use crate::walk::WalReader;
 
 mod replay;
@@ -361,14 +361,18 @@ impl Recovery {
             .iter()
             .find(|(old, size)| **old < self.first_needed && **size >= bytes);
         let unused = unused.map(|(old, _)| *old);
+        let dir = WalDir {
+            disk: self.disk(),
+            path: &self.wal_dir,
+            options: &self.options,
+        };
         let file = match unused {
             Some(old) => {
                 free.remove(&old);
-                wal::recycle(self.disk(), &self.wal_dir, old, generation)
+                dir.recycle(old, generation)
             }
-            None => wal::create(self.disk(), &self.wal_dir, generation, bytes),
+            None => dir.create(generation, bytes),
         };
-        let file = file.and_then(|file| wal::opened(file, &self.options, self.disk(), &self.wal_dir));
         Ok((file.map_err(failed("preparing", &path))?, free.into_iter().collect()))
     }
 }

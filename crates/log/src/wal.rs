@@ -66,55 +66,89 @@ pub(crate) fn next_bytes(bytes: u64, bytes_max: u64) -> u64 {
         .clamp(WAL_FIRST_BYTES.min(bytes_max), bytes_max)
 }
 
-/// Makes a file full of zeros, durable with its name.
-pub(crate) fn create(disk: &dyn Disk, dir: &Path, generation: u64, bytes: u64) -> io::Result<WalFile> {
-    let file = disk.open(&wal_path(dir, generation), OpenMode::Create)?;
-    let zeros = vec![0; ZERO_STEP_BYTES.min(bytes as usize)];
-    let mut at = 0;
-    while at < bytes {
-        let step = zeros.len().min((bytes - at) as usize);
-        file.write_all_at(&zeros[..step], at)?;
-        at += step as u64;
-        if at % (8 * ZERO_STEP_BYTES as u64) == 0 {
-            file.sync_data()?;
+/// Where WAL files are and how they are opened.
+#[derive(Clone, Copy)]
+pub(crate) struct WalDir<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) path: &'a Path,
+    pub(crate) options: &'a LogOptions,
+}
+
+impl WalDir<'_> {
+    /// Makes a file full of zeros, durable with its name.
+    pub(crate) fn create(self, generation: u64, bytes: u64) -> io::Result<WalFile> {
+        let made = self.open(generation, OpenMode::Create)?;
+        let mut zeros = Vec::new();
+        let step_bytes = ZERO_STEP_BYTES.min(bytes as usize);
+        let start = begin_at_block(&mut zeros, step_bytes);
+        zeros.resize(start + step_bytes, 0);
+        let mut at = 0;
+        while at < bytes {
+            let step = &zeros[start..][..step_bytes.min((bytes - at) as usize)];
+            match &made.through {
+                // As frames will be written: the page cache would have to let go of its copy then.
+                Some(through) if are_blocks(step) => through.write_blocks(step, at)?,
+                _ => made.file.write_all_at(step, at)?,
+            }
+            at += step.len() as u64;
+            if at % (8 * ZERO_STEP_BYTES as u64) == 0 {
+                made.file.sync_data()?;
+            }
         }
+        made.file.sync_data()?;
+        self.disk.sync_dir(self.path)?;
+        Ok(WalFile { bytes, ..made })
     }
-    file.sync_data()?;
-    disk.sync_dir(dir)?;
-    Ok(WalFile {
-        generation,
-        file,
-        through: None,
-        bytes,
-    })
+
+    /// Gives a file that is no longer needed a new name, and with it a new life.
+    pub(crate) fn recycle(self, old: u64, generation: u64) -> io::Result<WalFile> {
+        let path = wal_path(self.path, generation);
+        self.disk.rename(&wal_path(self.path, old), &path)?;
+        self.disk.sync_dir(self.path)?;
+        self.open(generation, OpenMode::Write)
+    }
+
+    /// Opens a file, and the way past the page cache if writes are to be durable and there is one.
+    fn open(self, generation: u64, mode: OpenMode) -> io::Result<WalFile> {
+        let path = wal_path(self.path, generation);
+        let file = self.disk.open(&path, mode)?;
+        let bytes = file.len()?;
+        let through = if self.writes_through() {
+            self.disk.open_write_through(&path)?
+        } else {
+            None
+        };
+        Ok(WalFile {
+            generation,
+            file,
+            through,
+            bytes,
+        })
+    }
+
+    fn writes_through(self) -> bool {
+        #[cfg(test)]
+        if self.options.planted != Planted::Nothing {
+            // The faults are about syncs that are missing or late.
+            return false;
+        }
+        self.options.durability == Durability::Fsync
+    }
 }
 
-/// Gives a file that is no longer needed a new name, and with it a new life.
-pub(crate) fn recycle(disk: &dyn Disk, dir: &Path, old: u64, generation: u64) -> io::Result<WalFile> {
-    let path = wal_path(dir, generation);
-    disk.rename(&wal_path(dir, old), &path)?;
-    disk.sync_dir(dir)?;
-    let file = disk.open(&path, OpenMode::Write)?;
-    let bytes = file.len()?;
-    Ok(WalFile {
-        generation,
-        file,
-        through: None,
-        bytes,
-    })
+/// Begins an empty buffer at a block's address, with room for `bytes` from there. Returns where that is.
+fn begin_at_block(buffer: &mut Vec<u8>, bytes: usize) -> usize {
+    buffer.clear();
+    buffer.reserve(bytes + 2 * BLOCK_BYTES);
+    let gap = buffer.as_ptr().align_offset(BLOCK_BYTES);
+    // Without an answer the bytes go another way, see `are_blocks`.
+    buffer.resize(gap.min(BLOCK_BYTES), 0);
+    buffer.len()
 }
 
-/// Opens the way past the page cache, if writes are to be durable and there is one.
-pub(crate) fn opened(mut file: WalFile, options: &LogOptions, disk: &dyn Disk, dir: &Path) -> io::Result<WalFile> {
-    #[cfg(test)]
-    if options.planted != Planted::Nothing {
-        // The faults are about syncs that are missing or late.
-        return Ok(file);
-    }
-    if options.durability == Durability::Fsync {
-        file.through = disk.open_write_through(&wal_path(dir, file.generation))?;
-    }
-    Ok(file)
+/// Whether bytes can be written past the page cache as they stand in memory.
+fn are_blocks(bytes: &[u8]) -> bool {
+    bytes.as_ptr().addr().is_multiple_of(BLOCK_BYTES) && bytes.len().is_multiple_of(BLOCK_BYTES)
 }
 
 /// The end of the WAL that is written to.
@@ -166,14 +200,12 @@ impl Wal {
     /// Empties a buffer for about `bytes` of frames and begins it so that [`Wal::write_all`] can write from it as it
     /// is: at a block's address. Returns where the frames begin.
     pub(crate) fn lead(&self, buffer: &mut Vec<u8>, bytes: usize) -> usize {
-        buffer.clear();
-        buffer.reserve(bytes + 2 * BLOCK_BYTES);
         if self.current.through.is_some() {
-            // Without an answer the bytes are copied once more, see `write`.
-            let gap = buffer.as_ptr().align_offset(BLOCK_BYTES);
-            buffer.resize(gap.min(BLOCK_BYTES), 0);
+            return begin_at_block(buffer, bytes);
         }
-        buffer.len()
+        buffer.clear();
+        buffer.reserve(bytes);
+        0
     }
 
     /// A frame without operations, to stand behind `bytes` of frames that begin at `offset`: it fills their last block,
@@ -212,7 +244,7 @@ impl Wal {
     pub(crate) fn write_all(&mut self, buffer: &[u8], start: usize) -> io::Result<()> {
         let frames = &buffer[start..];
         match self.current.through.clone() {
-            Some(through) if frames.as_ptr().addr().is_multiple_of(BLOCK_BYTES) => {
+            Some(through) if are_blocks(frames) => {
                 through.write_blocks(frames, self.offset)?;
                 self.offset += frames.len() as u64;
                 Ok(())

@@ -1,7 +1,7 @@
 //! The machine's own file system.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,9 @@ use std::sync::Arc;
 use rustix::fs::{FallocateFlags, OFlags};
 
 use super::{Disk, DiskFile, DiskLock, OpenMode, WriteThrough};
+
+/// How many parts the kernel takes at once.
+const PARTS_MAX: usize = 1024;
 
 /// The machine's own file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -130,6 +133,26 @@ impl DiskFile for RealFile {
 
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         self.file.write_all_at(bytes, at)
+    }
+
+    fn write_parts_at(&self, parts: &[&[u8]], mut at: u64) -> io::Result<()> {
+        for parts in parts.chunks(PARTS_MAX) {
+            let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+            let mut rest = &mut slices[..];
+            IoSlice::advance_slices(&mut rest, 0);
+            while !rest.is_empty() {
+                match rustix::io::pwritev(&self.file, rest, at) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(written) => {
+                        at += written as u64;
+                        IoSlice::advance_slices(&mut rest, written);
+                    }
+                    Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 /// Requests from this size on are read into such a buffer.
-pub(super) const FROM_BYTES: usize = 128 << 10;
+pub(super) const FROM_BYTES: usize = 32 << 10;
 /// Buffers have a multiple of this, so that requests of about one size share them.
-const STEP_BYTES: usize = 256 << 10;
+const STEP_BYTES: usize = 64 << 10;
 /// Larger ones are not kept.
 const KEPT_EACH_BYTES_MAX: usize = 2 << 20;
 /// So much is kept of what nobody uses just now.

@@ -28,6 +28,8 @@ use crate::api;
 
 /// What is read from a socket at a time while no large request is under way.
 const READ_BYTES: usize = 64 * 1024;
+/// The same after a large request: another is likely, and its bytes belong into a buffer of their own.
+const READ_AFTER_LARGE_BYTES: usize = 1024;
 /// What is larger may take long to arrive, and has a budget of its own.
 const LARGE_REQUEST_BYTES: usize = 1 << 20;
 /// How long requests that arrived before the peer closed may still take.
@@ -153,6 +155,7 @@ async fn run(broker: Arc<Broker>, stream: TcpStream, peer: Peer, stop: watch::Re
         from,
         peer,
         buffer: BytesMut::new(),
+        read_bytes: READ_BYTES,
         queue,
         in_flight,
         mute,
@@ -178,6 +181,8 @@ struct Reader {
     from: OwnedReadHalf,
     peer: Peer,
     buffer: BytesMut,
+    /// How much is read at a time.
+    read_bytes: usize,
     queue: mpsc::Sender<Queued>,
     in_flight: Arc<AtomicUsize>,
     mute: Mute,
@@ -244,9 +249,11 @@ impl Reader {
 
     /// The next `size` bytes.
     async fn frame(&mut self, size: usize) -> Result<Bytes, Close> {
-        if size >= buffers::FROM_BYTES && self.buffer.len() < size {
+        if size >= buffers::FROM_BYTES {
+            self.read_bytes = READ_AFTER_LARGE_BYTES;
             return self.large_frame(size).await;
         }
+        self.read_bytes = READ_BYTES;
         self.buffer.reserve(size.saturating_sub(self.buffer.len()));
         while self.buffer.len() < size {
             if self.from.read_buf(&mut self.buffer).await? == 0 {
@@ -256,11 +263,12 @@ impl Reader {
         Ok(self.buffer.split_to(size).freeze())
     }
 
-    /// The same of so many that a buffer of their own pays; not all of them have arrived.
+    /// The same of so many that a buffer of their own pays.
     async fn large_frame(&mut self, size: usize) -> Result<Bytes, Close> {
         let mut large = self.broker.buffers.take(size);
-        large.content.extend_from_slice(&self.buffer);
-        self.buffer.clear();
+        let arrived = size.min(self.buffer.len());
+        large.content.extend_from_slice(&self.buffer[..arrived]);
+        self.buffer.advance(arrived);
         while large.content.len() < size {
             let missing = size - large.content.len();
             let mut rest = (&mut large.content).limit(missing);
@@ -274,11 +282,12 @@ impl Reader {
     /// Reads what there is; a connection that is silent while nothing is in flight is closed after a while.
     async fn fill(&mut self) -> Result<(), Close> {
         let idle_max = self.broker.options.limits.idle_max;
-        if self.buffer.capacity() - self.buffer.len() < READ_BYTES / 4 {
+        if self.buffer.capacity() - self.buffer.len() < self.read_bytes.min(READ_BYTES / 4) {
             self.buffer.reserve(READ_BYTES);
         }
         loop {
-            match timeout(idle_max, self.from.read_buf(&mut self.buffer)).await {
+            let mut room = (&mut self.buffer).limit(self.read_bytes);
+            match timeout(idle_max, self.from.read_buf(&mut room)).await {
                 Ok(Ok(0)) => return Err(Close::Eof),
                 Ok(Ok(_)) => return Ok(()),
                 Ok(Err(error)) => return Err(Close::Io(error)),

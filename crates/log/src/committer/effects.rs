@@ -77,16 +77,11 @@ impl Committer {
                 bytes += range.len();
                 count += 1;
             }
-            let content = if count == 1 {
-                &self.buffer[first.clone()]
-            } else {
-                self.scratch.clear();
-                for (_, _, range) in &rest[..count] {
-                    self.scratch.extend_from_slice(&self.buffer[range.clone()]);
-                }
-                &self.scratch[..]
-            };
-            write_segment(shared, *partition, *place, content)?;
+            let parts: Vec<&[u8]> = rest[..count]
+                .iter()
+                .map(|(_, _, range)| &self.buffer[range.clone()])
+                .collect();
+            write_segment(shared, *partition, *place, &parts, bytes as u64)?;
             rest = &rest[count..];
         }
         self.unchecked_space_bytes += sorted.iter().map(|(_, _, range)| range.len() as u64).sum::<u64>();
@@ -267,13 +262,19 @@ fn log_key(partition: PartitionId, segment_base: Offset) -> FileKey {
     }
 }
 
-fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &[u8]) -> Result<(), LogError> {
+fn write_segment(
+    shared: &Shared,
+    partition: PartitionId,
+    place: Place,
+    parts: &[&[u8]],
+    bytes: u64,
+) -> Result<(), LogError> {
     let key = log_key(partition, place.segment_base);
     let written = shared.files.create(key).and_then(|(file, created)| {
-        if let Some((start, end)) = to_set_aside(place.position, bytes.len() as u64) {
+        if let Some((start, end)) = to_set_aside(place.position, bytes) {
             file.set_aside(start, end);
         }
-        file.write_all_at(bytes, place.position)?;
+        file.write_parts_at(parts, place.position)?;
         Ok((file, created))
     });
     let (file, created) = written.map_err(|error| shared.io_error("writing", &shared.files.path(key), error))?;
@@ -285,9 +286,9 @@ fn write_segment(shared: &Shared, partition: PartitionId, place: Place, bytes: &
             created: false,
         };
         let dirty = jobs.dirty.entry((partition, key.segment)).or_insert(fresh);
-        dirty.bytes += bytes.len() as u64;
+        dirty.bytes += bytes;
         dirty.created |= created;
-        jobs.dirty_bytes += bytes.len() as u64;
+        jobs.dirty_bytes += bytes;
         if jobs.sync_due(&shared.options) {
             shared.job_arrived.notify_one();
         }
