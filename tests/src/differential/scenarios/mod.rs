@@ -44,6 +44,11 @@ impl Stage {
     pub fn has(&self, only: &str) -> bool {
         self.scenarios.iter().any(|(name, _)| name.contains(only))
     }
+
+    /// Whether a scenario is one of its own.
+    pub fn plays(&self, scenario: &str) -> bool {
+        self.scenarios.iter().any(|(name, _)| *name == scenario)
+    }
 }
 
 pub const STAGES: &[Stage] = &[
