@@ -19,6 +19,7 @@ use wire::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsReques
 use wire::messages::describe_cluster_request::DescribeClusterRequest;
 use wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use wire::messages::describe_topic_partitions_request::{DescribeTopicPartitionsRequest, TopicRequest};
+use wire::messages::describe_user_scram_credentials_request::{DescribeUserScramCredentialsRequest, UserName};
 use wire::messages::incremental_alter_configs_request as alter;
 
 const TOPIC: i8 = 2;
@@ -469,5 +470,33 @@ async fn partitions_are_described_page_by_page() {
             (cluster.error_code, cluster.brokers.len(), cluster.controller_id),
             (0, 1, 1)
         );
+    }
+}
+
+#[tokio::test]
+async fn nobody_has_scram_credentials() {
+    let running = start().await;
+    let mut client = running.client().await;
+    for (names, expected) in [
+        (None, vec![]),
+        (Some(vec![]), vec![]),
+        (
+            Some(vec!["b", "a", "b"]),
+            vec![("a", ErrorCode::ResourceNotFound), ("b", ErrorCode::DuplicateResource)],
+        ),
+    ] {
+        let name = |name: &str| UserName { name: name.to_owned() };
+        let request = DescribeUserScramCredentialsRequest {
+            users: names.map(|names: Vec<&str>| names.into_iter().map(name).collect()),
+        };
+        let response = client.call(0, &request).await;
+        assert_eq!(response.error_code, 0);
+        let told: Vec<(&str, i16)> = response
+            .results
+            .iter()
+            .map(|one| (one.user.as_str(), one.error_code))
+            .collect();
+        let expected: Vec<(&str, i16)> = expected.into_iter().map(|(name, code)| (name, code.code())).collect();
+        assert_eq!(told, expected);
     }
 }

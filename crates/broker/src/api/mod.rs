@@ -28,6 +28,7 @@ mod describe_quorum;
 mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
+mod describe_user_scram_credentials;
 mod elect_leaders;
 mod end_txn;
 mod fetch;
@@ -92,6 +93,7 @@ use wire::messages::describe_quorum_request::DescribeQuorumRequest;
 use wire::messages::describe_share_group_offsets_request::DescribeShareGroupOffsetsRequest;
 use wire::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
 use wire::messages::describe_transactions_request::DescribeTransactionsRequest;
+use wire::messages::describe_user_scram_credentials_request::DescribeUserScramCredentialsRequest;
 use wire::messages::elect_leaders_request::ElectLeadersRequest;
 use wire::messages::end_txn_request::EndTxnRequest;
 use wire::messages::fetch_request::FetchRequest;
@@ -202,6 +204,7 @@ pub(crate) const APIS: &[Api] = &[
     api::<OffsetDeleteRequest>(0, 0),
     api::<DescribeClientQuotasRequest>(0, 1),
     api::<AlterClientQuotasRequest>(0, 1),
+    api::<DescribeUserScramCredentialsRequest>(0, 0),
     api::<DescribeQuorumRequest>(0, 2),
     api::<UpdateFeaturesRequest>(0, 2),
     api::<DescribeClusterRequest>(0, 2),
@@ -375,6 +378,9 @@ async fn dispatch(broker: &Arc<Broker>, key: i16, context: Context, reader: Read
         DescribeQuorumRequest::KEY => later(broker, context, reader, describe_quorum::handle),
         ElectLeadersRequest::KEY => later(broker, context, reader, elect_leaders::handle),
         ListPartitionReassignmentsRequest::KEY => later(broker, context, reader, list_partition_reassignments::handle),
+        DescribeUserScramCredentialsRequest::KEY => {
+            later(broker, context, reader, describe_user_scram_credentials::handle)
+        }
         UpdateFeaturesRequest::KEY => later(broker, context, reader, update_features::handle),
         _ => Err(Close::UnknownKey { key }),
     }

@@ -7,6 +7,7 @@ use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::messages::describe_client_quotas_request as quotas;
 use wire::messages::describe_log_dirs_request::*;
 use wire::messages::describe_quorum_request::*;
+use wire::messages::describe_user_scram_credentials_request::*;
 use wire::messages::elect_leaders_request as elect;
 use wire::messages::list_config_resources_request::ListConfigResourcesRequest;
 use wire::messages::list_partition_reassignments_request::*;
@@ -25,6 +26,7 @@ pub(super) fn play(observer: &mut Observer) {
     leaders(observer);
     folders(observer);
     features(observer);
+    nobody(observer);
 }
 
 fn versions(observer: &mut Observer) {
@@ -311,4 +313,14 @@ fn features(observer: &mut Observer) {
         },
     );
     observer.ask("client metrics", 0, &ListConfigResourcesRequest::default());
+}
+
+fn nobody(observer: &mut Observer) {
+    let named = |names: &[&str]| DescribeUserScramCredentialsRequest {
+        users: Some(names.iter().map(|&name| UserName { name: name.into() }).collect()),
+    };
+    observer.ask("of everybody", 0, &DescribeUserScramCredentialsRequest { users: None });
+    observer.ask("of nobody", 0, &named(&[]));
+    observer.ask("of strangers", 0, &named(&["zoe", "anna", ""]));
+    observer.ask("of somebody twice", 0, &named(&["zoe", "anna", "zoe"]));
 }
