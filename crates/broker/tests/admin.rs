@@ -21,6 +21,7 @@ use wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeC
 use wire::messages::describe_topic_partitions_request::{DescribeTopicPartitionsRequest, TopicRequest};
 use wire::messages::describe_user_scram_credentials_request::{DescribeUserScramCredentialsRequest, UserName};
 use wire::messages::incremental_alter_configs_request as alter;
+use wire::messages::unregister_broker_request::UnregisterBrokerRequest;
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -499,4 +500,27 @@ async fn nobody_has_scram_credentials() {
         let expected: Vec<(&str, i16)> = expected.into_iter().map(|(name, code)| (name, code.code())).collect();
         assert_eq!(told, expected);
     }
+}
+
+#[tokio::test]
+async fn running_brokers_stay_on_the_list_and_others_never_were() {
+    let running = start_with(BrokerOptions {
+        virtual_brokers: 2,
+        ..quick_options()
+    })
+    .await;
+    let mut client = running.client().await;
+    let first = quick_options().node_id;
+    for (broker_id, expected) in [
+        (first, ErrorCode::InvalidRequest),
+        (first + 1, ErrorCode::InvalidRequest),
+        (first + 2, ErrorCode::BrokerIdNotRegistered),
+        (-1, ErrorCode::BrokerIdNotRegistered),
+    ] {
+        let response = client.call(0, &UnregisterBrokerRequest { broker_id }).await;
+        assert_eq!(response.error_code, expected.code(), "{broker_id}");
+        assert!(response.error_message.unwrap().contains(&broker_id.to_string()));
+    }
+    let cluster = client.call(0, &DescribeClusterRequest::default()).await;
+    assert_eq!(cluster.brokers.len(), 2, "nobody is gone");
 }

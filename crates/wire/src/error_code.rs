@@ -111,6 +111,7 @@ error_codes! {
     95 InvalidUpdateVersion,
     96 FeatureUpdateFailed,
     100 UnknownTopicId,
+    102 BrokerIdNotRegistered,
     103 InconsistentTopicId,
     105 TransactionalIdNotFound,
     106 FetchSessionTopicIdError,

@@ -57,6 +57,7 @@ mod streams_group_describe;
 mod streams_group_heartbeat;
 mod sync_group;
 mod txn_offset_commit;
+mod unregister_broker;
 mod update_features;
 mod write_txn_markers;
 
@@ -122,6 +123,7 @@ use wire::messages::streams_group_describe_request::StreamsGroupDescribeRequest;
 use wire::messages::streams_group_heartbeat_request::StreamsGroupHeartbeatRequest;
 use wire::messages::sync_group_request::SyncGroupRequest;
 use wire::messages::txn_offset_commit_request::TxnOffsetCommitRequest;
+use wire::messages::unregister_broker_request::UnregisterBrokerRequest;
 use wire::messages::update_features_request::UpdateFeaturesRequest;
 use wire::messages::write_txn_markers_request::WriteTxnMarkersRequest;
 use wire::{ErrorCode, Message, Reader, Request};
@@ -209,6 +211,7 @@ pub(crate) const APIS: &[Api] = &[
     api::<UpdateFeaturesRequest>(0, 2),
     api::<DescribeClusterRequest>(0, 2),
     api::<DescribeProducersRequest>(0, 0),
+    api::<UnregisterBrokerRequest>(0, 0),
     api::<DescribeTransactionsRequest>(0, 0),
     api::<ListTransactionsRequest>(0, 2),
     api::<ConsumerGroupHeartbeatRequest>(0, 1),
@@ -381,6 +384,7 @@ async fn dispatch(broker: &Arc<Broker>, key: i16, context: Context, reader: Read
         DescribeUserScramCredentialsRequest::KEY => {
             later(broker, context, reader, describe_user_scram_credentials::handle)
         }
+        UnregisterBrokerRequest::KEY => later(broker, context, reader, unregister_broker::handle),
         UpdateFeaturesRequest::KEY => later(broker, context, reader, update_features::handle),
         _ => Err(Close::UnknownKey { key }),
     }

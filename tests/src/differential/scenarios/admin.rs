@@ -12,6 +12,7 @@ use wire::messages::elect_leaders_request as elect;
 use wire::messages::list_config_resources_request::ListConfigResourcesRequest;
 use wire::messages::list_partition_reassignments_request::*;
 use wire::messages::sasl_handshake_request::SaslHandshakeRequest;
+use wire::messages::unregister_broker_request::UnregisterBrokerRequest;
 use wire::messages::update_features_request::*;
 
 use super::create;
@@ -27,6 +28,7 @@ pub(super) fn play(observer: &mut Observer) {
     folders(observer);
     features(observer);
     nobody(observer);
+    no_such_broker(observer);
 }
 
 fn versions(observer: &mut Observer) {
@@ -323,4 +325,10 @@ fn nobody(observer: &mut Observer) {
     observer.ask("of nobody", 0, &named(&[]));
     observer.ask("of strangers", 0, &named(&["zoe", "anna", ""]));
     observer.ask("of somebody twice", 0, &named(&["zoe", "anna", "zoe"]));
+}
+
+fn no_such_broker(observer: &mut Observer) {
+    for broker_id in [7, 0, -1, i32::MAX] {
+        observer.ask(&format!("of {broker_id}"), 0, &UnregisterBrokerRequest { broker_id });
+    }
 }
