@@ -25,6 +25,7 @@ mod settings;
 mod share;
 mod storage;
 mod tables;
+mod telemetry;
 mod topics;
 mod transaction;
 mod transactions;
@@ -52,6 +53,7 @@ use producer_ids::ProducerIds;
 use quotas::Quotas;
 use settings::{Effective, Resource};
 use share::SharePartitions;
+use telemetry::Telemetry;
 use transactions::Transactions;
 
 /// The part of the memory for requests that is for small ones.
@@ -72,6 +74,8 @@ pub struct Broker {
     producer_ids: Arc<ProducerIds>,
     transactions: Arc<Transactions>,
     quotas: Quotas,
+    /// If there is a topic for what clients push.
+    telemetry: Option<Arc<Telemetry>>,
     runs: topics::Runs,
     /// What all settings amount to now; replaced when one is changed.
     effective: RwLock<Arc<Effective>>,
@@ -130,6 +134,7 @@ impl Broker {
             Arc::clone(&producer_ids),
         ));
         let cleaner_backoff = watch::Sender::new(effective.options.compaction_check_interval);
+        let telemetry = Telemetry::new(&options, &catalog, Arc::clone(&clock), Arc::clone(&random));
         let broker = Arc::new(Broker {
             options,
             log,
@@ -143,6 +148,7 @@ impl Broker {
             producer_ids,
             transactions,
             quotas,
+            telemetry,
             runs: topics::Runs::default(),
             effective: RwLock::new(Arc::new(effective)),
             cleaner_backoff,

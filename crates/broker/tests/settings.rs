@@ -156,7 +156,11 @@ async fn groups_and_metrics_have_settings() {
             ErrorCode::InvalidRequest,
         ),
         (METRICS, "m", "interval.ms", "1000", ErrorCode::None),
-        (METRICS, "m", "interval.ms", "1", ErrorCode::InvalidConfig),
+        (METRICS, "m", "interval.ms", "1", ErrorCode::InvalidRequest),
+        (METRICS, "m", "interval.ms", "often", ErrorCode::InvalidConfig),
+        (METRICS, "m", "nonsense", "1", ErrorCode::InvalidRequest),
+        (METRICS, "m", "match", "client_id=(", ErrorCode::InvalidConfig),
+        (METRICS, "m", "match", "client_id=a.*", ErrorCode::None),
         (9, "m", "interval.ms", "1", ErrorCode::InvalidRequest),
     ] {
         let found = change(&mut client, kind, name, SET, setting, value).await;

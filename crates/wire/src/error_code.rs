@@ -121,6 +121,8 @@ error_codes! {
     113 StaleMemberEpoch,
     114 MismatchedEndpointType,
     115 UnsupportedEndpointType,
+    117 UnknownSubscriptionId,
+    118 TelemetryTooLarge,
     120 TransactionAbortable,
     121 InvalidRecordState,
     122 ShareSessionNotFound,

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     kafka.retain(|seen| seen.scenario().contains(&only));
     let mut ours = Vec::new();
     for stage in scenarios::STAGES.iter().filter(|stage| stage.has(&only)) {
-        let server = Server::start_with(SETTINGS);
+        let server = Server::start_with(&[SETTINGS, stage.settings].concat());
         let mut observer = Observer::new(server.kafka_port());
         scenarios::play(stage, &mut observer, &only);
         ours.append(&mut observer.observations);
