@@ -88,6 +88,8 @@ def cluster():
     shown = admin.describe_cluster(include_authorized_operations=True).result(10)
     assert len(shown.nodes) == 1 and shown.controller.id == shown.nodes[0].id and shown.cluster_id
     assert admin.list_topics(timeout=10).cluster_id == shown.cluster_id
+    assert admin.describe_user_scram_credentials().result(10) == {}
+    refused(admin.describe_user_scram_credentials(["a"]), KafkaError.RESOURCE_NOT_FOUND)
 
 
 def configs():
@@ -189,7 +191,6 @@ def not_advertised():
     refused(admin.describe_acls(everything), code)
     refused(admin.create_acls([binding]), code)
     refused(admin.delete_acls([everything]), code)
-    refused(admin.describe_user_scram_credentials(["a"]), code)
     refused(admin.alter_user_scram_credentials([UserScramCredentialDeletion("a", ScramMechanism.SCRAM_SHA_256)]), code)
 
 

@@ -8,7 +8,7 @@ use rivulet_tests::{Server, workspace};
 
 /// What Rivulet answers to the scenarios of a stage, at a server of their own.
 fn played(stage: &Stage) -> Vec<Observation> {
-    let server = Server::start_with(SETTINGS);
+    let server = Server::start_with(&[SETTINGS, stage.settings].concat());
     let mut observer = Observer::new(server.kafka_port());
     scenarios::play(stage, &mut observer, "");
     observer.observations

@@ -1,11 +1,46 @@
 //! Compacts the partitions of compacted topics, one after another, round after round.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use log::{CompactionError, CompactionOptions};
+use tokio::sync::watch;
 
 use crate::Broker;
 use crate::settings::TopicSettings;
+
+/// Round after round, until the broker is gone; holds it only during a round.
+pub(crate) async fn run(broker: Weak<Broker>, mut backoff: watch::Receiver<Duration>) {
+    while rest(&mut backoff).await {
+        let Some(broker) = broker.upgrade() else { return };
+        if broker.options.compaction {
+            broker.compact().await;
+        }
+    }
+}
+
+/// Waits as long as the setting says, counted from now also where it is changed meanwhile; `false` if nobody can change
+/// it any more.
+async fn rest(backoff: &mut watch::Receiver<Duration>) -> bool {
+    let backoff_now = *backoff.borrow_and_update();
+    let mut sleep = pin!(tokio::time::sleep(backoff_now));
+    let began = sleep.deadline().checked_sub(backoff_now);
+    loop {
+        tokio::select! {
+            () = sleep.as_mut() => return true,
+            changed = backoff.changed() => {
+                if changed.is_err() {
+                    return false;
+                }
+                let until = began.and_then(|began| began.checked_add(*backoff.borrow_and_update()));
+                if let Some(until) = until {
+                    sleep.as_mut().reset(until);
+                }
+            }
+        }
+    }
+}
 
 impl Broker {
     /// One round over all partitions. One is compacted at a time, however many there are.

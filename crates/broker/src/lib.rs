@@ -25,17 +25,20 @@ mod settings;
 mod share;
 mod storage;
 mod tables;
+mod telemetry;
 mod topics;
 mod transaction;
 mod transactions;
 mod validation;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use base::{Clock, Random};
 use catalog::{Catalog, Registry};
 use log::{Log, Op, Outcome};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 pub use group::{Assignor, ConsumerGroupLimits, GroupLimits, MigrationPolicy, ShareGroupLimits, StreamsGroupLimits};
@@ -50,6 +53,7 @@ use producer_ids::ProducerIds;
 use quotas::Quotas;
 use settings::{Effective, Resource};
 use share::SharePartitions;
+use telemetry::Telemetry;
 use transactions::Transactions;
 
 /// The part of the memory for requests that is for small ones.
@@ -70,9 +74,13 @@ pub struct Broker {
     producer_ids: Arc<ProducerIds>,
     transactions: Arc<Transactions>,
     quotas: Quotas,
+    /// If there is a topic for what clients push.
+    telemetry: Option<Arc<Telemetry>>,
     runs: topics::Runs,
     /// What all settings amount to now; replaced when one is changed.
     effective: RwLock<Arc<Effective>>,
+    /// Of it, what the cleaner must hear of while it rests.
+    cleaner_backoff: watch::Sender<Duration>,
     /// Held from reading a topic's settings to storing them changed, so that no change is lost.
     altering: tokio::sync::Mutex<()>,
     listeners: Listeners,
@@ -127,6 +135,8 @@ impl Broker {
             Arc::clone(&coordinator),
             Arc::clone(&producer_ids),
         ));
+        let cleaner_backoff = watch::Sender::new(effective.options.compaction_check_interval);
+        let telemetry = Telemetry::new(&options, &catalog, Arc::clone(&clock), Arc::clone(&random));
         let broker = Arc::new(Broker {
             options,
             log,
@@ -140,8 +150,10 @@ impl Broker {
             producer_ids,
             transactions,
             quotas,
+            telemetry,
             runs: topics::Runs::default(),
             effective: RwLock::new(Arc::new(effective)),
+            cleaner_backoff,
             altering: tokio::sync::Mutex::default(),
             listeners: Listeners::default(),
             buffers: Buffers::default(),
@@ -206,22 +218,7 @@ impl Broker {
                 broker.retain().await;
             }
         });
-        let broker = Arc::downgrade(self);
-        let cleaner = tokio::spawn(async move {
-            loop {
-                let Some(every) = broker
-                    .upgrade()
-                    .map(|broker| broker.effective().options.compaction_check_interval)
-                else {
-                    return;
-                };
-                tokio::time::sleep(every).await;
-                let Some(broker) = broker.upgrade() else { return };
-                if broker.options.compaction {
-                    broker.compact().await;
-                }
-            }
-        });
+        let cleaner = tokio::spawn(cleaner::run(Arc::downgrade(self), self.cleaner_backoff.subscribe()));
         *self.background.lock() = [
             timers,
             expiry,
@@ -250,7 +247,11 @@ impl Broker {
 
     /// Puts changed settings of the broker in force.
     fn refresh(&self) {
-        *self.effective.write() = Arc::new(Broker::take_in(&self.options, &self.catalog));
+        let effective = Broker::take_in(&self.options, &self.catalog);
+        let backoff = effective.options.compaction_check_interval;
+        *self.effective.write() = Arc::new(effective);
+        self.cleaner_backoff
+            .send_if_modified(|now| std::mem::replace(now, backoff) != backoff);
         self.apply_segment_limits();
     }
 

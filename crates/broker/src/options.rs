@@ -60,6 +60,8 @@ pub struct BrokerOptions {
     pub transaction_timeout_check_interval: Duration,
     /// `transaction.remove.expired.transaction.cleanup.interval.ms`.
     pub transactional_id_check_interval: Duration,
+    /// `client.telemetry.topic`: where what clients push is kept; empty for nowhere.
+    pub telemetry_topic: String,
     pub group: GroupLimits,
     pub quotas: QuotaWindows,
     pub limits: Limits,
@@ -115,6 +117,7 @@ impl Default for BrokerOptions {
             transactional_id_expiration_ms: 604_800_000,
             transaction_timeout_check_interval: Duration::from_secs(10),
             transactional_id_check_interval: Duration::from_secs(3_600),
+            telemetry_topic: String::new(),
             group: GroupLimits::default(),
             quotas: QuotaWindows::default(),
             limits: Limits::default(),
@@ -156,6 +159,10 @@ pub struct Limits {
     pub transaction_offsets_bytes_max: usize,
     /// What the records of one batch may grow to when they have to be looked into.
     pub decompressed_bytes_max: usize,
+    /// `telemetry.max.bytes`: of one push, as it comes and decompressed.
+    pub telemetry_bytes_max: usize,
+    /// Clients that push and are remembered.
+    pub telemetry_instances_max: usize,
 }
 
 impl Default for Limits {
@@ -178,6 +185,8 @@ impl Default for Limits {
             transactional_ids_max: 100_000,
             transaction_offsets_bytes_max: 16 << 20,
             decompressed_bytes_max: 256 << 20,
+            telemetry_bytes_max: 1 << 20,
+            telemetry_instances_max: 16_384,
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicU32;
 use async_trait::async_trait;
 use base::{ErrorKind, Offset, PartitionIndex, TimestampMs};
 use catalog::Topic;
-use client::{Bounds, Fetched, JobStart, NewTopic, Position, ReadLimits, Record, Step, Topics, TopicsError};
+use client::{Bounds, Fetched, JobStart, NewTopic, Output, Position, ReadLimits, Record, Step, Topics, TopicsError};
 use log::{CommitCause, CommitError, Op, PartitionId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -23,7 +23,7 @@ use wire::{ErrorCode, RecordLimits, batches, records};
 use self::committed::Aborted;
 use crate::Broker;
 use crate::settings;
-use crate::storage::CommitFailed;
+use crate::storage::{self, CommitFailed};
 use crate::tables::{self, Committed, Run};
 
 /// The latest run of every job that this process has started or seen.
@@ -110,6 +110,13 @@ impl LocalTopics {
             all.push(fetched);
         }
         Ok((all, any))
+    }
+
+    /// Appends a record that belongs to no job; done when durable.
+    pub(crate) async fn append(&self, output: Output) -> Result<(), TopicsError> {
+        let ops = self.appends(&[output])?;
+        let committed = storage::commit(&self.broker.log, ops).await;
+        committed.map(drop).map_err(of_commit)
     }
 
     /// Begins a new run, durably, together with what `more` gives; every earlier run can commit no more.

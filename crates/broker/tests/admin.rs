@@ -19,7 +19,9 @@ use wire::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsReques
 use wire::messages::describe_cluster_request::DescribeClusterRequest;
 use wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use wire::messages::describe_topic_partitions_request::{DescribeTopicPartitionsRequest, TopicRequest};
+use wire::messages::describe_user_scram_credentials_request::{DescribeUserScramCredentialsRequest, UserName};
 use wire::messages::incremental_alter_configs_request as alter;
+use wire::messages::unregister_broker_request::UnregisterBrokerRequest;
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -470,4 +472,55 @@ async fn partitions_are_described_page_by_page() {
             (0, 1, 1)
         );
     }
+}
+
+#[tokio::test]
+async fn nobody_has_scram_credentials() {
+    let running = start().await;
+    let mut client = running.client().await;
+    for (names, expected) in [
+        (None, vec![]),
+        (Some(vec![]), vec![]),
+        (
+            Some(vec!["b", "a", "b"]),
+            vec![("a", ErrorCode::ResourceNotFound), ("b", ErrorCode::DuplicateResource)],
+        ),
+    ] {
+        let name = |name: &str| UserName { name: name.to_owned() };
+        let request = DescribeUserScramCredentialsRequest {
+            users: names.map(|names: Vec<&str>| names.into_iter().map(name).collect()),
+        };
+        let response = client.call(0, &request).await;
+        assert_eq!(response.error_code, 0);
+        let told: Vec<(&str, i16)> = response
+            .results
+            .iter()
+            .map(|one| (one.user.as_str(), one.error_code))
+            .collect();
+        let expected: Vec<(&str, i16)> = expected.into_iter().map(|(name, code)| (name, code.code())).collect();
+        assert_eq!(told, expected);
+    }
+}
+
+#[tokio::test]
+async fn running_brokers_stay_on_the_list_and_others_never_were() {
+    let running = start_with(BrokerOptions {
+        virtual_brokers: 2,
+        ..quick_options()
+    })
+    .await;
+    let mut client = running.client().await;
+    let first = quick_options().node_id;
+    for (broker_id, expected) in [
+        (first, ErrorCode::InvalidRequest),
+        (first + 1, ErrorCode::InvalidRequest),
+        (first + 2, ErrorCode::BrokerIdNotRegistered),
+        (-1, ErrorCode::BrokerIdNotRegistered),
+    ] {
+        let response = client.call(0, &UnregisterBrokerRequest { broker_id }).await;
+        assert_eq!(response.error_code, expected.code(), "{broker_id}");
+        assert!(response.error_message.unwrap().contains(&broker_id.to_string()));
+    }
+    let cluster = client.call(0, &DescribeClusterRequest::default()).await;
+    assert_eq!(cluster.brokers.len(), 2, "nobody is gone");
 }

@@ -156,7 +156,11 @@ async fn groups_and_metrics_have_settings() {
             ErrorCode::InvalidRequest,
         ),
         (METRICS, "m", "interval.ms", "1000", ErrorCode::None),
-        (METRICS, "m", "interval.ms", "1", ErrorCode::InvalidConfig),
+        (METRICS, "m", "interval.ms", "1", ErrorCode::InvalidRequest),
+        (METRICS, "m", "interval.ms", "often", ErrorCode::InvalidConfig),
+        (METRICS, "m", "nonsense", "1", ErrorCode::InvalidRequest),
+        (METRICS, "m", "match", "client_id=(", ErrorCode::InvalidConfig),
+        (METRICS, "m", "match", "client_id=a.*", ErrorCode::None),
         (9, "m", "interval.ms", "1", ErrorCode::InvalidRequest),
     ] {
         let found = change(&mut client, kind, name, SET, setting, value).await;
@@ -450,6 +454,39 @@ async fn compacted_topics_keep_the_last_of_each_key() {
         ErrorCode::None
     );
     settles_at(&mut client, "lagging", &["a2", "", "b2", "d1"]).await;
+}
+
+#[tokio::test]
+async fn a_resting_cleaner_hears_of_a_shorter_rest() {
+    let running = start_with(broker::BrokerOptions {
+        compaction_check_interval: Duration::from_secs(3_600),
+        ..quick_options()
+    })
+    .await;
+    let mut client = running.client().await;
+    let settings = [
+        ("cleanup.policy", "compact"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+        ("segment.ms", "100"),
+    ];
+    client.create("quick", 1, &settings).await;
+    for (step, value) in ["a1", "a2", "a3"].into_iter().enumerate() {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.push(NewRecord {
+            timestamp: now_ms() - 60_000 + step as i64 * 1_000,
+            key: Some(b"a"),
+            value: Some(value.as_bytes()),
+            headers: &[],
+        });
+        assert_eq!(client.produce("quick", 0, builder.build().unwrap()).await.error_code, 0);
+    }
+    assert_eq!(all_values(&mut client, "quick").await, ["a1", "a2", "a3"]);
+    for backoff_ms in ["1800000", "10"] {
+        let set = change(&mut client, BROKER, "", SET, "log.cleaner.backoff.ms", backoff_ms).await;
+        assert_eq!(set, ErrorCode::None);
+    }
+    // The last one lies in the segment that is written to.
+    settles_at(&mut client, "quick", &["a2", "a3"]).await;
 }
 
 #[tokio::test]

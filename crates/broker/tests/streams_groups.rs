@@ -16,7 +16,8 @@ use wire::messages::offset_commit_request::{
 use wire::messages::streams_group_describe_request::StreamsGroupDescribeRequest;
 use wire::messages::streams_group_describe_response::DescribedGroup;
 use wire::messages::streams_group_heartbeat_request::{
-    Endpoint, KeyValue, StreamsGroupHeartbeatRequest as Beat, Subtopology, TaskIds, TopicInfo, Topology,
+    CopartitionGroup, Endpoint, KeyValue, StreamsGroupHeartbeatRequest as Beat, Subtopology, TaskIds, TopicInfo,
+    Topology,
 };
 use wire::messages::streams_group_heartbeat_response::{self as told, StreamsGroupHeartbeatResponse as Told};
 
@@ -281,6 +282,100 @@ async fn standbys_keep_state_on_another_process() {
         .await;
     }
     assert_eq!(set(&last.active_tasks), names(&["0_0", "0_1", "1_0", "1_1"]));
+}
+
+#[tokio::test]
+async fn a_topology_that_contradicts_itself_is_refused_with_the_cause() {
+    let running = start_with(options()).await;
+    let mut client = running.client().await;
+    let one = || topology().subtopologies.remove(0);
+    let with = |epoch: i32, subtopologies: Vec<Subtopology>| Beat {
+        topology: Some(Topology { epoch, subtopologies }),
+        ..join("a", "p")
+    };
+    let together = |places: &[i16], own: &[i16]| Subtopology {
+        copartition_groups: vec![CopartitionGroup {
+            source_topics: places.to_vec(),
+            repartition_source_topics: own.to_vec(),
+            ..CopartitionGroup::default()
+        }],
+        ..one()
+    };
+    let reading = |name: &str| Subtopology {
+        source_topics: vec![name.to_owned()],
+        ..one()
+    };
+    let changelog = |name: &str, partitions: i32| Subtopology {
+        state_changelog_topics: vec![TopicInfo {
+            partitions,
+            ..info(name)
+        }],
+        ..one()
+    };
+    for (beat, error, names) in [
+        (with(-1, vec![one()]), ErrorCode::StreamsInvalidTopologyEpoch, "-1"),
+        (
+            with(0, vec![one(), one()]),
+            ErrorCode::StreamsInvalidTopology,
+            "0 is there twice",
+        ),
+        (
+            with(0, vec![together(&[1], &[])]),
+            ErrorCode::StreamsInvalidTopology,
+            "place 1, and there are 1",
+        ),
+        (
+            with(0, vec![together(&[-1], &[])]),
+            ErrorCode::StreamsInvalidTopology,
+            "place -1",
+        ),
+        (
+            with(0, vec![together(&[0], &[0])]),
+            ErrorCode::StreamsInvalidTopology,
+            "place 0, and there are 0",
+        ),
+        (
+            with(0, vec![reading("a b")]),
+            ErrorCode::StreamsInvalidTopology,
+            "Topic names a b",
+        ),
+        (
+            with(0, vec![reading("__consumer_offsets")]),
+            ErrorCode::StreamsInvalidTopology,
+            "prohibited",
+        ),
+        (
+            with(0, vec![changelog("c", 3)]),
+            ErrorCode::StreamsInvalidTopology,
+            "set to 3",
+        ),
+        (
+            with(0, vec![Subtopology::default()]),
+            ErrorCode::StreamsInvalidTopology,
+            "reads no topic",
+        ),
+    ] {
+        let words = expect(&mut client, beat, error).await.error_message.unwrap();
+        assert!(words.contains(names), "{words}");
+    }
+    let id = ErrorCode::GroupIdNotFound.code();
+    assert_eq!(describe(&mut client).await.error_code, id, "nothing of it was taken");
+    let a = one_member(&mut client).await;
+    let says = |id: &str, partition: i32| Beat {
+        active_tasks: Some(vec![TaskIds {
+            subtopology_id: id.to_owned(),
+            partitions: vec![partition],
+        }]),
+        ..owning(&a, beat("a", a.member_epoch))
+    };
+    for (beat, error) in [
+        (says("0", 2), ErrorCode::InvalidRequest),
+        (says("0", -1), ErrorCode::InvalidRequest),
+        (says("2", 0), ErrorCode::InvalidRequest),
+        (says("1", 1), ErrorCode::None),
+    ] {
+        expect(&mut client, beat, error).await;
+    }
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         let mut answers = Vec::new();
         for stage in scenarios::STAGES {
             if !stage.has(&only) {
-                answers.extend(before.iter().filter(|seen| stage.has(seen.scenario())).cloned());
+                answers.extend(before.iter().filter(|seen| stage.plays(seen.scenario())).cloned());
                 continue;
             }
             let folder = tempfile::tempdir().expect("a folder for Kafka");
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     kafka.retain(|seen| seen.scenario().contains(&only));
     let mut ours = Vec::new();
     for stage in scenarios::STAGES.iter().filter(|stage| stage.has(&only)) {
-        let server = Server::start_with(SETTINGS);
+        let server = Server::start_with(&[SETTINGS, stage.settings].concat());
         let mut observer = Observer::new(server.kafka_port());
         scenarios::play(stage, &mut observer, &only);
         ours.append(&mut observer.observations);

@@ -100,7 +100,7 @@ fn walk(node: &Node, path: &str, out: &mut Vec<(String, String)>) {
                     lines
                 })
                 .collect();
-            if items.iter().any(|item| matches!(item, Node::Fields(_))) {
+            if items.iter().any(|item| matches!(item, Node::Fields(_))) || path == "requested_metrics" {
                 rendered.sort();
             }
             for (at, lines) in rendered.into_iter().enumerate() {

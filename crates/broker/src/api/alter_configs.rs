@@ -120,8 +120,10 @@ pub(super) async fn set(
     }
     let stored = broker.catalog.put_settings_of(kind.word(), name, &wanted).await;
     stored.map_err(refuse)?;
-    if kind == Resource::Broker {
-        broker.refresh();
+    match (kind, &broker.telemetry) {
+        (Resource::Broker, _) => broker.refresh(),
+        (Resource::ClientMetrics, Some(telemetry)) => telemetry.refresh(&broker.catalog),
+        _ => {}
     }
     Ok(())
 }

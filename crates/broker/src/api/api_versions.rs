@@ -8,7 +8,7 @@ use wire::messages::api_versions_response::{
 };
 use wire::{ErrorCode, Message};
 
-use super::{APIS, Api, Context};
+use super::{Api, Context, served};
 use crate::Broker;
 use crate::net::{Close, Reply};
 
@@ -79,8 +79,12 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ApiVe
             ..ApiVersionsResponse::default()
         };
     }
+    if let Some(telemetry) = broker.telemetry.as_ref().filter(|_| context.version >= 3) {
+        let (name, version) = (&request.client_software_name, &request.client_software_version);
+        telemetry.named(context.connection, name, version);
+    }
     ApiVersionsResponse {
-        api_keys: APIS.iter().map(entry).collect(),
+        api_keys: served(&broker).map(entry).collect(),
         supported_features: FINALIZED
             .iter()
             .filter(|feature| feature.min > 0 || context.version >= ZERO_MIN_FROM)
@@ -97,7 +101,7 @@ pub(crate) async fn handle(broker: Arc<Broker>, context: Context, request: ApiVe
 
 /// A client newer than we are is told, in the oldest form, which versions of this API it may ask with (KIP-511).
 pub(super) fn unsupported(broker: &Broker, context: &Context) -> Result<Reply, Close> {
-    let own = APIS.iter().filter(|api| api.key == ApiVersionsRequest::KEY);
+    let own = served(broker).filter(|api| api.key == ApiVersionsRequest::KEY);
     let response = ApiVersionsResponse {
         error_code: ErrorCode::UnsupportedVersion.code(),
         api_keys: own.map(entry).collect(),

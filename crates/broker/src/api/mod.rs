@@ -28,10 +28,12 @@ mod describe_quorum;
 mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
+mod describe_user_scram_credentials;
 mod elect_leaders;
 mod end_txn;
 mod fetch;
 mod find_coordinator;
+mod get_telemetry_subscriptions;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
@@ -48,6 +50,7 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod push_telemetry;
 mod share_acknowledge;
 mod share_fetch;
 mod share_group_describe;
@@ -56,6 +59,7 @@ mod streams_group_describe;
 mod streams_group_heartbeat;
 mod sync_group;
 mod txn_offset_commit;
+mod unregister_broker;
 mod update_features;
 mod write_txn_markers;
 
@@ -92,10 +96,12 @@ use wire::messages::describe_quorum_request::DescribeQuorumRequest;
 use wire::messages::describe_share_group_offsets_request::DescribeShareGroupOffsetsRequest;
 use wire::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
 use wire::messages::describe_transactions_request::DescribeTransactionsRequest;
+use wire::messages::describe_user_scram_credentials_request::DescribeUserScramCredentialsRequest;
 use wire::messages::elect_leaders_request::ElectLeadersRequest;
 use wire::messages::end_txn_request::EndTxnRequest;
 use wire::messages::fetch_request::FetchRequest;
 use wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use wire::messages::get_telemetry_subscriptions_request::GetTelemetrySubscriptionsRequest;
 use wire::messages::heartbeat_request::HeartbeatRequest;
 use wire::messages::incremental_alter_configs_request::IncrementalAlterConfigsRequest;
 use wire::messages::init_producer_id_request::InitProducerIdRequest;
@@ -112,6 +118,7 @@ use wire::messages::offset_delete_request::OffsetDeleteRequest;
 use wire::messages::offset_fetch_request::OffsetFetchRequest;
 use wire::messages::offset_for_leader_epoch_request::OffsetForLeaderEpochRequest;
 use wire::messages::produce_request::ProduceRequest;
+use wire::messages::push_telemetry_request::PushTelemetryRequest;
 use wire::messages::share_acknowledge_request::ShareAcknowledgeRequest;
 use wire::messages::share_fetch_request::ShareFetchRequest;
 use wire::messages::share_group_describe_request::ShareGroupDescribeRequest;
@@ -120,6 +127,7 @@ use wire::messages::streams_group_describe_request::StreamsGroupDescribeRequest;
 use wire::messages::streams_group_heartbeat_request::StreamsGroupHeartbeatRequest;
 use wire::messages::sync_group_request::SyncGroupRequest;
 use wire::messages::txn_offset_commit_request::TxnOffsetCommitRequest;
+use wire::messages::unregister_broker_request::UnregisterBrokerRequest;
 use wire::messages::update_features_request::UpdateFeaturesRequest;
 use wire::messages::write_txn_markers_request::WriteTxnMarkersRequest;
 use wire::{ErrorCode, Message, Reader, Request};
@@ -161,7 +169,7 @@ const fn api<R: Request>(min: i16, max: i16) -> Api {
 }
 
 /// What is served, by key; the ranges are those of Kafka 4.3.
-pub(crate) const APIS: &[Api] = &[
+const APIS: &[Api] = &[
     Api {
         advertised_min: 0,
         ..api::<ProduceRequest>(3, 13)
@@ -202,14 +210,18 @@ pub(crate) const APIS: &[Api] = &[
     api::<OffsetDeleteRequest>(0, 0),
     api::<DescribeClientQuotasRequest>(0, 1),
     api::<AlterClientQuotasRequest>(0, 1),
+    api::<DescribeUserScramCredentialsRequest>(0, 0),
     api::<DescribeQuorumRequest>(0, 2),
     api::<UpdateFeaturesRequest>(0, 2),
     api::<DescribeClusterRequest>(0, 2),
     api::<DescribeProducersRequest>(0, 0),
+    api::<UnregisterBrokerRequest>(0, 0),
     api::<DescribeTransactionsRequest>(0, 0),
     api::<ListTransactionsRequest>(0, 2),
     api::<ConsumerGroupHeartbeatRequest>(0, 1),
     api::<ConsumerGroupDescribeRequest>(0, 1),
+    api::<GetTelemetrySubscriptionsRequest>(0, 0),
+    api::<PushTelemetryRequest>(0, 0),
     api::<ListConfigResourcesRequest>(0, 1),
     api::<DescribeTopicPartitionsRequest>(0, 0),
     api::<ShareGroupHeartbeatRequest>(1, 1),
@@ -222,6 +234,13 @@ pub(crate) const APIS: &[Api] = &[
     api::<AlterShareGroupOffsetsRequest>(0, 0),
     api::<DeleteShareGroupOffsetsRequest>(0, 0),
 ];
+
+/// What this broker serves: clients push what they measure only if there is a receiver.
+pub(crate) fn served(broker: &Broker) -> impl Iterator<Item = &'static Api> {
+    let receives = broker.telemetry.is_some();
+    let pushes = [GetTelemetrySubscriptionsRequest::KEY, PushTelemetryRequest::KEY];
+    APIS.iter().filter(move |api| receives || !pushes.contains(&api.key))
+}
 
 /// Who asks, and in which version.
 #[derive(Clone, Debug)]
@@ -280,7 +299,7 @@ pub(crate) async fn start(broker: &Arc<Broker>, from: &Peer, frame: Bytes) -> Re
     if let Some(work) = planted(key) {
         return Ok(work);
     }
-    let Some(api) = APIS.iter().find(|api| api.key == key) else {
+    let Some(api) = served(broker).find(|api| api.key == key) else {
         return Err(Close::UnknownKey { key });
     };
     if !(api.min..=api.max).contains(&version) {
@@ -349,6 +368,8 @@ async fn dispatch(broker: &Arc<Broker>, key: i16, context: Context, reader: Read
         DescribeProducersRequest::KEY => later(broker, context, reader, describe_producers::handle),
         DescribeTransactionsRequest::KEY => later(broker, context, reader, describe_transactions::handle),
         ListTransactionsRequest::KEY => later(broker, context, reader, list_transactions::handle),
+        GetTelemetrySubscriptionsRequest::KEY => later(broker, context, reader, get_telemetry_subscriptions::handle),
+        PushTelemetryRequest::KEY => later(broker, context, reader, push_telemetry::handle),
         ListConfigResourcesRequest::KEY => later(broker, context, reader, list_config_resources::handle),
         ConsumerGroupHeartbeatRequest::KEY => later(broker, context, reader, consumer_group_heartbeat::handle),
         ConsumerGroupDescribeRequest::KEY => later(broker, context, reader, consumer_group_describe::handle),
@@ -375,6 +396,10 @@ async fn dispatch(broker: &Arc<Broker>, key: i16, context: Context, reader: Read
         DescribeQuorumRequest::KEY => later(broker, context, reader, describe_quorum::handle),
         ElectLeadersRequest::KEY => later(broker, context, reader, elect_leaders::handle),
         ListPartitionReassignmentsRequest::KEY => later(broker, context, reader, list_partition_reassignments::handle),
+        DescribeUserScramCredentialsRequest::KEY => {
+            later(broker, context, reader, describe_user_scram_credentials::handle)
+        }
+        UnregisterBrokerRequest::KEY => later(broker, context, reader, unregister_broker::handle),
         UpdateFeaturesRequest::KEY => later(broker, context, reader, update_features::handle),
         _ => Err(Close::UnknownKey { key }),
     }

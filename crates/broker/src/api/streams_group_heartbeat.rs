@@ -43,6 +43,10 @@ pub(crate) async fn handle(
         tags: request
             .client_tags
             .map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()),
+        offsets: request
+            .task_offsets
+            .map(|_| "TaskOffsets")
+            .or(request.task_end_offsets.map(|_| "TaskEndOffsets")),
         shutdown: request.shutdown_application,
     };
     let group = beat.group_id.clone();

@@ -147,6 +147,10 @@ async fn run(broker: Arc<Broker>, stream: TcpStream, peer: Peer, stop: watch::Re
     let (queue, queued) = mpsc::channel(broker.options.limits.requests_in_flight_max);
     let stall_max = broker.options.limits.write_stall_max;
     let _share_sessions = broker.shares.connected(peer.number);
+    let _telemetry = broker
+        .telemetry
+        .as_ref()
+        .map(|telemetry| telemetry.connected(peer.number));
     let mute = Mute::default();
     let writing = write(queued, to, stall_max, Arc::clone(&in_flight), mute.clone());
     let mut writer = AbortOnDrop(tokio::spawn(writing));

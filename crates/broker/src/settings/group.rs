@@ -156,12 +156,28 @@ const GROUP: &[SmallSetting] = &[
     ),
 ];
 
-const NO_TELEMETRY: &str = "Kept for the tools that set it; without a receiver of telemetry nothing is pushed.";
-
 const CLIENT_METRICS: &[SmallSetting] = &[
-    setting("interval.ms", from_to(100, 3_600_000), "", "300000", NO_TELEMETRY),
-    setting("match", Kind::List, "", "", NO_TELEMETRY),
-    setting("metrics", Kind::List, "", "", NO_TELEMETRY),
+    setting(
+        "interval.ms",
+        from_to(100, 3_600_000),
+        "",
+        "300000",
+        "How often clients push, if `client.telemetry.topic` names a topic for it.",
+    ),
+    setting(
+        "match",
+        Kind::List,
+        "",
+        "",
+        "Which clients push: items such as `client_software_name=librdkafka.*`, which all have to match.",
+    ),
+    setting(
+        "metrics",
+        Kind::List,
+        "",
+        "",
+        "What clients push: prefixes of metrics' names, or `*` for all they have.",
+    ),
 ];
 
 /// The broker's settings that bound one of a group's, least and most.

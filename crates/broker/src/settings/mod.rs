@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use wire::ErrorCode;
 
 use crate::errors::Refusal;
+use crate::telemetry::check_match;
 
 pub(crate) use effective::{CompressionType, Effective, TopicSettings};
 pub(crate) use kind::{Kind, items};
@@ -124,6 +125,14 @@ pub(crate) fn check_topic(wanted: &BTreeMap<String, String>, effective: &Effecti
     Ok(())
 }
 
+/// What Kafka answers to a setting there is not, and to a number that is not allowed.
+fn unfit(resource: Resource) -> ErrorCode {
+    match resource {
+        Resource::ClientMetrics => ErrorCode::InvalidRequest,
+        Resource::Topic | Resource::Broker | Resource::Group => ErrorCode::InvalidConfig,
+    }
+}
+
 /// Checks settings that a group or a subscription of client metrics is to have.
 pub(crate) fn check_small(
     resource: Resource,
@@ -134,9 +143,22 @@ pub(crate) fn check_small(
     for (name, value) in wanted {
         let Some(setting) = group::find(resource, name) else {
             let why = format!("Unknown {} config name: {name}", resource.word());
-            return Err(Refusal::new(ErrorCode::InvalidConfig, why));
+            return Err(Refusal::new(unfit(resource), why));
         };
-        setting.kind.check(value).map_err(|why| invalid(name, value, &why))?;
+        setting.kind.check(value).map_err(|why| {
+            let is_number = value.trim().parse::<i64>().is_ok();
+            Refusal {
+                code: if is_number {
+                    unfit(resource)
+                } else {
+                    ErrorCode::InvalidConfig
+                },
+                ..invalid(name, value, &why)
+            }
+        })?;
+        if resource == Resource::ClientMetrics && name == "match" {
+            check_match(value).map_err(|why| Refusal::new(ErrorCode::InvalidConfig, why))?;
+        }
         if let Some((least, most)) = group::bounds(name)
             && let (Some(min), Some(max), Ok(value)) = (number(least), number(most), value.trim().parse::<i64>())
             && !(min..=max).contains(&value)
@@ -186,10 +208,16 @@ pub(crate) fn describe_small(resource: Resource, effective: &Effective, set: &BT
     let show = |setting: &'static group::SmallSetting| {
         let mut synonyms = Vec::new();
         if let Some(value) = set.get(setting.name) {
-            synonyms.push((setting.name.to_owned(), value.clone(), own));
+            let value = match setting.kind {
+                Kind::List => items(value).collect::<Vec<_>>().join(","),
+                _ => value.clone(),
+            };
+            synonyms.push((setting.name.to_owned(), value, own));
         }
         match server_setting(setting.synonym) {
             Some(of_broker) => synonyms.extend(effective.values_of(of_broker)),
+            // Of these Kafka shows only what is set.
+            None if resource == Resource::ClientMetrics => {}
             None => synonyms.push((setting.name.to_owned(), setting.default.to_owned(), SOURCE_DEFAULT)),
         }
         let (value, source) = match synonyms.first() {

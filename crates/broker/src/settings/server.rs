@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base::topic_name;
 use wire::ErrorCode;
 
 use super::kind::Kind;
@@ -223,6 +224,26 @@ const SETTINGS: &[ServerSetting] = &[
         target: field!(node_id),
         ..unset("broker.id", Kind::int(0), "The number of the (first) broker.")
     },
+    at_start(
+        "client.telemetry.topic",
+        Kind::Text,
+        "",
+        Target::Field(
+            |options| options.telemetry_topic.clone(),
+            |options, value| {
+                if !value.is_empty() {
+                    topic_name::check(value)?;
+                    if value.starts_with('_') {
+                        return Err("topics of the platform begin with `_`; name another".to_owned());
+                    }
+                }
+                options.telemetry_topic = value.to_owned();
+                Ok(())
+            },
+        ),
+        "The topic that keeps what clients measure and push (KIP-714), a JSON record a push; empty: clients are not \
+         asked to push. What is pushed by whom is said with kafka-client-metrics.",
+    ),
     of_topic("compression.gzip.level", "compression.gzip.level"),
     of_topic("compression.lz4.level", "compression.lz4.level"),
     of_topic("compression.type", "compression.type"),
@@ -671,6 +692,13 @@ const SETTINGS: &[ServerSetting] = &[
         "104857600",
         field!(limits.request_bytes_max),
         "The largest request taken.",
+    ),
+    at_start(
+        "telemetry.max.bytes",
+        Kind::int(1),
+        "1048576",
+        field!(limits.telemetry_bytes_max),
+        "The largest push of client metrics taken, as it comes and decompressed.",
     ),
     at_start(
         "transaction.abort.timed.out.transaction.cleanup.interval.ms",

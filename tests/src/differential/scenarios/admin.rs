@@ -7,10 +7,12 @@ use wire::messages::api_versions_request::ApiVersionsRequest;
 use wire::messages::describe_client_quotas_request as quotas;
 use wire::messages::describe_log_dirs_request::*;
 use wire::messages::describe_quorum_request::*;
+use wire::messages::describe_user_scram_credentials_request::*;
 use wire::messages::elect_leaders_request as elect;
 use wire::messages::list_config_resources_request::ListConfigResourcesRequest;
 use wire::messages::list_partition_reassignments_request::*;
 use wire::messages::sasl_handshake_request::SaslHandshakeRequest;
+use wire::messages::unregister_broker_request::UnregisterBrokerRequest;
 use wire::messages::update_features_request::*;
 
 use super::create;
@@ -25,6 +27,8 @@ pub(super) fn play(observer: &mut Observer) {
     leaders(observer);
     folders(observer);
     features(observer);
+    nobody(observer);
+    no_such_broker(observer);
 }
 
 fn versions(observer: &mut Observer) {
@@ -311,4 +315,20 @@ fn features(observer: &mut Observer) {
         },
     );
     observer.ask("client metrics", 0, &ListConfigResourcesRequest::default());
+}
+
+fn nobody(observer: &mut Observer) {
+    let named = |names: &[&str]| DescribeUserScramCredentialsRequest {
+        users: Some(names.iter().map(|&name| UserName { name: name.into() }).collect()),
+    };
+    observer.ask("of everybody", 0, &DescribeUserScramCredentialsRequest { users: None });
+    observer.ask("of nobody", 0, &named(&[]));
+    observer.ask("of strangers", 0, &named(&["zoe", "anna", ""]));
+    observer.ask("of somebody twice", 0, &named(&["zoe", "anna", "zoe"]));
+}
+
+fn no_such_broker(observer: &mut Observer) {
+    for broker_id in [7, 0, -1, i32::MAX] {
+        observer.ask(&format!("of {broker_id}"), 0, &UnregisterBrokerRequest { broker_id });
+    }
 }

@@ -12,6 +12,7 @@ mod produce;
 mod share_groups;
 mod streams_groups;
 mod streams_topologies;
+mod telemetry;
 mod tools;
 mod topics;
 mod transactions;
@@ -36,6 +37,8 @@ type Scenario = (&'static str, fn(&mut Observer));
 /// What is played at one broker that nobody else has touched, in this order.
 pub struct Stage {
     pub name: &'static str,
+    /// What else Rivulet is started with.
+    pub settings: &'static [&'static str],
     scenarios: &'static [Scenario],
 }
 
@@ -44,27 +47,42 @@ impl Stage {
     pub fn has(&self, only: &str) -> bool {
         self.scenarios.iter().any(|(name, _)| name.contains(only))
     }
+
+    /// Whether a scenario is one of its own.
+    pub fn plays(&self, scenario: &str) -> bool {
+        self.scenarios.iter().any(|(name, _)| *name == scenario)
+    }
 }
 
 pub const STAGES: &[Stage] = &[
     Stage {
         name: "raw requests",
+        settings: &[],
         scenarios: RAW,
     },
     Stage {
         name: "streams groups",
+        settings: &[],
         scenarios: &[("streams groups", streams_groups::play)],
     },
     Stage {
+        name: "client telemetry",
+        settings: &["--set", "client.telemetry.topic=client-metrics"],
+        scenarios: &[("telemetry", telemetry::play)],
+    },
+    Stage {
         name: "the cleaner",
+        settings: &[],
         scenarios: &[("compaction", compaction::play)],
     },
     Stage {
         name: "Java's admin client",
+        settings: &[],
         scenarios: &[("admin client", admin_client::play)],
     },
     Stage {
         name: "Kafka's tools",
+        settings: &[],
         scenarios: &[("tools", tools::play)],
     },
 ];

@@ -292,6 +292,27 @@ fn wrong(observer: &mut Observer) {
             },
         ),
         (
+            "tasks to warm up between joins",
+            StreamsGroupHeartbeatRequest {
+                warmup_tasks: task(),
+                ..owning(group, FIRST, 4, &[])
+            },
+        ),
+        (
+            "joining with offsets",
+            StreamsGroupHeartbeatRequest {
+                task_offsets: Some(Vec::new()),
+                ..join()
+            },
+        ),
+        (
+            "joining with end offsets",
+            StreamsGroupHeartbeatRequest {
+                task_end_offsets: Some(Vec::new()),
+                ..join()
+            },
+        ),
+        (
             "a topology between joins",
             StreamsGroupHeartbeatRequest {
                 topology: Some(plain()),
@@ -368,6 +389,16 @@ fn alone(observer: &mut Observer) {
         0,
         &owning(group, FIRST, epoch, &[("0", &[0, 9]), ("7", &[1])]),
     );
+    for (step, tasks) in [
+        ("owning a task too many", owning(group, FIRST, epoch, &[("0", &[0, 4])])),
+        ("owning a task below all", owning(group, FIRST, epoch, &[("0", &[-1])])),
+        (
+            "owning of another topology",
+            owning(group, FIRST, epoch, &[("7", &[0])]),
+        ),
+    ] {
+        observer.ask(step, 0, &tasks);
+    }
     observer.ask(
         "owning all again",
         0,

@@ -6,7 +6,7 @@ use super::streams_groups::{FIRST, NARROW, TOPIC, beat, describe, joining, readi
 use crate::differential::Observer;
 
 /// How many are tried.
-pub(super) const UNFIT: usize = 10;
+pub(super) const UNFIT: usize = 15;
 
 /// The group that tries one of them.
 pub(super) fn unfit_group(at: usize) -> String {
@@ -26,6 +26,14 @@ pub(super) fn unfit(observer: &mut Observer) {
     let nameless = Subtopology {
         repartition_source_topics: vec![TopicInfo {
             name: "a b".into(),
+            partitions: 2,
+            ..Default::default()
+        }],
+        ..reading("0", &[TOPIC])
+    };
+    let wide = Subtopology {
+        state_changelog_topics: vec![TopicInfo {
+            name: "wide-changelog".into(),
             partitions: 2,
             ..Default::default()
         }],
@@ -51,6 +59,14 @@ pub(super) fn unfit(observer: &mut Observer) {
         ("a topology of epoch zero", topology(0, vec![reading("0", &[TOPIC])])),
         ("a topology of epoch -1", topology(-1, vec![reading("0", &[TOPIC])])),
         ("an internal topic that cannot be", topology(1, vec![nameless])),
+        ("a negative place", topology(1, vec![together(&[TOPIC], &[-1])])),
+        ("a subtopology that reads nothing", topology(1, vec![reading("0", &[])])),
+        ("a changelog of set width", topology(1, vec![wide])),
+        ("a source that cannot be", topology(1, vec![reading("0", &["a b"])])),
+        (
+            "a topic of the broker",
+            topology(1, vec![reading("0", &["__consumer_offsets"])]),
+        ),
     ];
     for (at, (step, topology)) in cases.into_iter().enumerate() {
         let group = unfit_group(at);

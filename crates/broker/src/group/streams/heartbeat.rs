@@ -7,19 +7,19 @@ use wire::ErrorCode;
 use wire::messages::streams_group_heartbeat_request::{Subtopology, Topology};
 
 use super::assign::{Worker, sticky};
+use super::check::invalid;
 use super::member::{Endpoint, Role, StreamsMember, Task, Tasks, tasks};
 use super::topology::{InternalTopic, configure, inputs, normal};
 use super::{Effects, Now, StreamsGroup};
 use crate::errors::Refusal;
-use crate::group::GroupLimits;
 use crate::group::reconcile::{Aim, Progress, reconcile};
 use crate::group::topics::{Parts, Topics, is_within};
 
 /// The epoch with which a member joins.
-const JOINS: i32 = 0;
+pub(super) const JOINS: i32 = 0;
 /// The epoch with which a member leaves; with the one below, for now.
 const LEAVES: i32 = -1;
-const LEAVES_FOR_NOW: i32 = -2;
+pub(super) const LEAVES_FOR_NOW: i32 = -2;
 
 /// Status codes, as heartbeats number them.
 const SHUTDOWN_APPLICATION: i8 = 4;
@@ -45,6 +45,8 @@ pub(crate) struct StreamsBeatRequest {
     pub(crate) process_id: Option<String>,
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) tags: Option<BTreeMap<String, String>>,
+    /// Names the field with offsets of tasks that it has, if there is one.
+    pub(crate) offsets: Option<&'static str>,
     pub(crate) shutdown: bool,
 }
 
@@ -73,89 +75,9 @@ pub(crate) struct EndpointShown {
     pub(crate) standby: Parts<String>,
 }
 
-fn invalid(message: &str) -> Refusal {
-    Refusal::new(ErrorCode::InvalidRequest, message.to_owned())
-}
-
 impl StreamsBeatRequest {
-    /// What the group would hold for this member.
-    pub(crate) fn size_bytes(&self) -> usize {
-        let topology = self.topology.as_ref().map_or(0, super::topology::size_bytes);
-        let tags: usize = self
-            .tags
-            .iter()
-            .flatten()
-            .map(|(key, value)| key.len() + value.len() + 64)
-            .sum();
-        let process = self.process_id.as_ref().map_or(0, String::len);
-        self.member_id.len() + self.client_id.len() + process + topology + tags
-    }
-
-    /// What can be said without looking at the group; in the words of Kafka, which clients show.
-    pub(crate) fn check(&self, limits: &GroupLimits) -> Result<(), Refusal> {
-        if self.group_id.trim().is_empty() {
-            return Err(invalid("GroupId can't be empty."));
-        }
-        if self.member_id.trim().is_empty() {
-            return Err(invalid("MemberId can't be empty."));
-        }
-        if self.instance_id.is_some() {
-            return Err(invalid("Static membership is not yet supported."));
-        }
-        if self.rack_id.as_ref().is_some_and(|rack| rack.trim().is_empty()) {
-            return Err(invalid("RackId can't be empty."));
-        }
-        match self.epoch {
-            JOINS => self.check_join()?,
-            epoch if epoch < LEAVES_FOR_NOW => {
-                let message = format!("MemberEpoch is {epoch}, but must be greater than or equal to -2.");
-                return Err(invalid(&message));
-            }
-            LEAVES_FOR_NOW => return Err(invalid("InstanceId can't be null.")),
-            _ if self.topology.is_some() => {
-                return Err(invalid("Topology can only be provided when (re-)joining."));
-            }
-            _ => {}
-        }
-        let said = [&self.active, &self.standby, &self.warmup].map(Option::is_some);
-        if said.contains(&true) && said.contains(&false) {
-            return Err(invalid("If one task-type is non-null, all must be non-null."));
-        }
-        if self.size_bytes() > limits.member_bytes_max {
-            return Err(invalid("The topology is larger than this broker keeps."));
-        }
-        Ok(())
-    }
-
-    fn check_join(&self) -> Result<(), Refusal> {
-        if self.rebalance_timeout_ms.is_none() {
-            return Err(invalid("RebalanceTimeoutMs must be provided in first request."));
-        }
-        let owns = |owned: &Option<Parts<String>>| owned.as_ref().is_none_or(|owned| !owned.is_empty());
-        for (name, owned) in [
-            ("Active", &self.active),
-            ("Standby", &self.standby),
-            ("Warmup", &self.warmup),
-        ] {
-            if owns(owned) {
-                return Err(invalid(&format!("{name}Tasks must be empty when (re-)joining.")));
-            }
-        }
-        let Some(topology) = &self.topology else {
-            return Err(invalid("Topology must be non-null when (re-)joining."));
-        };
-        if topology
-            .subtopologies
-            .iter()
-            .any(|one| !one.source_topic_regex.is_empty())
-        {
-            return Err(invalid("Regular expressions for source topics are not supported yet."));
-        }
-        Ok(())
-    }
-
     /// The tasks it says it has, if it says it of all kinds.
-    fn owned(&self) -> Option<Tasks> {
+    pub(super) fn owned(&self) -> Option<Tasks> {
         let (active, standby) = (self.active.as_ref()?, self.standby.as_ref()?);
         self.warmup.as_ref()?;
         let of = |role: Role, parts: &Parts<String>| -> Vec<_> {
@@ -214,6 +136,7 @@ impl StreamsGroup {
     ) -> Result<StreamsBeat, Refusal> {
         let mut member = self.member(request)?;
         let topology = self.accept(request)?;
+        self.check_owned(&member, request)?;
         let was_vacant = self.members.is_empty();
         let before = member.clone();
         update(&mut member, request);

@@ -6,6 +6,7 @@
 //! share a directory of state, never has a task twice.
 
 mod assign;
+mod check;
 mod heartbeat;
 mod member;
 mod offsets;

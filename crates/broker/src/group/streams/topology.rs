@@ -83,7 +83,12 @@ pub(super) fn size_bytes(topology: &Topology) -> usize {
             .state_changelog_topics
             .iter()
             .chain(&subtopology.repartition_source_topics);
-        names.map(|name| name.len() + 32).sum::<usize>() + topics.map(info).sum::<usize>()
+        let groups = subtopology.copartition_groups.iter();
+        let places = groups.map(|group| 64 + 2 * (group.source_topics.len() + group.repartition_source_topics.len()));
+        128 + subtopology.subtopology_id.len()
+            + places.sum::<usize>()
+            + names.map(|name| name.len() + 32).sum::<usize>()
+            + topics.map(info).sum::<usize>()
     };
     topology.subtopologies.iter().map(one).sum()
 }
