@@ -30,9 +30,9 @@ pub enum OpenMode {
 /// bytes and length before [`DiskFile::sync_data`], a name (created, renamed, removed) before [`Disk::sync_dir`].
 pub trait Disk: Send + Sync + 'static {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>>;
-    /// A second door to a file that exists, for writes that are durable when they return and need no sync; `None` where
-    /// the file system has no such.
-    fn open_write_through(&self, path: &Path) -> io::Result<Option<Arc<dyn WriteThrough>>>;
+    /// A second door to a file that exists, past the page cache; `None` where the file system has no such. If `durable`,
+    /// what is written there is durable when the write returns and needs no sync.
+    fn open_write_through(&self, path: &Path, durable: bool) -> io::Result<Option<Arc<dyn WriteThrough>>>;
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Names in a directory, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
@@ -52,8 +52,7 @@ pub trait Disk: Send + Sync + 'static {
 
 /// Writes that pass by the page cache.
 pub trait WriteThrough: Send + Sync + 'static {
-    /// Writes whole blocks, durably as [`DiskFile::sync_data`] would make them. Address, length and place are multiples
-    /// of [`BLOCK_BYTES`].
+    /// Writes whole blocks. Address, length and place are multiples of [`BLOCK_BYTES`].
     fn write_blocks(&self, blocks: &[u8], at: u64) -> io::Result<()>;
 }
 

@@ -1,6 +1,7 @@
 //! The commit thread: everything that arrived meanwhile becomes one write and one sync, then visible, then acknowledged.
 
 use std::collections::VecDeque;
+use std::io;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -217,7 +218,8 @@ impl Committer {
     fn commit(&mut self, shared: &Shared, group: &VecDeque<Pending>) -> Result<(), LogError> {
         self.effects.clear();
         let bytes: u64 = group.iter().map(|pending| pending.bytes + FRAME_ALIGN as u64).sum();
-        self.first = self.wal.lead(&mut self.buffer, bytes as usize);
+        let lead = self.wal.lead(&mut self.buffer, bytes as usize, shared.clock.wall_ms());
+        self.first = lead.map_err(|error| self.wal_error(shared, "writing", error))?;
         let mut written = self.first;
         for pending in group {
             if !pending.ops.is_empty() {
@@ -296,7 +298,6 @@ impl Committer {
         if range.is_empty() {
             return Ok(());
         }
-        let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
         let before = self.wal.offset;
         let filler = self.wal.filler(range.len(), shared.clock.wall_ms());
         let result = if range == (self.first..self.buffer.len()) {
@@ -307,7 +308,7 @@ impl Committer {
         } else {
             self.wal.write(&[&self.buffer[range], &filler].concat())
         };
-        result.map_err(|error| shared.io_error("writing", &path, error))?;
+        result.map_err(|error| self.wal_error(shared, "writing", error))?;
         self.wal_bytes += self.wal.offset - before;
         Ok(())
     }
@@ -322,9 +323,8 @@ impl Committer {
             return Ok(());
         }
         if self.wal.current.through.is_none() {
-            let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
             let synced = self.wal.current.file.sync_data();
-            synced.map_err(|error| shared.io_error("syncing", &path, error))?;
+            synced.map_err(|error| self.wal_error(shared, "syncing", error))?;
         }
         self.wal.durable_through = self.wal.sequence;
         Ok(())
@@ -387,9 +387,13 @@ impl Committer {
             return Ok(());
         }
         let mark = self.wal.mark(shared.clock.wall_ms());
-        let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
         let result = self.wal.write(&mark);
-        result.map_err(|error| shared.io_error("writing", &path, error))
+        result.map_err(|error| self.wal_error(shared, "writing", error))
+    }
+
+    fn wal_error(&self, shared: &Shared, what: &'static str, error: io::Error) -> LogError {
+        let path = wal::wal_path(&shared.wal_dir, self.wal.current.generation);
+        shared.io_error(what, &path, error)
     }
 
     /// Bounds what is unsynced, what the WAL holds, and looks after free space.

@@ -293,6 +293,8 @@ impl Recovery {
             sequence: fence.sequence,
             chain: fence.chain,
             durable_through: fence.sequence,
+            durability: self.options.durability,
+            past_cache: false,
         };
         let mut jobs = Jobs::default();
         jobs.wal.free = free;

@@ -18,6 +18,9 @@ use crate::frame::{self, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameMeta};
 /// Size of the first file of a new directory; each next one is larger by [`WAL_GROWTH`], up to the setting.
 pub(crate) const WAL_FIRST_BYTES: u64 = 1 << 20;
 const WAL_GROWTH: u64 = 8;
+/// In class `os` smaller groups go through the page cache, which gathers them into blocks; larger ones past it, which
+/// saves a copy of every byte.
+const OS_PAST_CACHE_BYTES: usize = 128 << 10;
 /// Zeros are written and synced in steps, so that a commit meanwhile never waits for all of them.
 const ZERO_STEP_BYTES: usize = 1 << 20;
 
@@ -36,8 +39,8 @@ pub(crate) struct WalPosition {
 pub(crate) struct WalFile {
     pub(crate) generation: u64,
     pub(crate) file: Arc<dyn DiskFile>,
-    /// The way past the page cache, where the disk has one and what is written must be durable: it saves a copy of
-    /// every byte, and the sync.
+    /// The way past the page cache, where the disk has one: it saves a copy of every byte and, where what is written
+    /// must be durable, the sync.
     pub(crate) through: Option<Arc<dyn WriteThrough>>,
     /// How far it is written with zeros or old frames: up to here a sync need not touch the file's metadata.
     pub(crate) bytes: u64,
@@ -108,15 +111,16 @@ impl WalDir<'_> {
         self.open(generation, OpenMode::Write)
     }
 
-    /// Opens a file, and the way past the page cache if writes are to be durable and there is one.
+    /// Opens a file, and the way past the page cache if there is one.
     fn open(self, generation: u64, mode: OpenMode) -> io::Result<WalFile> {
         let path = wal_path(self.path, generation);
         let file = self.disk.open(&path, mode)?;
         let bytes = file.len()?;
-        let through = if self.writes_through() {
-            self.disk.open_write_through(&path)?
-        } else {
-            None
+        let through = match self.options.durability {
+            #[cfg(test)]
+            _ if self.options.planted != Planted::Nothing => None, // The faults are about syncs that are missing or late.
+            Durability::Memory => None,
+            durability => self.disk.open_write_through(&path, durability == Durability::Fsync)?,
         };
         Ok(WalFile {
             generation,
@@ -124,15 +128,6 @@ impl WalDir<'_> {
             through,
             bytes,
         })
-    }
-
-    fn writes_through(self) -> bool {
-        #[cfg(test)]
-        if self.options.planted != Planted::Nothing {
-            // The faults are about syncs that are missing or late.
-            return false;
-        }
-        self.options.durability == Durability::Fsync
     }
 }
 
@@ -159,6 +154,9 @@ pub(crate) struct Wal {
     pub(crate) chain: u32,
     /// The last frame known to be synced.
     pub(crate) durable_through: u64,
+    pub(crate) durability: Durability,
+    /// The group under way goes past the page cache, where its file has that way.
+    pub(crate) past_cache: bool,
 }
 
 impl Wal {
@@ -197,15 +195,37 @@ impl Wal {
         self.offset = 0;
     }
 
-    /// Empties a buffer for about `bytes` of frames and begins it so that [`Wal::write_all`] can write from it as it
-    /// is: at a block's address. Returns where the frames begin.
-    pub(crate) fn lead(&self, buffer: &mut Vec<u8>, bytes: usize) -> usize {
-        if self.current.through.is_some() {
-            return begin_at_block(buffer, bytes);
+    /// Decides the way of a group of about `bytes`. Empties a buffer for its frames and begins it so that
+    /// [`Wal::write_all`] can write from it as it is: at a block's address, if need be. Returns where the frames begin.
+    pub(crate) fn lead(&mut self, buffer: &mut Vec<u8>, bytes: usize, wall_ms: TimestampMs) -> io::Result<usize> {
+        self.past_cache = match self.durability {
+            Durability::Memory => false,
+            Durability::Os => {
+                bytes >= OS_PAST_CACHE_BYTES && self.current.through.is_some() && self.fill_block(wall_ms)?
+            }
+            Durability::Fsync => true,
+        };
+        if self.through().is_some() {
+            return Ok(begin_at_block(buffer, bytes));
         }
         buffer.clear();
         buffer.reserve(bytes);
-        0
+        Ok(0)
+    }
+
+    fn through(&self) -> Option<&Arc<dyn WriteThrough>> {
+        self.current.through.as_ref().filter(|_| self.past_cache)
+    }
+
+    /// Fills the block that earlier groups ended in; whether the next frame stands at a block now.
+    fn fill_block(&mut self, wall_ms: TimestampMs) -> io::Result<bool> {
+        let rest = self.offset.next_multiple_of(BLOCK_BYTES as u64) - self.offset;
+        if rest > 0 && self.fits(0, rest) {
+            self.past_cache = false;
+            let filler = self.empty_frame(rest as usize, wall_ms);
+            self.write(&filler)?;
+        }
+        Ok(self.offset.is_multiple_of(BLOCK_BYTES as u64))
     }
 
     /// A frame without operations, to stand behind `bytes` of frames that begin at `offset`: it fills their last block,
@@ -213,7 +233,7 @@ impl Wal {
     pub(crate) fn filler(&mut self, bytes: usize, wall_ms: TimestampMs) -> Vec<u8> {
         let end = self.offset as usize + bytes;
         let rest = end.next_multiple_of(BLOCK_BYTES) - end;
-        if self.current.through.is_none() || rest == 0 {
+        if self.through().is_none() || rest == 0 {
             return Vec::new();
         }
         self.empty_frame(rest, wall_ms)
@@ -221,7 +241,7 @@ impl Wal {
 
     /// A frame that says how far the WAL is durable, and nothing else.
     pub(crate) fn mark(&mut self, wall_ms: TimestampMs) -> Vec<u8> {
-        let bytes = if self.current.through.is_some() {
+        let bytes = if self.through().is_some() {
             BLOCK_BYTES
         } else {
             FRAME_ALIGN
@@ -243,7 +263,7 @@ impl Wal {
     /// Writes a buffer from `start` to its end; [`Wal::lead`] has begun it.
     pub(crate) fn write_all(&mut self, buffer: &[u8], start: usize) -> io::Result<()> {
         let frames = &buffer[start..];
-        match self.current.through.clone() {
+        match self.through().cloned() {
             Some(through) if are_blocks(frames) => {
                 through.write_blocks(frames, self.offset)?;
                 self.offset += frames.len() as u64;
@@ -255,11 +275,11 @@ impl Wal {
 
     /// Writes frames behind those that are there. Past the page cache they are durable then.
     pub(crate) fn write(&mut self, frames: &[u8]) -> io::Result<()> {
-        match self.current.through.clone() {
+        match self.through().cloned() {
             None => self.current.file.write_all_at(frames, self.offset)?,
             Some(through) => {
                 let mut copy = Vec::new();
-                let start = self.lead(&mut copy, frames.len());
+                let start = begin_at_block(&mut copy, frames.len());
                 copy.extend_from_slice(frames);
                 through.write_blocks(&copy[start..], self.offset)?;
             }

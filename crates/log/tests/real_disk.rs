@@ -78,6 +78,45 @@ fn create(log: &Log, partition: PartitionId) {
         .unwrap();
 }
 
+/// Small groups stand in the page cache, large ones go past it, and the next small one follows in the middle of a block.
+#[test]
+fn class_os_keeps_small_and_large_commits_in_their_order_over_a_kill() {
+    let dir = TempDir::new().unwrap();
+    let options = LogOptions {
+        durability: Durability::Os,
+        segment_bytes_max: 64 << 20,
+        wal_segment_bytes: 4 << 20,
+        ..options(&dir)
+    };
+    let mut expected: Vec<Bytes> = Vec::new();
+    for round in 0..4_u8 {
+        let (log, report) = Log::open(options.clone(), Env::real()).unwrap();
+        assert_eq!(report.damage, Vec::<String>::new(), "round {round}");
+        if round == 0 {
+            create(&log, P1);
+        }
+        for (offset, bytes) in expected.iter().enumerate() {
+            let read = log.read(P1, offset as i64, 1, true).unwrap();
+            assert_eq!(
+                read.records[21..bytes.len()],
+                bytes[21..],
+                "round {round}, offset {offset}"
+            );
+        }
+        assert_eq!(log.bounds(P1).unwrap().high_watermark, expected.len() as i64);
+        for number in 0..12_u8 {
+            let length = if number % 3 == 1 {
+                300_000
+            } else {
+                100 + 7 * usize::from(number)
+            };
+            let bytes = plain(&vec![number.wrapping_add(round); length]);
+            append(&log, P1, bytes.clone());
+            expected.push(bytes);
+        }
+    }
+}
+
 #[test]
 fn what_was_acknowledged_is_there_after_a_kill_and_after_an_orderly_stop() {
     let dir = TempDir::new().unwrap();

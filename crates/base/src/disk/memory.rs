@@ -33,7 +33,7 @@ fn not_found(path: &Path) -> io::Error {
 }
 
 impl Disk for MemoryDisk {
-    fn open_write_through(&self, _: &Path) -> io::Result<Option<Arc<dyn WriteThrough>>> {
+    fn open_write_through(&self, _: &Path, _: bool) -> io::Result<Option<Arc<dyn WriteThrough>>> {
         Ok(None)
     }
 

@@ -27,8 +27,9 @@ impl Disk for RealDisk {
         Ok(Arc::new(RealFile { file }))
     }
 
-    fn open_write_through(&self, path: &Path) -> io::Result<Option<Arc<dyn WriteThrough>>> {
-        let flags = OFlags::DIRECT | OFlags::DSYNC;
+    fn open_write_through(&self, path: &Path, durable: bool) -> io::Result<Option<Arc<dyn WriteThrough>>> {
+        let mut flags = OFlags::DIRECT;
+        flags.set(OFlags::DSYNC, durable);
         match OpenOptions::new()
             .write(true)
             .custom_flags(flags.bits() as i32)

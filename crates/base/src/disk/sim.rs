@@ -454,7 +454,7 @@ impl Disk for SimDisk {
     }
 
     /// Some files have it and some have not, so that both ways are tried.
-    fn open_write_through(&self, path: &Path) -> io::Result<Option<Arc<dyn WriteThrough>>> {
+    fn open_write_through(&self, path: &Path, durable: bool) -> io::Result<Option<Arc<dyn WriteThrough>>> {
         let inner = self.inner();
         inner.check_power()?;
         let node = match inner.names.get(path) {
@@ -464,11 +464,12 @@ impl Disk for SimDisk {
         if inner.random.below(2) == 0 {
             return Ok(None);
         }
-        Ok(Some(Arc::new(SimFile {
+        let file = SimFile {
             disk: self.clone(),
             node,
             life: inner.life,
-        })))
+        };
+        Ok(Some(Arc::new(SimThrough { file, durable })))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -673,7 +674,12 @@ impl DiskFile for SimFile {
     }
 }
 
-impl WriteThrough for SimFile {
+struct SimThrough {
+    file: SimFile,
+    durable: bool,
+}
+
+impl WriteThrough for SimThrough {
     fn write_blocks(&self, blocks: &[u8], at: u64) -> io::Result<()> {
         let address = blocks.as_ptr().addr();
         for (what, value) in [("address", address), ("length", blocks.len()), ("place", at as usize)] {
@@ -684,8 +690,8 @@ impl WriteThrough for SimFile {
             }
         }
         // The power may fail before all blocks are there, and in what order they get there nobody knows.
-        self.write_all_at(blocks, at)?;
-        self.sync_data()
+        self.file.write_all_at(blocks, at)?;
+        if self.durable { self.file.sync_data() } else { Ok(()) }
     }
 }
 
