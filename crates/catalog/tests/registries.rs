@@ -163,30 +163,59 @@ async fn keys_of_others_are_seen() {
     assert_eq!(deks.keys().kek("k", false).unwrap(), &made);
 }
 
-/// Others write while a registration is on its way: it stands where it was written, and those that wait are decided
-/// again.
+/// Others write while a registration is on its way, before its record or behind it: it stands where it was written, and
+/// those that wait are decided again.
 #[tokio::test]
 async fn what_others_took_is_not_given_again() {
+    for fault in [Fault::Others, Fault::Followed] {
+        let memory = Arc::<Memory>::default();
+        let registry = registry(&memory).await;
+        memory.gate(false);
+        let first = registering(&registry, "a", &record("A"));
+        settle().await;
+        let waiting: Vec<_> = ["b", "c", "d"]
+            .map(|name| registering(&registry, name, &record(name)))
+            .into();
+        let same = registering(&registry, "same", &record("Theirs2"));
+        settle().await;
+        assert_eq!(memory.commits(), 1, "the others wait");
+        let others = (2..=9).map(|id| version("theirs", id, id, &record(&format!("Theirs{id}"))));
+        memory.fault(fault(others.collect()));
+        memory.gate(true);
+        assert_eq!(first.await.unwrap().unwrap().schema.id, 1);
+        for (one, id) in waiting.into_iter().zip(10..) {
+            assert_eq!(one.await.unwrap().unwrap().schema.id, id);
+        }
+        assert_eq!(same.await.unwrap().unwrap().schema.id, 2, "the content has an id now");
+        assert_eq!(memory.commits(), 2, "those that were decided again go together");
+        is_as_replayed(&memory, &registry).await;
+    }
+}
+
+/// Others who write all the time hold nobody up.
+#[tokio::test]
+async fn others_who_write_without_end_hold_nobody_up() {
     let memory = Arc::<Memory>::default();
     let registry = registry(&memory).await;
-    memory.gate(false);
-    let first = registering(&registry, "a", &record("A"));
-    settle().await;
-    let waiting: Vec<_> = ["b", "c", "d"]
-        .map(|name| registering(&registry, name, &record(name)))
-        .into();
-    let same = registering(&registry, "same", &record("Theirs2"));
-    settle().await;
-    assert_eq!(memory.commits(), 1, "the others wait");
-    let others = (2..=9).map(|id| version("theirs", id, id, &record(&format!("Theirs{id}"))));
-    memory.fault(Fault::Others(others.collect()));
-    memory.gate(true);
-    assert_eq!(first.await.unwrap().unwrap().schema.id, 1);
-    for (one, id) in waiting.into_iter().zip(10..) {
-        assert_eq!(one.await.unwrap().unwrap().schema.id, id);
+    for round in 0..200 {
+        let one = |at: i32| vec![version(":.o:s", at, at, &record(&format!("O{at}")))];
+        memory.fault(if round % 2 == 0 {
+            Fault::Others(one(round + 1))
+        } else {
+            Fault::Followed(one(round + 1))
+        });
     }
-    assert_eq!(same.await.unwrap().unwrap().schema.id, 2, "the content has an id now");
-    assert_eq!(memory.commits(), 2, "those that were decided again go together");
+    let asked: Vec<_> = (0..40)
+        .map(|at| registering(&registry, &format!("s{at}"), &record(&format!("R{at}"))))
+        .collect();
+    for one in asked {
+        one.await.unwrap().unwrap();
+    }
+    assert!(
+        memory.commits() <= 10,
+        "{} commits for 40 changes that came together",
+        memory.commits()
+    );
     is_as_replayed(&memory, &registry).await;
 }
 
@@ -468,6 +497,7 @@ async fn chance_breaks_nothing() {
                     let at = random.below(50) as i32 + 1;
                     Fault::Others(vec![version(":.o:s", at, at, &record(&format!("O{at}")))])
                 }
+                4 => Fault::Followed(vec![version(":.p:s", 1, 1, &record("P"))]),
                 _ => Fault::Others(Vec::new()),
             });
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{ErrorKind, Offset};
+use base::ErrorKind;
 use bytes::Bytes;
 use client::{Fetched, Output, ReadLimits, Step, Topics, TopicsError, Written};
 use parking_lot::RwLock;
@@ -84,25 +84,26 @@ impl<S: Replayed> Keeper<S> {
     /// Writes and follows until nobody can ask for a change any more.
     pub(super) async fn run(mut self) {
         loop {
-            if let Some(mut holds) = self.holds.take() {
+            let is_decided_again = match self.holds.take() {
                 // Nothing is ever sent: it ends with the last that holds the line.
-                holds.recv().await;
-            }
+                Some(mut holds) => holds.recv().await.is_none(),
+                None => false,
+            };
             self.gather();
             if !self.behind.is_empty() {
-                self.commit().await;
+                // Whoever writes without end makes nobody decide without end.
+                if is_decided_again || !self.is_overtaken().await {
+                    self.commit().await;
+                }
                 continue;
             }
-            let (topics, pauses, position) = (Arc::clone(&self.topics), self.pauses, self.place.position(self.topic));
+            let pauses = self.pauses;
+            let read = self.read(READ_WAIT);
             let read = async {
                 if pauses {
                     tokio::time::sleep(TRY_AGAIN).await;
                 }
-                let limits = ReadLimits {
-                    bytes_max: FOLLOW_BYTES_MAX,
-                    wait_max: READ_WAIT,
-                };
-                topics.read(&[position], limits).await
+                read.await
             };
             tokio::select! {
                 biased;
@@ -113,6 +114,23 @@ impl<S: Replayed> Keeper<S> {
                 read = read => self.follow(read).await,
             }
         }
+    }
+
+    /// What others wrote since; needs nothing of the keeper while it waits.
+    fn read(&self, wait_max: Duration) -> impl Future<Output = Result<Vec<Fetched>, TopicsError>> + use<S> {
+        let (topics, position) = (Arc::clone(&self.topics), self.place.position(self.topic));
+        let limits = ReadLimits {
+            bytes_max: FOLLOW_BYTES_MAX,
+            wait_max,
+        };
+        async move { topics.read(&[position], limits).await }
+    }
+
+    /// Looks whether others wrote something that what waits was decided without.
+    async fn is_overtaken(&mut self) -> bool {
+        let read = self.read(Duration::ZERO).await;
+        self.follow(read).await;
+        self.holds.is_some()
     }
 
     fn gather(&mut self) {
@@ -208,7 +226,19 @@ impl<S: Replayed> Keeper<S> {
                 next: 0,
             };
         }
-        self.read_to(first.first_offset, &mut state).await;
+        while self.place.next < first.first_offset {
+            let read = self
+                .place
+                .read_on(&*self.topics, self.topic, first.first_offset, &mut state);
+            match read.await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    self.report(&error);
+                    break;
+                }
+            }
+        }
         if self.place.next == first.first_offset {
             self.place.next = last.last_offset + 1;
         }
@@ -225,26 +255,12 @@ impl<S: Replayed> Keeper<S> {
         state
     }
 
-    /// Takes in what can be read now up to an offset.
-    async fn read_to(&mut self, end: Offset, state: &mut S) {
-        while self.place.next < end {
-            match self.place.read_on(&*self.topics, self.topic, end, state).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => return self.report(&error),
-            }
-        }
-    }
-
     /// A batch was not written, as far as can be said: what was decided on top of it has lost its ground.
     async fn failed(&mut self, batch: Vec<Waiting<S>>, error: &TopicsError) {
         let states = Arc::clone(&self.states);
         let mut pending = states.pending.lock().await;
-        // Some of it may be there all the same, and must not be decided over.
-        let mut state = S::clone(&states.shown());
-        self.read_to(Offset::MAX, &mut state).await;
-        *pending = Arc::new(state);
-        states.show(Arc::clone(&pending));
+        // What is there all the same is seen as others' records are, before anything is committed again.
+        *pending = states.shown();
         answer(batch, || Fate::Failed(error.clone()));
         if error.kind == ErrorKind::Invalid {
             // Only one's records were refused.

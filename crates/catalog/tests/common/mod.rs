@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     Lost,
     /// Somebody else's records (key and value) come before it.
     Others(Vec<(String, Option<String>)>),
+    /// They come right after it.
+    Followed(Vec<(String, Option<String>)>),
 }
 
 #[derive(Clone, Default)]
@@ -209,6 +211,13 @@ impl Inner {
         self.topics.insert(topic.to_owned(), log);
     }
 
+    fn write_others(&mut self, topic: &str, others: &[(String, Option<String>)]) {
+        let log = self.topics.get_mut(topic).unwrap();
+        for (key, value) in others.iter().cloned() {
+            log.push(Some(key.into()), value.map(Bytes::from), 7);
+        }
+    }
+
     fn write(&mut self, outputs: Vec<Output>) -> Result<Vec<Written>, TopicsError> {
         let size = |output: &Output| output.value.as_ref().map_or(0, Bytes::len);
         if outputs.iter().any(|output| size(output) > RECORD_BYTES_MAX) {
@@ -309,15 +318,13 @@ impl Topics for Memory {
         let fault = inner.faults.pop_front();
         match &fault {
             Some(Fault::Refused(kind)) => return Err(TopicsError::new(*kind, "the disk is full")),
-            Some(Fault::Others(others)) => {
-                let log = inner.topics.get_mut(&topic).unwrap();
-                for (key, value) in others.clone() {
-                    log.push(Some(key.into()), value.map(Bytes::from), 7);
-                }
-            }
-            Some(Fault::Lost) | None => {}
+            Some(Fault::Others(others)) => inner.write_others(&topic, others),
+            Some(Fault::Lost | Fault::Followed(_)) | None => {}
         }
         let written = inner.write(step.outputs)?;
+        if let Some(Fault::Followed(others)) = &fault {
+            inner.write_others(&topic, others);
+        }
         drop(inner);
         self.changed.notify_waiters();
         match fault {
