@@ -14,13 +14,16 @@ use std::sync::atomic::AtomicU32;
 use async_trait::async_trait;
 use base::{ErrorKind, Offset, PartitionIndex, TimestampMs};
 use catalog::Topic;
-use client::{Bounds, Fetched, JobStart, NewTopic, Output, Position, ReadLimits, Record, Step, Topics, TopicsError};
+use client::{
+    Bounds, Fetched, JobStart, NewTopic, Output, Position, ReadLimits, Record, Step, Topics, TopicsError, Written,
+};
 use log::{CommitCause, CommitError, Op, PartitionId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use wire::{ErrorCode, RecordLimits, batches, records};
 
 use self::committed::Aborted;
+use self::step::Appends;
 use crate::Broker;
 use crate::settings;
 use crate::storage::{self, CommitFailed};
@@ -50,13 +53,12 @@ impl LocalTopics {
     }
 
     fn partition(&self, name: &str, index: PartitionIndex) -> Result<PartitionId, TopicsError> {
-        let topic = self.topic(name)?;
-        let missing = || TopicsError::new(ErrorKind::NotFound, format!("topic `{name}` has no partition {index}"));
-        topic.partition(index).ok_or_else(missing)
+        partition_of(&*self.topic(name)?, index)
     }
 
     fn read_one(&self, from: &Position, bytes_max: usize, at_least_one: bool) -> Result<(Fetched, usize), TopicsError> {
-        let partition = self.partition(&from.topic, from.partition)?;
+        let topic = self.topic(&from.topic)?;
+        let partition = partition_of(&topic, from.partition)?;
         let bounds = self.broker.log.bounds(partition).ok_or_else(|| gone(from))?;
         let start = from.offset.max(bounds.log_start);
         let read = self
@@ -94,6 +96,7 @@ impl LocalTopics {
             records: found,
             next_offset: read.next_offset.max(start),
             end_offset: read.bounds.last_stable,
+            topic_id: topic.id,
         };
         Ok((fetched, read.records.len()))
     }
@@ -114,7 +117,7 @@ impl LocalTopics {
 
     /// Appends a record that belongs to no job; done when durable.
     pub(crate) async fn append(&self, output: Output) -> Result<(), TopicsError> {
-        let ops = self.appends(&[output])?;
+        let Appends { ops, .. } = self.appends(&[output])?;
         let committed = storage::commit(&self.broker.log, ops).await;
         committed.map(drop).map_err(of_commit)
     }
@@ -159,6 +162,16 @@ impl LocalTopics {
             .copied()
             .unwrap_or_else(|| Run::of(&self.broker.log, job).number)
     }
+}
+
+fn partition_of(topic: &Topic, index: PartitionIndex) -> Result<PartitionId, TopicsError> {
+    let missing = || {
+        TopicsError::new(
+            ErrorKind::NotFound,
+            format!("topic `{}` has no partition {index}", topic.name),
+        )
+    };
+    topic.partition(index).ok_or_else(missing)
 }
 
 fn gone(from: &Position) -> TopicsError {
@@ -327,11 +340,11 @@ impl Topics for LocalTopics {
         Ok(start)
     }
 
-    async fn commit(&self, step: Step) -> Result<(), TopicsError> {
-        let mut ops = self.appends(&step.outputs)?;
+    async fn commit(&self, step: Step) -> Result<Vec<Written>, TopicsError> {
+        let Appends { mut ops, places } = self.appends(&step.outputs)?;
         ops.extend(self.puts(&step));
         if ops.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let receipt = loop {
             let started = {
@@ -353,12 +366,14 @@ impl Topics for LocalTopics {
                 Err(error) => return Err(of_commit(error.into())),
             }
         };
-        receipt.await.map_err(|error| of_commit(error.into()))?;
+        let outcomes = receipt.await.map_err(|error| of_commit(error.into()))?;
         // A job without offsets, such as the registry's writer, is no group to anybody.
         if !step.offsets.is_empty() {
             self.broker.coordinator.keep(&step.job);
         }
-        Ok(())
+        // The appends come first.
+        let written = places.into_iter().zip(outcomes);
+        Ok(written.filter_map(|(place, outcome)| place.written(outcome)).collect())
     }
 
     async fn forget_job(&self, job: &str) -> Result<(), TopicsError> {

@@ -13,6 +13,7 @@ use client::{NewTopic, Output, Position, ReadLimits, Step, Topics};
 use support::{batch, quick_options, start, values_of};
 use wire::ErrorCode;
 use wire::messages::delete_groups_request::DeleteGroupsRequest;
+use wire::messages::delete_topics_request::DeleteTopicsRequest;
 use wire::messages::list_groups_request::ListGroupsRequest;
 use wire::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -233,7 +234,7 @@ async fn large_steps_are_split_into_batches_that_the_topic_takes() {
         };
         10
     ];
-    topics
+    let written = topics
         .commit(Step {
             job: "job".into(),
             run,
@@ -242,6 +243,11 @@ async fn large_steps_are_split_into_batches_that_the_topic_takes() {
         })
         .await
         .unwrap();
+    let follow = written
+        .windows(2)
+        .all(|two| two[0].last_offset + 1 == two[1].first_offset);
+    let ends = (written[0].first_offset, written[written.len() - 1].last_offset);
+    assert!(written.len() > 3 && follow && ends == (0, 9), "{written:?}");
     let mut client = running.client().await;
     let data = client.fetch("t", 0, 0).await;
     assert_eq!(values_of(&data).len(), 10);
@@ -263,4 +269,53 @@ async fn large_steps_are_split_into_batches_that_the_topic_takes() {
         })
         .await;
     assert_eq!(refused.unwrap_err().kind, ErrorKind::Invalid);
+}
+
+/// Whoever keeps a place in a topic learns that it is another topic's now.
+#[tokio::test]
+async fn a_topic_made_anew_is_another() {
+    let running = start().await;
+    let topics: Arc<dyn Topics> = running.broker.topics();
+    let mut client = running.client().await;
+    client.create("t", 1, &[]).await;
+    client.produce("t", 0, batch(&["a", "b", "c"])).await;
+    let run = topics.start_job("job").await.unwrap().run;
+    let step = Step {
+        job: "job".into(),
+        run,
+        outputs: vec![output("t", None, "d"), output("t", None, "e")],
+        ..Step::default()
+    };
+    let written = topics.commit(step.clone()).await.unwrap();
+    let places: Vec<_> = written
+        .iter()
+        .map(|one| (&*one.topic, one.partition, one.first_offset, one.last_offset))
+        .collect();
+    assert_eq!(places, [("t", 0, 3, 4)]);
+    let read = topics.read(&[position("t", 0, 4)], LIMITS).await.unwrap();
+    assert_eq!(read[0].topic_id, written[0].topic_id);
+
+    let waiting = Arc::clone(&topics);
+    let reader = tokio::spawn(async move {
+        let limits = ReadLimits {
+            wait_max: Duration::from_secs(60),
+            ..LIMITS
+        };
+        waiting.read(&[position("t", 0, 5)], limits).await
+    });
+    tokio::task::yield_now().await;
+    let delete = DeleteTopicsRequest {
+        topic_names: vec!["t".to_owned()],
+        timeout_ms: 10_000,
+        ..DeleteTopicsRequest::default()
+    };
+    let deleted = client.call(5, &delete).await.responses[0].error_code;
+    assert_eq!(deleted, ErrorCode::None.code());
+    assert_eq!(reader.await.unwrap().unwrap_err().kind, ErrorKind::NotFound, "at once");
+    client.create("t", 1, &[]).await;
+    let out_of_range = topics.read(&[position("t", 0, 5)], LIMITS).await.unwrap_err();
+    assert_eq!(out_of_range.kind, ErrorKind::Invalid);
+    let again = topics.commit(step).await.unwrap();
+    assert_ne!(again[0].topic_id, written[0].topic_id);
+    assert_eq!((again[0].first_offset, again[0].last_offset), (0, 1));
 }

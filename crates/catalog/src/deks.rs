@@ -1,6 +1,7 @@
 //! The DEK registry as a service: keys of client-side field encryption, kept in `_dek_registry_keys` as the real one
 //! keeps them.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use base::{Clock, Random, TimestampMs};
@@ -71,16 +72,26 @@ impl DekRegistry {
         self.keys.state()
     }
 
-    /// Decides on the keys as they are, makes the changes durable, and gives what `show` makes of the keys then.
-    async fn change<T>(
+    /// Waits for the changes under way; then takes no more, and follows the topic no longer.
+    pub async fn stop(&self) {
+        self.keys.stop().await;
+    }
+
+    /// Decides on the keys as they will be, and answers with what `show` makes of the keys with the changes, once these
+    /// are durable.
+    async fn change<T: Send>(
         &self,
-        decide: impl FnOnce(&Keys) -> Result<Vec<Change>, RegistryError>,
-        show: impl FnOnce(&Keys) -> Result<T, RegistryError>,
+        decide: impl Fn(&Keys) -> Result<Vec<Change>, RegistryError>,
+        show: impl Fn(&Keys) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let changing = self.keys.to_change().await;
-        let changes = decide(&changing.state)?;
-        self.keys.write(changing, changes).await.map_err(RegistryError::store)?;
-        show(&self.keys())
+        let decide = |keys: Arc<Keys>, now_ms| {
+            ready(decide(&keys).and_then(|changes| {
+                let mut after = Keys::clone(&keys);
+                changes.iter().cloned().for_each(|change| after.apply(change, now_ms));
+                Ok((show(&after)?, changes))
+            }))
+        };
+        self.keys.change(decide).await
     }
 
     /// Makes a KEK; with `test`, only if the registry can use it.
@@ -91,7 +102,7 @@ impl DekRegistry {
         }
         let name = kek.name.clone();
         let show = |keys: &Keys| keys.kek(&name, true).cloned();
-        self.change(|keys| keys.create_kek(kek), show).await
+        self.change(|keys| keys.create_kek(kek.clone()), show).await
     }
 
     pub async fn update_kek(&self, name: &str, update: UpdatedKek, test: bool) -> Result<Kek, RegistryError> {
@@ -100,7 +111,7 @@ impl DekRegistry {
             self.try_out(&updated)?;
         }
         let show = |keys: &Keys| keys.kek(name, false).cloned();
-        self.change(|keys| keys.update_kek(name, update), show).await
+        self.change(|keys| keys.update_kek(name, update.clone()), show).await
     }
 
     pub async fn delete_kek(&self, name: &str, permanent: bool) -> Result<(), RegistryError> {
@@ -146,11 +157,22 @@ impl DekRegistry {
         rewrap: bool,
         wanted: NewDek,
     ) -> Result<ShownDek, RegistryError> {
-        let changing = self.keys.to_change().await;
-        let keys = Arc::clone(&changing.state);
-        let (kek, id, old) = keys.may_create_dek(kek, subject, rewrap, &wanted)?;
-        let encrypted = match (wanted.encrypted, old) {
-            (Some(encrypted), _) => encrypted,
+        let decide = |keys: Arc<Keys>, now_ms| ready(self.decide_dek(&keys, kek, subject, rewrap, &wanted, now_ms));
+        self.keys.change(decide).await
+    }
+
+    fn decide_dek(
+        &self,
+        keys: &Keys,
+        kek: &str,
+        subject: &str,
+        rewrap: bool,
+        wanted: &NewDek,
+        now_ms: TimestampMs,
+    ) -> Result<(ShownDek, Vec<Change>), RegistryError> {
+        let (kek, id, old) = keys.may_create_dek(kek, subject, rewrap, wanted)?;
+        let encrypted = match (&wanted.encrypted, old) {
+            (Some(encrypted), _) => encrypted.clone(),
             (None, Some(old)) => {
                 let plain = self.decrypted(kek, &id, old)?;
                 self.encrypted(kek, &id, &plain)?
@@ -160,13 +182,11 @@ impl DekRegistry {
         let dek = Dek {
             encrypted: Some(encrypted),
             deleted: wanted.deleted,
-            ts: changing.now_ms,
+            ts: now_ms,
         };
         // What could not be read again is not kept.
         let shown = self.shown(kek, id.clone(), &dek)?;
-        let put = vec![Change::PutDek(id, dek)];
-        self.keys.write(changing, put).await.map_err(RegistryError::store)?;
-        Ok(shown)
+        Ok((shown, vec![Change::PutDek(id, dek)]))
     }
 
     pub async fn delete_deks(

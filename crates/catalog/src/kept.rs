@@ -1,16 +1,27 @@
-//! State that is kept as records of a compacted topic of one partition: read at start, and every change written to the
-//! topic before anyone sees it.
+//! State that is kept as records of a compacted topic of one partition: read at start and followed from then on, and
+//! every change written to the topic before anyone sees it.
+//!
+//! Changes are decided one after another, each on what was decided before it. Those that wait are written together, and
+//! shown and answered once that is durable. The topic is the truth: what others write to it is taken in too, in the
+//! topic's order, and what was decided without it and is not yet on its way is decided again.
+
+mod keeper;
+mod reading;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use base::{Clock, ErrorKind, TimestampMs};
+use base::{Clock, TimestampMs};
 use bytes::Bytes;
-use client::{NewTopic, Output, Position, ReadLimits, Record, Step, Topics, TopicsError};
+use client::{NewTopic, Output, Topics, TopicsError};
 use parking_lot::RwLock;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use schema::RegistryError;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::AbortHandle;
 
-const READ_BYTES_MAX: usize = 4 << 20;
+use self::keeper::Keeper;
+
+/// So many changes may be decided and not yet durable; others wait before they are decided.
+const LINE_MAX: usize = 256;
 
 /// A state that records of a topic amount to.
 pub(crate) trait Replayed: Clone + Default + Send + Sync + 'static {
@@ -31,43 +42,78 @@ pub(crate) struct Kept<S: Replayed> {
     topics: Arc<dyn Topics>,
     clock: Arc<dyn Clock>,
     topic: &'static str,
-    /// The writer's name to the log: a second one fences the first.
-    writer: &'static str,
-    run: u64,
-    /// Readers hold a state of their own: none waits for a change that is being decided or written.
-    state: Arc<RwLock<Arc<S>>>,
-    /// Held while a change is decided and on its way to the topic.
-    writing: Arc<Mutex<()>>,
+    states: Arc<States<S>>,
+    /// Bounds the line.
+    room: Arc<Semaphore>,
+    line: mpsc::Sender<Waiting<S>>,
+    keeper: AbortHandle,
+}
+
+/// The state twice: as it is, and as it will be.
+struct States<S> {
+    /// Durable. Readers hold a state of their own: none waits for a change that is being decided or written.
+    shown: RwLock<Arc<S>>,
+    /// With all that is decided. Whoever holds it decides; who only looks at `shown` need not.
+    pending: Mutex<Arc<S>>,
+}
+
+/// Changes that were decided and are not yet durable.
+struct Waiting<S> {
+    records: Vec<Output>,
+    now_ms: TimestampMs,
+    /// The state that these changes lead to.
+    after: Arc<S>,
+    room: OwnedSemaphorePermit,
+    done: oneshot::Sender<Fate>,
+}
+
+/// What became of changes.
+enum Fate {
+    Durable,
+    /// Something else came before them: they have to be decided again. The line does not move on while there is `hold`.
+    Overtaken {
+        room: OwnedSemaphorePermit,
+        hold: mpsc::Sender<()>,
+    },
+    Failed(TopicsError),
+}
+
+impl<S> States<S> {
+    fn show(&self, state: Arc<S>) {
+        *self.shown.write() = state;
+    }
+
+    fn shown(&self) -> Arc<S> {
+        Arc::clone(&self.shown.read())
+    }
 }
 
 impl<S: Replayed> Kept<S> {
-    /// Takes in what the topic holds; one that there is not yet is created with the first change.
+    /// Takes in what the topic holds, and follows it; one that there is not yet is created with the first change.
+    /// `writer` is the writer's name to the log: a second one fences the first.
     pub(crate) async fn open(
         topics: Arc<dyn Topics>,
         clock: Arc<dyn Clock>,
         topic: &'static str,
         writer: &'static str,
     ) -> Result<Kept<S>, TopicsError> {
-        let state = match topics.partitions(topic).await {
-            Ok(_) => replay(&*topics, topic).await?,
-            Err(error) if error.kind == ErrorKind::NotFound => S::default(),
-            Err(error) => return Err(error),
-        };
-        let run = topics.start_job(writer).await?.run;
+        let (line, waiting) = mpsc::channel(LINE_MAX);
+        let keeper = Keeper::open(Arc::clone(&topics), topic, writer, waiting).await?;
+        let states = keeper.states();
         Ok(Kept {
             topics,
             clock,
             topic,
-            writer,
-            run,
-            state: Arc::new(RwLock::new(Arc::new(state))),
-            writing: Arc::default(),
+            states,
+            room: Arc::new(Semaphore::new(LINE_MAX)),
+            line,
+            keeper: tokio::spawn(keeper.run()).abort_handle(),
         })
     }
 
     /// The state as it stands; later changes make another one.
     pub(crate) fn state(&self) -> Arc<S> {
-        Arc::clone(&self.state.read())
+        self.states.shown()
     }
 
     /// Creates the topic if there is none.
@@ -75,64 +121,95 @@ impl<S: Replayed> Kept<S> {
         create(&*self.topics, self.topic).await
     }
 
-    /// Waits until nobody else is changing the state, and keeps others from it.
-    pub(crate) async fn to_change(&self) -> Changing<S> {
-        let writing = Arc::clone(&self.writing).lock_owned().await;
-        Changing {
-            writing,
-            state: self.state(),
-            now_ms: self.clock.wall_ms(),
+    /// Decides changes on the state and the time they will carry, and answers once they are durable. Decides again
+    /// where something else came first. What is answered without a change holds as well: it waits for what it was
+    /// decided on.
+    pub(crate) async fn change<T, F>(
+        &self,
+        mut decide: impl FnMut(Arc<S>, TimestampMs) -> F,
+    ) -> Result<T, RegistryError>
+    where
+        F: Future<Output = Result<(T, Vec<S::Change>), RegistryError>>,
+    {
+        let room = Arc::clone(&self.room).acquire_owned().await;
+        let mut room = room.map_err(|_| self.stopped())?;
+        let mut hold = None;
+        loop {
+            let mut pending = self.states.pending.lock().await;
+            let now_ms = self.clock.wall_ms();
+            let (answer, changes) = match decide(Arc::clone(&pending), now_ms).await {
+                Ok((answer, changes)) => (Ok(answer), changes),
+                Err(refusal) => (Err(refusal), Vec::new()),
+            };
+            if changes.is_empty() && Arc::ptr_eq(&pending, &self.state()) {
+                return answer;
+            }
+            let (done, fate) = oneshot::channel();
+            let records = self.records(&changes, now_ms);
+            if !changes.is_empty() {
+                let mut after = S::clone(&pending);
+                changes.into_iter().for_each(|change| after.apply(change, now_ms));
+                *pending = Arc::new(after);
+            }
+            let waiting = Waiting {
+                records,
+                now_ms,
+                after: Arc::clone(&pending),
+                room,
+                done,
+            };
+            // There is room for everyone who holds some; only the keeper may be gone.
+            self.line.try_send(waiting).map_err(|_| self.stopped())?;
+            drop(pending);
+            // From here on a client that goes away changes nothing.
+            drop(hold.take());
+            match fate.await {
+                Ok(Fate::Durable) => return answer,
+                Ok(Fate::Overtaken {
+                    room: again,
+                    hold: held,
+                }) => (room, hold) = (again, Some(held)),
+                Ok(Fate::Failed(error)) => return Err(RegistryError::store(error)),
+                Err(_) => return Err(self.stopped()),
+            }
         }
     }
 
-    /// Makes changes durable, and only then shows them.
-    pub(crate) async fn write(&self, changing: Changing<S>, changes: Vec<S::Change>) -> Result<(), TopicsError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let Changing { writing, now_ms, .. } = changing;
-        let output = |(key, value): (Vec<u8>, Option<Vec<u8>>)| Output {
-            topic: self.topic.into(),
+    fn records(&self, changes: &[S::Change], now_ms: TimestampMs) -> Vec<Output> {
+        let topic: Arc<str> = self.topic.into();
+        let record = |(key, value): (Vec<u8>, Option<Vec<u8>>)| Output {
+            topic: Arc::clone(&topic),
             partition: Some(0),
             key: Some(Bytes::from(key)),
             value: value.map(Bytes::from),
             timestamp: Some(now_ms),
             ..Output::default()
         };
-        let step = Step {
-            job: self.writer.into(),
-            run: self.run,
-            outputs: changes.iter().filter_map(S::write).map(output).collect(),
-            ..Step::default()
-        };
-        let (topics, state, topic) = (Arc::clone(&self.topics), Arc::clone(&self.state), self.topic);
-        // In a task of its own: a client that goes away must not leave the state behind the topic.
-        let written = tokio::spawn(async move {
-            let _writing = writing;
-            create(&*topics, topic).await?;
-            topics.commit(step).await?;
-            let mut next = S::clone(&state.read());
-            changes.into_iter().for_each(|change| next.apply(change, now_ms));
-            *state.write() = Arc::new(next);
-            Ok(())
-        });
-        written
-            .await
-            .unwrap_or_else(|stopped| Err(TopicsError::new(ErrorKind::Unavailable, stopped.to_string())))
+        changes.iter().filter_map(S::write).map(record).collect()
+    }
+
+    /// Waits for the changes under way; then takes no more, and follows the topic no longer.
+    pub(crate) async fn stop(&self) {
+        let _all = self.room.acquire_many(LINE_MAX as u32).await;
+        self.room.close();
+        self.keeper.abort();
+    }
+
+    fn stopped(&self) -> RegistryError {
+        RegistryError::store(format!("the writer of `{}` has stopped", self.topic))
     }
 }
 
-/// The right to change a state, with the state as it is and the time that changes will carry.
-pub(crate) struct Changing<S> {
-    writing: OwnedMutexGuard<()>,
-    pub(crate) state: Arc<S>,
-    pub(crate) now_ms: TimestampMs,
+impl<S: Replayed> Drop for Kept<S> {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
 }
 
 async fn create(topics: &dyn Topics, topic: &str) -> Result<(), TopicsError> {
     match topics.partitions(topic).await {
         Ok(_) => return Ok(()),
-        Err(error) if error.kind == ErrorKind::NotFound => {}
+        Err(error) if error.kind == base::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     let new = NewTopic {
@@ -141,45 +218,4 @@ async fn create(topics: &dyn Topics, topic: &str) -> Result<(), TopicsError> {
         settings: vec![("cleanup.policy".to_owned(), "compact".to_owned())],
     };
     topics.create(new).await
-}
-
-/// Reads a topic from its start to its present end.
-async fn replay<S: Replayed>(topics: &dyn Topics, topic: &str) -> Result<S, TopicsError> {
-    let mut state = S::default();
-    let bounds = topics.bounds(topic, 0).await?;
-    let mut position = Position {
-        topic: topic.into(),
-        partition: 0,
-        offset: bounds.start,
-    };
-    let limits = ReadLimits {
-        bytes_max: READ_BYTES_MAX,
-        wait_max: Duration::ZERO,
-    };
-    while position.offset < bounds.end {
-        let fetched = topics.read(std::slice::from_ref(&position), limits).await?;
-        let before = position.offset;
-        for partition in fetched {
-            position.offset = partition.next_offset;
-            for record in &partition.records {
-                take_in(&mut state, topic, record);
-            }
-        }
-        if position.offset == before {
-            let end = bounds.end;
-            let message = format!("`{topic}` ends at offset {end} but nothing can be read at {before}");
-            return Err(TopicsError::new(ErrorKind::Data, message));
-        }
-    }
-    Ok(state)
-}
-
-/// A record that cannot be read is left out and said to be: the others are worth having.
-fn take_in<S: Replayed>(state: &mut S, topic: &str, record: &Record) {
-    let Some(key) = &record.key else { return };
-    match S::read(key, record.value.as_deref()) {
-        Ok(Some(change)) => state.apply(change, record.timestamp),
-        Ok(None) => {}
-        Err(why) => tracing::error!(topic, offset = record.offset, "a record was left out: {why}"),
-    }
 }

@@ -1,10 +1,11 @@
-//! The registry as a service: reads `_schemas` at start, then answers from memory and writes every change to the topic
-//! before anyone sees it.
+//! The registry as a service: takes in `_schemas` at start and whatever is written there later, answers from memory, and
+//! writes every change to the topic before anyone sees it.
 //!
 //! Readers hold a state of their own: none waits for a change that is being decided or written.
 
 mod validation;
 
+use std::future::ready;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -82,16 +83,19 @@ impl Registry {
         look(&self.state())
     }
 
-    /// Decides on the state as it stands, makes the changes durable, and only then shows them. What is decided is also
-    /// told the time its records will carry.
+    /// Decides on the state as it will be, and answers once the changes are durable and shown. Decides again where others
+    /// wrote to the topic first. What is decided is also told the time its records will carry.
     pub async fn change<T: Send + 'static>(
         &self,
-        decide: impl FnOnce(&Subjects, i64) -> Result<Outcome<T>, RegistryError>,
+        decide: impl Fn(&Subjects, i64) -> Result<Outcome<T>, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let changing = self.kept.to_change().await;
-        let Outcome { answer, changes } = decide(&changing.state, changing.now_ms)?;
-        self.kept.write(changing, changes).await.map_err(RegistryError::store)?;
-        Ok(answer)
+        let decide = |state: Arc<Subjects>, now_ms| ready(decide(&state, now_ms).map(parts));
+        self.kept.change(decide).await
+    }
+
+    /// Waits for the changes under way; then takes no more, and follows the topic no longer.
+    pub async fn stop(&self) {
+        self.kept.stop().await;
     }
 
     /// Runs what parses or compares a text: long ones where they hold up nobody.
@@ -111,24 +115,27 @@ impl Registry {
         decide: impl Fn(&Subjects) -> Result<Outcome<T>, RegistryError> + Send + Sync + 'static,
     ) -> Result<T, RegistryError> {
         let decide = Arc::new(decide);
-        let seen = self.state();
-        let outcome = {
+        let look = |state: Arc<Subjects>| {
             let decide = Arc::clone(&decide);
-            consider(Arc::clone(&seen), text_bytes, move |state| decide(state)).await?
+            consider(state, text_bytes, move |state| decide(state))
         };
+        let seen = self.state();
+        let outcome = look(Arc::clone(&seen)).await?;
         if outcome.changes.is_empty() {
             return Ok(outcome.answer);
         }
-        let changing = self.kept.to_change().await;
-        let outcome = if Arc::ptr_eq(&seen, &changing.state) {
-            outcome
-        } else {
-            let state = Arc::clone(&changing.state);
-            consider(state, text_bytes, move |state| decide(state)).await?
+        let mut first = Some(outcome);
+        let decide = |state: Arc<Subjects>, _| {
+            let first = first.take().filter(|_| Arc::ptr_eq(&seen, &state));
+            let looked = look(state);
+            async move {
+                match first {
+                    Some(outcome) => Ok(parts(outcome)),
+                    None => looked.await.map(parts),
+                }
+            }
         };
-        let Outcome { answer, changes } = outcome;
-        self.kept.write(changing, changes).await.map_err(RegistryError::store)?;
-        Ok(answer)
+        self.kept.change(decide).await
     }
 
     /// Registers a schema under a subject, or finds it there.
@@ -143,6 +150,10 @@ impl Registry {
         let decide = move |state: &Subjects| state.register(&subject, &wanted, normalize, force);
         self.register_with(text_bytes, decide).await
     }
+}
+
+fn parts<T>(outcome: Outcome<T>) -> (T, Vec<Change>) {
+    (outcome.answer, outcome.changes)
 }
 
 async fn consider<T: Send + 'static>(

@@ -45,7 +45,12 @@ pub struct Fetched {
     pub next_offset: Offset,
     /// One past the last record a reader may see now.
     pub end_offset: Offset,
+    /// Of the topic that was read: one made anew under the same name has another.
+    pub topic_id: TopicId,
 }
+
+/// Names a topic for ever, whatever is deleted and made anew under its name.
+pub type TopicId = [u8; 16];
 
 /// One record to write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +77,16 @@ pub struct Step {
     pub offsets: Vec<Position>,
     /// The job's own keyed state: put, or deleted when `None`.
     pub state: Vec<(Bytes, Option<Bytes>)>,
+}
+
+/// Where records of a step are: these offsets of a partition and none between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub topic: Arc<str>,
+    pub topic_id: TopicId,
+    pub partition: PartitionIndex,
+    pub first_offset: Offset,
+    pub last_offset: Offset,
 }
 
 /// Bounds of one [`Topics::read`].
@@ -137,8 +152,9 @@ pub trait Topics: Send + Sync + 'static {
     /// Begins a new run of a job and fences all earlier ones; gives its number and the offsets and state the job's
     /// last step left.
     async fn start_job(&self, job: &str) -> Result<JobStart, TopicsError>;
-    /// Makes the whole step durable, or none of it.
-    async fn commit(&self, step: Step) -> Result<(), TopicsError>;
+    /// Makes the whole step durable, or none of it; says where its records are, those of a partition in one piece or
+    /// in several that follow each other.
+    async fn commit(&self, step: Step) -> Result<Vec<Written>, TopicsError>;
     /// Forgets a job's offsets and state.
     async fn forget_job(&self, job: &str) -> Result<(), TopicsError>;
 }

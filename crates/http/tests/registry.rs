@@ -7,89 +7,20 @@
     reason = "tests fail loudly, and their lists are short"
 )]
 
+#[path = "../../catalog/tests/common/mod.rs"]
+mod memory;
+
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use base::{ErrorKind, OsRandom, RealClock};
+use base::{OsRandom, RealClock};
+use catalog::registry::SCHEMAS_TOPIC;
 use catalog::{DekRegistry, Registry};
-use client::{Bounds, Fetched, JobStart, NewTopic, Position, ReadLimits, Record, Step, Topics, TopicsError};
-use parking_lot::Mutex;
+use client::Topics;
+use memory::Memory;
 use rivulet_http::{Serving, registry, serve};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-
-/// One topic of one partition, in memory.
-#[derive(Default)]
-struct Memory(Mutex<Option<Vec<Record>>>);
-
-#[async_trait]
-impl Topics for Memory {
-    async fn list(&self) -> Result<Vec<Arc<str>>, TopicsError> {
-        Ok(vec!["_schemas".into()])
-    }
-
-    async fn partitions(&self, topic: &str) -> Result<i32, TopicsError> {
-        let missing = || TopicsError::new(ErrorKind::NotFound, format!("there is no topic `{topic}`"));
-        self.0.lock().as_ref().map(|_| 1).ok_or_else(missing)
-    }
-
-    async fn create(&self, _topic: NewTopic) -> Result<(), TopicsError> {
-        self.0.lock().get_or_insert_default();
-        Ok(())
-    }
-
-    async fn bounds(&self, _topic: &str, _partition: i32) -> Result<Bounds, TopicsError> {
-        let end = self.0.lock().as_ref().map_or(0, |records| records.len() as i64);
-        Ok(Bounds { start: 0, end })
-    }
-
-    async fn offset_for_time(&self, _topic: &str, _partition: i32, _timestamp: i64) -> Result<i64, TopicsError> {
-        Ok(0)
-    }
-
-    async fn read(&self, from: &[Position], _limits: ReadLimits) -> Result<Vec<Fetched>, TopicsError> {
-        let records = self.0.lock().clone().unwrap_or_default();
-        let fetched = |position: &Position| {
-            let later = records.iter().filter(|record| record.offset >= position.offset);
-            let rest: Vec<Record> = later.take(100).cloned().collect();
-            Fetched {
-                topic: Arc::clone(&position.topic),
-                partition: 0,
-                next_offset: rest.last().map_or(position.offset, |record| record.offset + 1),
-                end_offset: records.len() as i64,
-                records: rest,
-            }
-        };
-        Ok(from.iter().map(fetched).collect())
-    }
-
-    async fn start_job(&self, _job: &str) -> Result<JobStart, TopicsError> {
-        Ok(JobStart::default())
-    }
-
-    async fn commit(&self, step: Step) -> Result<(), TopicsError> {
-        // As slow as a disk: others come in between.
-        tokio::task::yield_now().await;
-        let mut guard = self.0.lock();
-        let records = guard.get_or_insert_default();
-        for output in step.outputs {
-            let offset = records.len() as i64;
-            records.push(Record {
-                offset,
-                timestamp: output.timestamp.unwrap_or_default(),
-                key: output.key,
-                value: output.value,
-                headers: output.headers,
-            });
-        }
-        Ok(())
-    }
-
-    async fn forget_job(&self, _job: &str) -> Result<(), TopicsError> {
-        Ok(())
-    }
-}
 
 /// A registry on a port of its own.
 struct Face {
@@ -315,7 +246,7 @@ async fn many_hands_get_one_id() {
         assert_eq!(answer["version"], 1);
     }
     assert!(ids.insert(first.unwrap().as_i64().unwrap()));
-    let records = face.topics.0.lock().as_ref().map_or(0, Vec::len);
+    let records = face.topics.records(SCHEMAS_TOPIC);
     assert_eq!(records, 201, "a record for each content");
 }
 

@@ -44,6 +44,8 @@ pub struct Server {
     kafka_stop: watch::Sender<bool>,
     kafka: Vec<JoinHandle<()>>,
     engine: Engine,
+    schemas: Arc<Registry>,
+    deks: Arc<DekRegistry>,
     http: Vec<Serving>,
 }
 
@@ -95,7 +97,10 @@ impl Server {
             status: status(addresses, &options, Arc::clone(&catalog), clock, &recovery),
         };
         let http = vec![
-            http::serve(registry, http::registry::router(schemas, deks)),
+            http::serve(
+                registry,
+                http::registry::router(Arc::clone(&schemas), Arc::clone(&deks)),
+            ),
             http::serve(api, http::api::router(state)),
         ];
         Ok(Server {
@@ -105,6 +110,8 @@ impl Server {
             kafka_stop,
             kafka,
             engine,
+            schemas,
+            deks,
             http,
         })
     }
@@ -127,7 +134,7 @@ impl Server {
         self.log.failed().await.to_string()
     }
 
-    /// Ends jobs, faces and broker in that order, then makes the log durable.
+    /// Ends jobs, faces, broker and registries in that order, then makes the log durable.
     pub async fn stop(self) -> Result<(), ServerError> {
         self.engine.shutdown().await;
         for face in self.http {
@@ -138,6 +145,8 @@ impl Server {
         if tokio::time::timeout(KAFKA_DRAIN_MAX, drained).await.is_err() {
             tracing::warn!("some Kafka connections did not end in time");
         }
+        self.schemas.stop().await;
+        self.deks.stop().await;
         let log = self.log;
         let closed = tokio::task::spawn_blocking(move || log.close()).await;
         closed.map_err(start)?.map_err(start)

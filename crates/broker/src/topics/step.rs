@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 use base::{ErrorKind, PartitionIndex, TimestampMs, partitioner};
 use bytes::Bytes;
 use catalog::Topic;
-use client::{Output, Step, TopicsError};
-use log::{Op, PartitionId};
+use client::{Output, Step, TopicsError, Written};
+use log::{Op, Outcome, PartitionId};
 use wire::{BatchBuilder, Compression, NewRecord, TimestampType};
 
-use super::LocalTopics;
+use super::{LocalTopics, partition_of};
 use crate::api::LEADER_EPOCH;
 use crate::settings::TopicSettings;
 use crate::tables::{self, Committed};
@@ -22,14 +22,52 @@ const BATCH_BYTES: usize = 512 * 1024;
 /// What a record's place in a batch takes beside its bytes, at most.
 const RECORD_OVERHEAD_BYTES: usize = 64;
 
+/// The appends of a step, and where each goes.
+#[derive(Default)]
+pub(super) struct Appends {
+    pub(super) ops: Vec<Op>,
+    pub(super) places: Vec<Place>,
+}
+
+/// A partition that is appended to.
+#[derive(Clone)]
+pub(super) struct Place {
+    topic: Arc<Topic>,
+    index: PartitionIndex,
+    partition: PartitionId,
+}
+
+impl Place {
+    pub(super) fn written(self, outcome: Outcome) -> Option<Written> {
+        let Outcome::Appended(appended) = outcome else {
+            return None;
+        };
+        Some(Written {
+            topic: Arc::clone(&self.topic.name),
+            topic_id: self.topic.id,
+            partition: self.index,
+            first_offset: appended.base_offset,
+            last_offset: appended.last_offset,
+        })
+    }
+}
+
+impl Appends {
+    fn add(&mut self, place: &Place, builder: BatchBuilder, stamp: Option<TimestampMs>) -> Result<(), TopicsError> {
+        self.ops.push(append(place.partition, builder, stamp)?);
+        self.places.push(place.clone());
+        Ok(())
+    }
+}
+
 impl LocalTopics {
     /// The appends of a step: one batch per partition, more where a batch would grow too large.
-    pub(super) fn appends(&self, outputs: &[Output]) -> Result<Vec<Op>, TopicsError> {
+    pub(super) fn appends(&self, outputs: &[Output]) -> Result<Appends, TopicsError> {
         let now = self.broker.clock.wall_ms();
         let mut topics: Vec<(Arc<Topic>, TopicSettings)> = Vec::new();
         let mut open: Vec<OpenBatch> = Vec::new();
         let mut places: HashMap<PartitionId, usize> = HashMap::new();
-        let mut ops = Vec::new();
+        let mut appends = Appends::default();
         for output in outputs {
             // A step writes to a few topics, whatever it writes.
             let known = match topics.iter().position(|(topic, _)| topic.name == output.topic) {
@@ -42,7 +80,7 @@ impl LocalTopics {
                 }
             };
             let (topic, settings) = &topics[known];
-            let partition = self.place(topic, output)?;
+            let (index, partition) = self.place(topic, output)?;
             if settings.compacted && output.key.is_none() {
                 let why = format!(
                     "topic `{}` is compacted: a record without a key cannot be written",
@@ -65,33 +103,33 @@ impl LocalTopics {
                         )
                     })?;
             }
-            let place = *places.entry(partition).or_insert_with(|| {
-                open.push(OpenBatch::new(partition, settings));
+            let at = *places.entry(partition).or_insert_with(|| {
+                let topic = Arc::clone(topic);
+                let place = Place {
+                    topic,
+                    index,
+                    partition,
+                };
+                open.push(OpenBatch::new(place, settings));
                 open.len() - 1
             });
-            ops.extend(open[place].make_room(output, now)?);
-            open[place].push(output, now, topic)?;
+            open[at].make_room(output, now, &mut appends)?;
+            open[at].push(output, now)?;
         }
         for batch in open {
-            ops.push(append(batch.partition, batch.builder, batch.stamped.then_some(now))?);
+            appends.add(&batch.place, batch.builder, batch.stamped.then_some(now))?;
         }
-        Ok(ops)
+        Ok(appends)
     }
 
-    fn place(&self, topic: &Topic, output: &Output) -> Result<PartitionId, TopicsError> {
+    fn place(&self, topic: &Topic, output: &Output) -> Result<(PartitionIndex, PartitionId), TopicsError> {
         let count = topic.partitions.len() as PartitionIndex;
         let index = match (output.partition, &output.key) {
             (Some(index), _) => index,
             (None, Some(key)) => partitioner::partition_of(key, count),
             (None, None) => (self.next_partition.fetch_add(1, Ordering::Relaxed) % count as u32) as PartitionIndex,
         };
-        let missing = || {
-            TopicsError::new(
-                ErrorKind::NotFound,
-                format!("topic `{}` has no partition {index}", topic.name),
-            )
-        };
-        topic.partition(index).ok_or_else(missing)
+        Ok((index, partition_of(topic, index)?))
     }
 
     /// What a step writes beside its records.
@@ -123,7 +161,7 @@ impl LocalTopics {
 
 /// The batch that a step is filling for one partition.
 struct OpenBatch {
-    partition: PartitionId,
+    place: Place,
     builder: BatchBuilder,
     /// What the topic takes.
     bytes_max: usize,
@@ -132,9 +170,9 @@ struct OpenBatch {
 }
 
 impl OpenBatch {
-    fn new(partition: PartitionId, settings: &TopicSettings) -> OpenBatch {
+    fn new(place: Place, settings: &TopicSettings) -> OpenBatch {
         OpenBatch {
-            partition,
+            place,
             builder: BatchBuilder::new(Compression::None),
             bytes_max: usize::try_from(settings.batch_bytes_max).unwrap_or(0),
             stamped: settings.timestamp_type == TimestampType::LogAppendTime,
@@ -142,16 +180,16 @@ impl OpenBatch {
     }
 
     /// Closes the batch if `output` would make it too large.
-    fn make_room(&mut self, output: &Output, now: TimestampMs) -> Result<Option<Op>, TopicsError> {
+    fn make_room(&mut self, output: &Output, now: TimestampMs, appends: &mut Appends) -> Result<(), TopicsError> {
         let grown = self.builder.size_bytes() + size_of_output(output);
         if self.builder.count() == 0 || grown <= BATCH_BYTES.min(self.bytes_max) {
-            return Ok(None);
+            return Ok(());
         }
         let full = std::mem::replace(&mut self.builder, BatchBuilder::new(Compression::None));
-        append(self.partition, full, self.stamped.then_some(now)).map(Some)
+        appends.add(&self.place, full, self.stamped.then_some(now))
     }
 
-    fn push(&mut self, output: &Output, now: TimestampMs, topic: &Topic) -> Result<(), TopicsError> {
+    fn push(&mut self, output: &Output, now: TimestampMs) -> Result<(), TopicsError> {
         self.builder.push(NewRecord {
             timestamp: output.timestamp.unwrap_or(now),
             key: output.key.as_deref(),
@@ -164,7 +202,7 @@ impl OpenBatch {
         }
         let why = format!(
             "a record of {bytes} bytes is larger than the {} that topic `{}` takes; hint: raise its `max.message.bytes`",
-            self.bytes_max, topic.name
+            self.bytes_max, self.place.topic.name
         );
         Err(TopicsError::new(ErrorKind::Invalid, why))
     }

@@ -11,7 +11,7 @@ use base::{ErrorKind, ManualClock, SeededRandom};
 use bytes::Bytes;
 use client::{
     Bounds, Fetched, JobStart, NewTopic, Output, Position, ReadLimits, Record, RegisteredSchema, SchemaType, Schemas,
-    Step, Topics, TopicsError,
+    Step, TopicId, Topics, TopicsError, Written,
 };
 use parking_lot::Mutex;
 use rivulet_flow::{Engine, MemoryStore};
@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 
 /// The wall-clock time of every test.
 pub(crate) const NOW_MS: i64 = 1_767_323_045_678;
+/// No topic is ever deleted here.
+const TOPIC_ID: TopicId = [7; 16];
 
 #[derive(Default)]
 struct Job {
@@ -190,7 +192,7 @@ impl Platform {
     }
 }
 
-fn append(disk: &mut Disk, output: Output) {
+fn append(disk: &mut Disk, output: Output) -> Written {
     let next = disk.next_partition;
     disk.next_partition += 1;
     let partitions = disk.topics.get_mut(&*output.topic).expect("the topic is there");
@@ -201,13 +203,21 @@ fn append(disk: &mut Disk, output: Output) {
         (None, None) => next as i32 % count,
     };
     let records = &mut partitions[index as usize];
+    let offset = records.len() as i64;
     records.push(Record {
-        offset: records.len() as i64,
+        offset,
         timestamp: output.timestamp.unwrap_or(NOW_MS),
         key: output.key,
         value: output.value,
         headers: output.headers,
     });
+    Written {
+        topic: output.topic,
+        topic_id: TOPIC_ID,
+        partition: index,
+        first_offset: offset,
+        last_offset: offset,
+    }
 }
 
 fn register(disk: &mut Disk, subject: &str, schema_type: SchemaType, text: &str) -> i32 {
@@ -355,12 +365,13 @@ impl Topics for Power {
         })
     }
 
-    async fn commit(&self, step: Step) -> Result<(), TopicsError> {
+    async fn commit(&self, step: Step) -> Result<Vec<Written>, TopicsError> {
         self.on().await;
         let left = self.commits_left.fetch_sub(1, Ordering::SeqCst);
         let dies = left == 1;
         let outage = self.platform.outages.fetch_sub(1, Ordering::SeqCst);
         // The seed of whether the last step survives: how much it holds.
+        let mut written = Vec::new();
         let survives = (!dies || step.outputs.len().is_multiple_of(2)) && (outage <= 0 || outage % 2 == 0);
         if survives {
             let mut disk = self.platform.disk.lock();
@@ -378,7 +389,7 @@ impl Topics for Power {
                     None => drop(job.state.remove(&key)),
                 }
             }
-            step.outputs.into_iter().for_each(|output| append(&mut disk, output));
+            written.extend(step.outputs.into_iter().map(|output| append(&mut disk, output)));
         }
         self.platform.written.notify_waiters();
         if dies {
@@ -388,7 +399,7 @@ impl Topics for Power {
         if outage > 0 {
             return Err(TopicsError::new(ErrorKind::Unavailable, "the log answers late"));
         }
-        Ok(())
+        Ok(written)
     }
 
     async fn forget_job(&self, job: &str) -> Result<(), TopicsError> {
@@ -422,6 +433,7 @@ fn fetch(disk: &Disk, from: &[Position], bytes_max: usize) -> Result<Vec<Fetched
             records,
             next_offset,
             end_offset: all.len() as i64,
+            topic_id: TOPIC_ID,
         });
     }
     Ok(fetched)
