@@ -159,12 +159,11 @@ impl Parsed {
     }
 
     /// Why the schema has no place in tables, which the policy LOGICAL asks of a new one: a registry's messages.
-    /// Protobuf schemas are held to the strict rules only.
     pub fn logical_problems(&self) -> Vec<String> {
         match &self.content {
             Content::Avro(schema) => logical::invalid(schema),
             Content::Json(schema) => logical::invalid(schema),
-            Content::Protobuf(_) => Vec::new(),
+            Content::Protobuf(schema) => logical::invalid(&**schema),
         }
     }
 

@@ -96,7 +96,7 @@ fn casts(from: &Ty, to: &Ty) -> bool {
     matches!(
         (from, to),
         (Char(_), Char(_))
-            | (Char(_) | Varchar(_) | Enum, Varchar(_) | Enum)
+            | (Char(_) | Varchar(_) | Enum(_), Varchar(_) | Enum(_))
             | (Binary(_), Binary(_))
             | (Binary(_) | Varbinary(_), Varbinary(_))
             | (TinyInt, TinyInt)
@@ -125,7 +125,7 @@ fn refused(from: &Ty, to: &Ty) -> Option<&'static str> {
         (Ty::Char(old), Ty::Char(new)) | (Ty::Binary(old), Ty::Binary(new)) => {
             (old != new).then_some(" (a fixed-length type cannot change length)")
         }
-        (Ty::Char(_) | Ty::Varchar(_) | Ty::Enum | Ty::Binary(_) | Ty::Varbinary(_), _) => {
+        (Ty::Char(_) | Ty::Varchar(_) | Ty::Enum(_) | Ty::Binary(_) | Ty::Varbinary(_), _) => {
             (length(to) < length(from)).then_some(SHRINKS)
         }
         (Ty::Time(old), Ty::Time(new))

@@ -165,7 +165,7 @@ fn class(ty: &Ty) -> &'static str {
         Ty::Timestamp(_) => "timestamp",
         Ty::TimestampLtz(precision) if *precision > MICROS => "timestamptz_ns",
         Ty::TimestampLtz(_) => "timestamptz",
-        Ty::Char(_) | Ty::Varchar(_) | Ty::Enum => "string",
+        Ty::Char(_) | Ty::Varchar(_) | Ty::Enum(_) => "string",
         Ty::Varbinary(_) => "binary",
         Ty::Binary(_) => "fixed",
         Ty::Variant => "variant",

@@ -74,7 +74,7 @@ pub(super) fn takes(ty: &Ty, default: &Json) -> bool {
     match ty {
         Ty::Boolean => matches!(default, Json::Bool(_)),
         Ty::TinyInt | Ty::SmallInt | Ty::Int | Ty::BigInt | Ty::Float | Ty::Double => is_number,
-        Ty::Char(_) | Ty::Varchar(_) | Ty::Enum => text.is_some(),
+        Ty::Char(_) | Ty::Varchar(_) | Ty::Enum(_) => text.is_some(),
         Ty::Binary(_) | Ty::Varbinary(_) => text.is_some_and(is_base64),
         Ty::Decimal { .. } => is_number || text.is_some_and(is_decimal),
         Ty::Date => text.is_some_and(is_date),

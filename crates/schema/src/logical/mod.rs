@@ -1,21 +1,26 @@
 //! The types that tables have, which the LOGICAL policy compares beside a language's own rules: those of Flink, and
 //! those of Iceberg's format version 2.
 //!
-//! Avro and JSON schemas are turned into such types first. Protobuf has no such conversion yet: its strict rules stand
-//! alone.
+//! Schemas of each language are turned into such types first.
 
+mod circles;
 mod compare;
+mod ddl;
 mod flink;
 mod iceberg;
 mod java;
 mod of_avro;
 mod of_json;
+mod of_protobuf;
+mod texts;
 mod validity;
 
 use std::collections::{HashMap, HashSet};
 
+pub(crate) use texts::is_floating;
+
 use crate::difference::{Difference, Reader};
-use crate::{avro, json};
+use crate::{avro, json, protobuf};
 
 /// The rule of a difference between tables, in the list of a language's differences.
 pub const RULE: &str = "LOGICAL";
@@ -30,6 +35,7 @@ const LENGTH_MAX: i64 = i32::MAX as i64;
 pub enum Schema<'a> {
     Avro(&'a avro::Schema),
     Json(&'a json::Schema),
+    Protobuf(&'a protobuf::Schema),
 }
 
 impl<'a> From<&'a avro::Schema> for Schema<'a> {
@@ -44,11 +50,18 @@ impl<'a> From<&'a json::Schema> for Schema<'a> {
     }
 }
 
+impl<'a> From<&'a protobuf::Schema> for Schema<'a> {
+    fn from(schema: &'a protobuf::Schema) -> Schema<'a> {
+        Schema::Protobuf(schema)
+    }
+}
+
 impl Schema<'_> {
     fn document(self) -> Converted<Document> {
         match self {
             Schema::Avro(schema) => of_avro::document(schema),
             Schema::Json(schema) => of_json::document(schema),
+            Schema::Protobuf(schema) => of_protobuf::document(schema),
         }
     }
 }
@@ -92,7 +105,7 @@ enum Ty {
     Timestamp(i64),
     TimestampLtz(i64),
     Variant,
-    Enum,
+    Enum(Vec<Symbol>),
     Struct(Vec<Field>),
     /// The branches; a value has exactly one of them.
     Union(Vec<Field>),
@@ -100,6 +113,12 @@ enum Ty {
     Multiset(Box<Logical>),
     Map(Box<Logical>, Box<Logical>),
     Ref(String),
+}
+
+/// A value of an enum.
+#[derive(Clone, Debug)]
+struct Symbol {
+    name: String,
 }
 
 #[derive(Clone, Debug)]
@@ -274,7 +293,7 @@ impl Ty {
             Ty::Timestamp(precision) => format!("TIMESTAMP({precision})"),
             Ty::TimestampLtz(precision) => format!("TIMESTAMP_LTZ({precision})"),
             Ty::Variant => "VARIANT".to_owned(),
-            Ty::Enum => "ENUM".to_owned(),
+            Ty::Enum(_) => "ENUM".to_owned(),
             Ty::Struct(_) => "STRUCT".to_owned(),
             Ty::Union(_) => "UNION".to_owned(),
             Ty::Array(_) => "ARRAY".to_owned(),

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value as Json;
 
-use crate::avro::{Kind, Node, NodeId, Record, Schema};
+use crate::avro::{Enum, Kind, Node, NodeId, Record, Schema};
 
-use super::{Converted, Document, Field, LENGTH_MAX, Logical, Ty};
+use super::{Converted, Document, Field, LENGTH_MAX, Logical, Symbol, Ty};
 
 pub(super) fn document(schema: &Schema) -> Converted<Document> {
     let mut converter = Converter {
@@ -82,11 +82,11 @@ impl<'a> Converter<'a> {
                 self.named.insert(name.clone(), not_null(Ty::Struct(fields)));
                 Ty::Ref(name)
             }
-            Kind::Enum(_) if nameless => Ty::Enum,
-            Kind::Enum(symbols) => {
-                let name = symbols.name.full();
+            Kind::Enum(one) if nameless => symbols(one),
+            Kind::Enum(one) => {
+                let name = one.name.full();
                 let body = Logical {
-                    ty: Ty::Enum,
+                    ty: symbols(one),
                     nullable: false,
                 };
                 self.named.entry(name.clone()).or_insert(body);
@@ -279,6 +279,11 @@ fn map_key(node: &Node) -> Ty {
         Some(length) => Ty::Varchar(length),
         None => Ty::Varchar(LENGTH_MAX),
     }
+}
+
+fn symbols(one: &Enum) -> Ty {
+    let symbol = |name: &String| Symbol { name: name.clone() };
+    Ty::Enum(one.symbols.iter().map(symbol).collect())
 }
 
 fn scalar(node: &Node) -> Converted<Ty> {

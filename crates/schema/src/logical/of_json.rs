@@ -11,8 +11,9 @@ use crate::json::order::{FRESH, map_order};
 use crate::json::value::Json;
 use crate::json::{Schema, deeper};
 
+use super::ddl;
 use super::java::{self, cast, check_name};
-use super::{Converted, Document, Field, LENGTH_MAX, Logical, Ty};
+use super::{Converted, Document, Field, LENGTH_MAX, Logical, Symbol, Ty};
 
 /// Types within each other, but for references.
 const LEVELS_MAX: usize = 256;
@@ -240,6 +241,7 @@ impl<'a> Converter<'a> {
     fn symbols(&self, id: NodeId, values: &[Json]) -> Converted<Ty> {
         let hints = self.hints(id, "confluent:enum")?;
         let mut seen = HashSet::new();
+        let mut symbols = Vec::new();
         for (at, value) in values.iter().enumerate() {
             if *value == Json::Null {
                 return Err(
@@ -255,9 +257,10 @@ impl<'a> Converter<'a> {
                 check_hint(hint)?;
             }
             check_name(&symbol, "Enum symbol")?;
+            symbols.push(Symbol { name: symbol.clone() });
             seen.insert(symbol);
         }
-        Ok(Ty::Enum)
+        Ok(Ty::Enum(symbols))
     }
 
     /// What is said of the values or branches, one by one.
@@ -440,13 +443,10 @@ impl<'a> Converter<'a> {
         if let Ty::Int = value.ty {
             return Ok(Ty::Multiset(Box::new(key)));
         }
-        let word = match value.ty {
-            Ty::Varchar(LENGTH_MAX) => "STRING".to_owned(),
-            Ty::Varbinary(LENGTH_MAX) => "BYTES".to_owned(),
-            other => other.rendered(),
-        };
-        let end = if value.nullable { "" } else { " NOT NULL" };
-        Err(format!("Unexpected value type for a MULTISET type: {word}{end}"))
+        Err(format!(
+            "Unexpected value type for a MULTISET type: {}",
+            ddl::plain(&value)
+        ))
     }
 
     /// A row of name, type and whether it must be there; in the order that clients wrote, else by name.
