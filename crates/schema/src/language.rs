@@ -1,5 +1,7 @@
 //! The three schema languages behind one face: parse a text, give its canonical form, compare it.
 
+use std::collections::BTreeMap;
+
 use crate::difference::{Difference, Policy, Reader};
 use crate::{RegistryError, avro, json, logical, protobuf};
 
@@ -132,6 +134,21 @@ impl Parsed {
             (Content::Protobuf(schema), "ignore_extensions") => schema.without_extensions(),
             _ => self.canonical.clone(),
         }
+    }
+
+    /// The schema as a data definition, which `format=logical` asks for. `properties` are those of its metadata.
+    pub fn definition(&self, properties: &BTreeMap<String, String>) -> Result<String, RegistryError> {
+        let definition = match &self.content {
+            Content::Avro(schema) => logical::definition(schema, properties),
+            Content::Json(schema) => logical::definition(schema, properties),
+            Content::Protobuf(schema) => logical::definition(&**schema, properties),
+        };
+        definition.map_err(|why| {
+            RegistryError::new(
+                42201,
+                format!("Stored schema cannot be represented as a logical type: {why}"),
+            )
+        })
     }
 
     /// The record type's full name, by which some subjects are named. `indexes` are those that choose a Protobuf message.

@@ -24,7 +24,7 @@ impl Rules for Flink {
             let place = child(path, &field.name);
             let nullable = unions.update || field.schema.nullable;
             let Some(old) = before.get(field.name.as_str()) else {
-                if !nullable && !field.defaults_to_value {
+                if !nullable && !field.default.is_value() {
                     walk.add(
                         "REQUIRED_FIELD_ADDED",
                         &place,
@@ -43,7 +43,7 @@ impl Rules for Flink {
                     "column was nullable and is now NOT NULL; pre-existing rows may hold nulls".to_owned(),
                 );
             }
-            if !was_nullable && !nullable && old.defaults_to_value && !field.defaults_to_value {
+            if !was_nullable && !nullable && old.default.is_value() && !field.default.is_value() {
                 walk.add(
                     "NON_NULLABLE_DEFAULT_REMOVED",
                     &place,

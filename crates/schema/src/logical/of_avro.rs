@@ -1,31 +1,35 @@
 //! Avro schemas as types of tables.
 
-use std::collections::HashMap;
+use indexmap::IndexMap;
 
 use serde_json::Value as Json;
 
-use crate::avro::{Enum, Kind, Node, NodeId, Record, Schema};
+use crate::avro::{Enum, Field as RecordField, Kind, Name, Node, NodeId, Record, Schema};
 
-use super::{Converted, Document, Field, LENGTH_MAX, Logical, Symbol, Ty};
+use super::{Check, Converted, Default, Document, Field, LENGTH_MAX, Logical, Said, Symbol, Ty, avro_defaults, ddl};
 
-pub(super) fn document(schema: &Schema) -> Converted<Document> {
+/// `branches` is what metadata say of a union that is no field's.
+pub(super) fn document(schema: &Schema, namespace: Option<String>, branches: Option<&Json>) -> Converted<Document> {
     let mut converter = Converter {
         schema,
-        named: HashMap::new(),
+        named: IndexMap::new(),
         open: Vec::new(),
         path: Vec::new(),
-        branches: None,
+        branches,
     };
     let root = converter.ty(schema.root(), false)?;
+    let is_type = |node: &&Node| matches!(node.kind, Kind::Record(_) | Kind::Enum(_));
+    let external = schema.referenced().iter().filter(is_type);
     Ok(Document {
-        root,
         named: converter.named,
+        external: external.filter_map(|node| node.kind.name().map(Name::full)).collect(),
+        ..Document::of(namespace, root)
     })
 }
 
 struct Converter<'a> {
     schema: &'a Schema,
-    named: HashMap<String, Logical>,
+    named: IndexMap<String, Logical>,
     /// The unions and nameless records being converted: one inside its like has no end.
     open: Vec<NodeId>,
     path: Vec<&'a str>,
@@ -51,10 +55,7 @@ fn int(node: &Node, key: &str) -> Option<i64> {
 impl<'a> Converter<'a> {
     fn ty(&mut self, id: NodeId, nullable: bool) -> Converted<Logical> {
         let node = self.schema.node(id);
-        let named = |name: String| Logical {
-            ty: Ty::Ref(name),
-            nullable,
-        };
+        let named = |name: String| Logical::of(Ty::Ref(name), nullable);
         let nameless = text(node, "logical.anonymous") == Some("true");
         if let (Kind::Record(record), false) = (&node.kind, nameless)
             && self.named.contains_key(&record.name.full())
@@ -76,18 +77,22 @@ impl<'a> Converter<'a> {
             Kind::Record(record) if nameless => Ty::Struct(self.fields(record)?),
             Kind::Record(record) => {
                 let name = record.name.full();
-                let not_null = |ty: Ty| Logical { ty, nullable: false };
-                self.named.insert(name.clone(), not_null(Ty::Struct(Vec::new())));
+                self.named
+                    .insert(name.clone(), Logical::of(Ty::Struct(Vec::new()), false));
                 let fields = self.fields(record)?;
-                self.named.insert(name.clone(), not_null(Ty::Struct(fields)));
+                let body = Logical {
+                    said: Some(Box::new(said(record.doc.as_ref(), &node.properties))),
+                    ..Logical::of(Ty::Struct(fields), false)
+                };
+                self.named.insert(name.clone(), body);
                 Ty::Ref(name)
             }
-            Kind::Enum(one) if nameless => symbols(one),
+            Kind::Enum(one) if nameless => symbols(one, node),
             Kind::Enum(one) => {
                 let name = one.name.full();
                 let body = Logical {
-                    ty: symbols(one),
-                    nullable: false,
+                    said: Some(Box::new(said(one.doc.as_ref(), &node.properties))),
+                    ..Logical::of(symbols(one, node), false)
                 };
                 self.named.entry(name.clone()).or_insert(body);
                 Ty::Ref(name)
@@ -100,10 +105,7 @@ impl<'a> Converter<'a> {
             Kind::Array(items) => self.array(id, *items)?,
             Kind::Map(values) => {
                 let value = self.ty(*values, false)?;
-                let key = Logical {
-                    ty: map_key(node),
-                    nullable: false,
-                };
+                let key = Logical::of(map_key(node), false);
                 map_like(node, key, value)?
             }
             Kind::Null => return Err("Standalone NULL type is not supported".to_owned()),
@@ -112,7 +114,7 @@ impl<'a> Converter<'a> {
         if may_hold_itself {
             self.open.pop();
         }
-        Ok(Logical { ty, nullable })
+        Ok(Logical::of(ty, nullable))
     }
 
     fn fields(&mut self, record: &'a Record) -> Converted<Vec<Field>> {
@@ -128,15 +130,19 @@ impl<'a> Converter<'a> {
                 // The words of the registry the world knows, which looks for the first branch.
                 return Err("Index 0 out of bounds for length 0".to_owned());
             }
-            let default = self.schema.typed_default(field);
-            if let Some(default) = &default {
-                check_default(&schema.ty, default)?;
-            }
+            let default = match self.schema.typed_default(field) {
+                None => Default::Absent,
+                Some(Json::Null) => Default::Null,
+                Some(default) => {
+                    let default = in_order(default, field.default.as_ref());
+                    Default::Literal(avro_defaults::value(&schema.ty, &default)?.literal(&schema.ty))
+                }
+            };
             fields.push(Field {
                 name: field.name.clone(),
                 schema,
-                has_default: default.is_some(),
-                defaults_to_value: default.is_some_and(|default| !default.is_null()),
+                default,
+                said: of_field(field),
             });
         }
         Ok(fields)
@@ -174,14 +180,11 @@ impl<'a> Converter<'a> {
             fields.push(Field {
                 name,
                 schema: self.ty(*member, false)?,
-                has_default: false,
-                defaults_to_value: false,
+                default: Default::Absent,
+                said: of_branch(hints.and_then(|hints| hints.get(index))),
             });
         }
-        Ok(Logical {
-            ty: Ty::Union(fields),
-            nullable,
-        })
+        Ok(Logical::of(Ty::Union(fields), nullable))
     }
 
     fn array(&mut self, id: NodeId, items: NodeId) -> Converted<Ty> {
@@ -225,31 +228,6 @@ impl<'a> Converter<'a> {
     }
 }
 
-/// A default is read as a value of the table's type: an hour beyond the day, or a decimal without digits, is none.
-fn check_default(ty: &Ty, default: &Json) -> Converted<()> {
-    const DAY_NANOS: i64 = 86_400_000_000_000;
-    match (ty, default) {
-        (Ty::Time(_), Json::Number(number)) => {
-            let number = number.as_i64().unwrap_or(0);
-            // Milliseconds are written as an `int`, microseconds as a `long`; both count from midnight.
-            let nanos = if matches!(ty, Ty::Time(precision) if *precision <= 3) {
-                number.wrapping_mul(1_000_000)
-            } else {
-                number.wrapping_mul(1_000)
-            };
-            if (0..DAY_NANOS).contains(&nanos) {
-                return Ok(());
-            }
-            Err(format!(
-                "Invalid value for NanoOfDay (valid values 0 - {}): {nanos}",
-                DAY_NANOS - 1
-            ))
-        }
-        (Ty::Decimal { .. }, Json::String(text)) if text.is_empty() => Err("Zero length BigInteger".to_owned()),
-        _ => Ok(()),
-    }
-}
-
 /// An array's element that clients wrote for the entry of a map.
 fn is_entry(element: &Node) -> bool {
     let Kind::Record(record) = &element.kind else {
@@ -266,9 +244,9 @@ fn map_like(node: &Node, key: Logical, value: Logical) -> Converted<Ty> {
     }
     match value.ty {
         Ty::Int => Ok(Ty::Multiset(Box::new(key))),
-        other => Err(format!(
+        _ => Err(format!(
             "Unexpected value type for a MULTISET type: {}",
-            other.rendered()
+            ddl::plain(&value)
         )),
     }
 }
@@ -281,9 +259,100 @@ fn map_key(node: &Node) -> Ty {
     }
 }
 
-fn symbols(one: &Enum) -> Ty {
-    let symbol = |name: &String| Symbol { name: name.clone() };
-    Ty::Enum(one.symbols.iter().map(symbol).collect())
+fn symbols(one: &Enum, node: &Node) -> Ty {
+    let hints = property(node, "confluent:enum");
+    let symbol = |(at, name): (usize, &String)| {
+        let Said { doc, params, .. } = of_hint(hints.and_then(|hints| hints.get(at)));
+        Symbol {
+            name: name.clone(),
+            doc,
+            params,
+        }
+    };
+    Ty::Enum(one.symbols.iter().enumerate().map(symbol).collect())
+}
+
+/// The default of a record, its fields as they were written.
+fn in_order(default: Json, written: Option<&Json>) -> Json {
+    let Json::Object(mut fields) = default else {
+        return default;
+    };
+    let names = written.and_then(Json::as_object).into_iter().flatten();
+    let mut ordered = serde_json::Map::new();
+    for (name, _) in names {
+        if let Some(value) = fields.remove(name) {
+            ordered.insert(name.clone(), value);
+        }
+    }
+    ordered.extend(fields);
+    Json::Object(ordered)
+}
+
+fn found<'a>(properties: &'a [(String, Json)], key: &str) -> Option<&'a Json> {
+    properties.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+}
+
+fn params(value: Option<&Json>) -> Vec<(String, String)> {
+    let params = value.and_then(Json::as_object).into_iter().flatten();
+    params
+        .map(|(key, value)| (key.clone(), avro_defaults::text(value)))
+        .collect()
+}
+
+fn is_free(key: &str) -> bool {
+    !key.starts_with("avro.") && !key.starts_with("protobuf.")
+}
+
+/// What properties say.
+fn said(doc: Option<&String>, properties: &[(String, Json)]) -> Said {
+    let tags = found(properties, "confluent:tags").and_then(Json::as_array);
+    let rules = found(properties, "confluent:rules").and_then(Json::as_array);
+    Said {
+        doc: doc.cloned(),
+        tags: tags.into_iter().flatten().map(avro_defaults::text).collect(),
+        params: params(found(properties, "confluent:params")),
+        checks: rules.into_iter().flatten().filter_map(check).collect(),
+    }
+}
+
+fn check(rule: &Json) -> Option<Check> {
+    let part = |key: &str| rule.get(key).filter(|value| !value.is_null()).map(avro_defaults::text);
+    let name = |key: &str| {
+        rule.get(key)?
+            .as_str()
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    let (expr, sql) = (part("expr")?, part("sql")?);
+    (!expr.is_empty() && !sql.is_empty()).then(|| Check {
+        name: name("name"),
+        doc: name("doc"),
+        sql,
+    })
+}
+
+fn of_field(field: &RecordField) -> Said {
+    let mut said = said(field.doc.as_ref(), &field.properties);
+    said.params.retain(|(key, _)| is_free(key));
+    if !field.aliases.is_empty() {
+        said.params.push(("avro.aliases".to_owned(), field.aliases.join(",")));
+    }
+    said
+}
+
+/// What is said of a symbol or a branch by its place.
+fn of_hint(hint: Option<&Json>) -> Said {
+    Said {
+        doc: hint.and_then(|hint| hint.get("doc")?.as_str()).map(str::to_owned),
+        params: params(hint.and_then(|hint| hint.get("params"))),
+        ..Said::default()
+    }
+}
+
+fn of_branch(hint: Option<&Json>) -> Said {
+    let mut said = of_hint(hint);
+    said.params.retain(|(key, _)| is_free(key));
+    said
 }
 
 fn scalar(node: &Node) -> Converted<Ty> {

@@ -2,6 +2,7 @@
 //!
 //! A reference is a named type: by the key of the definition it leads to, or else by a name made for its text.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use indexmap::IndexMap;
@@ -13,7 +14,7 @@ use crate::json::{Schema, deeper};
 
 use super::ddl;
 use super::java::{self, cast, check_name};
-use super::{Converted, Document, Field, LENGTH_MAX, Logical, Symbol, Ty};
+use super::{Check, Converted, Default, Document, Field, LENGTH_MAX, Logical, Said, Symbol, Ty};
 
 /// Types within each other, but for references.
 const LEVELS_MAX: usize = 256;
@@ -27,7 +28,9 @@ const NO_SCHEMA: &str = "Cannot invoke \"org.everit.json.schema.Schema.getTitle(
 pub(super) fn document(schema: &Schema) -> Converted<Document> {
     let mut converter = Converter {
         graph: schema.graph(),
-        named: HashMap::new(),
+        named: IndexMap::new(),
+        external: HashSet::new(),
+        bindings: IndexMap::new(),
         names: HashMap::new(),
         next: 1,
         left: TYPES_MAX,
@@ -35,15 +38,22 @@ pub(super) fn document(schema: &Schema) -> Converted<Document> {
     };
     converter.definitions(schema.root())?;
     let root = converter.ty(Some(converter.graph.root), false, 0)?;
+    let namespace = converter.said(converter.graph.root, "confluent:namespace");
     Ok(Document {
-        root,
         named: converter.named,
+        external: converter.external,
+        bindings: converter.bindings.into_iter().collect(),
+        ..Document::of(namespace.and_then(Json::as_str).map(str::to_owned), root)
     })
 }
 
 struct Converter<'a> {
     graph: &'a Graph,
-    named: HashMap<String, Logical>,
+    named: IndexMap<String, Logical>,
+    /// The names that lead out of the schema.
+    external: HashSet<String>,
+    /// The names that stand for references, and the references' texts.
+    bindings: IndexMap<String, String>,
     /// The names made for references that lead to no definition, by the references' texts.
     names: HashMap<String, String>,
     next: usize,
@@ -70,6 +80,7 @@ impl<'a> Converter<'a> {
                 self.named.insert(name.clone(), body);
                 continue;
             };
+            self.bind(name, text);
             if !self.names.contains_key(text) {
                 self.names.insert(text.to_owned(), name.clone());
                 let number = name.strip_prefix("Ref").and_then(|number| number.parse().ok());
@@ -84,6 +95,20 @@ impl<'a> Converter<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Where a reference leads. The newer drafts know no place that is the schema's own if it has no identifier.
+    fn address(&self, text: &'a str) -> Cow<'a, str> {
+        if text.starts_with('#') && !self.graph.inline {
+            Cow::Owned(format!("UNKNOWN{text}"))
+        } else {
+            Cow::Borrowed(text)
+        }
+    }
+
+    fn bind(&mut self, name: &str, text: &str) {
+        self.external.insert(name.to_owned());
+        self.bindings.insert(name.to_owned(), text.to_owned());
     }
 
     fn name(&mut self, name: String, target: NodeId) -> Converted<()> {
@@ -118,20 +143,29 @@ impl<'a> Converter<'a> {
             Kind::Boolean => Ty::Boolean,
             Kind::Number(number) => self.number(id, number.integer)?,
             Kind::Text(text) => self.text_type(id, text)?,
-            Kind::Enum(values) => self.symbols(id, values)?,
+            Kind::Enum(values) => return Ok(self.with_words(id, self.symbols(id, values)?, nullable)),
             Kind::Combined(combined) => return self.combined(id, combined, nullable, level),
             Kind::Array(array) => self.array(id, array, level)?,
-            Kind::Object(object) => self.object(id, object, level)?,
+            Kind::Object(object) => {
+                let ty = self.object(id, object, level)?;
+                return Ok(self.with_words(id, ty, nullable));
+            }
             Kind::Empty | Kind::True => Ty::Variant,
             Kind::Reference(reference) => {
                 let name = match definition(&reference.text) {
                     Some(name) => name.to_owned(),
                     None => self.made_name(&reference.text),
                 };
+                let leads_out =
+                    definition(&reference.text).is_some() && !self.address(&reference.text).starts_with('#');
+                let was_known = self.named.contains_key(&name);
                 if let Some(target) = reference.target
                     && !self.named.contains_key(&name)
                 {
                     self.name(name.clone(), target)?;
+                }
+                if leads_out && !was_known {
+                    self.external.insert(name.clone());
                 }
                 Ty::Ref(name)
             }
@@ -144,7 +178,7 @@ impl<'a> Converter<'a> {
         Ok(Logical::of(ty, nullable))
     }
 
-    fn made_name(&mut self, text: &str) -> String {
+    fn made_name(&mut self, text: &'a str) -> String {
         if let Some(name) = self.names.get(text) {
             return name.clone();
         }
@@ -156,6 +190,7 @@ impl<'a> Converter<'a> {
             }
         };
         self.names.insert(text.to_owned(), name.clone());
+        self.bind(&name, &self.address(text));
         name
     }
 
@@ -177,6 +212,30 @@ impl<'a> Converter<'a> {
 
     fn title(&self, id: NodeId) -> Option<&'a str> {
         self.graph.node(id).said.as_ref()?.title.as_deref()
+    }
+
+    /// A type with what is said of it.
+    fn with_words(&self, id: NodeId, ty: Ty, nullable: bool) -> Logical {
+        let said = matches!(ty, Ty::Struct(_) | Ty::Enum(_)).then(|| Box::new(self.of_part(id, true)));
+        Logical {
+            said,
+            ..Logical::of(ty, nullable)
+        }
+    }
+
+    /// What is said of a property or of a type; parameters that belong to other languages count for types only.
+    fn of_part(&self, id: NodeId, is_type: bool) -> Said {
+        let tags = self.said(id, "confluent:tags");
+        let rules = self.said(id, "confluent:rules");
+        let mut params = params(self.said(id, "confluent:params"));
+        params.retain(|(key, _)| is_type || is_free(key));
+        let said = self.graph.node(id).said.as_ref();
+        Said {
+            doc: said.and_then(|said| said.description.clone()),
+            tags: items(tags).iter().map(java::to_string).collect(),
+            params,
+            checks: items(rules).iter().filter_map(check).collect(),
+        }
     }
 
     fn number(&self, id: NodeId, integer: bool) -> Converted<Ty> {
@@ -257,7 +316,12 @@ impl<'a> Converter<'a> {
                 check_hint(hint)?;
             }
             check_name(&symbol, "Enum symbol")?;
-            symbols.push(Symbol { name: symbol.clone() });
+            let Said { doc, params, .. } = of_hint(hints.get(at));
+            symbols.push(Symbol {
+                name: symbol.clone(),
+                doc,
+                params,
+            });
             seen.insert(symbol);
         }
         Ok(Ty::Enum(symbols))
@@ -308,8 +372,8 @@ impl<'a> Converter<'a> {
             fields.push(Field {
                 name,
                 schema,
-                has_default: false,
-                defaults_to_value: false,
+                default: Default::Absent,
+                said: of_branch(hint),
             });
         }
         let mut seen = HashSet::new();
@@ -467,13 +531,14 @@ impl<'a> Converter<'a> {
         let mut fields = Vec::with_capacity(properties.len());
         for (name, id, wanted) in properties {
             let schema = self.ty(Some(id), !wanted, level + 1)?;
-            let defaults = self.default(id).is_some_and(|default| java::takes(&schema.ty, default));
+            let default = self.default(id).and_then(|default| java::value(&schema.ty, default));
+            let default = default.map_or(Default::Absent, |value| Default::Literal(value.literal(&schema.ty)));
             check_name(name, "Field")?;
             fields.push(Field {
                 name: name.to_owned(),
                 schema,
-                has_default: defaults,
-                defaults_to_value: defaults,
+                default,
+                said: self.of_part(id, false),
             });
         }
         Ok(Ty::Struct(fields))
@@ -493,6 +558,62 @@ impl<'a> Converter<'a> {
         }
         self.said(current, "default")
     }
+}
+
+fn items(value: Option<&Json>) -> &[Json] {
+    match value {
+        Some(Json::Array(items)) => items,
+        _ => &[],
+    }
+}
+
+/// Parameters, in the order of a hash map.
+fn params(value: Option<&Json>) -> Vec<(String, String)> {
+    let Some(Json::Object(params)) = value else {
+        return Vec::new();
+    };
+    let order = map_order(params.keys().map(String::as_str), FRESH);
+    let param = |at| {
+        params
+            .get_index(at)
+            .map(|(key, value)| (key.clone(), java::to_string(value)))
+    };
+    order.into_iter().filter_map(param).collect()
+}
+
+fn is_free(key: &str) -> bool {
+    !key.starts_with("avro.") && !key.starts_with("protobuf.")
+}
+
+fn check(rule: &Json) -> Option<Check> {
+    let part = |key: &str| rule.get(key).map(java::to_string).filter(|text| !text.is_empty());
+    let name = |key: &str| {
+        rule.get(key)?
+            .as_str()
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    let (_, sql) = (part("expr")?, part("sql")?);
+    Some(Check {
+        name: name("name"),
+        doc: name("doc"),
+        sql,
+    })
+}
+
+/// What is said of a value or a branch by its place.
+fn of_hint(hint: Option<&Json>) -> Said {
+    Said {
+        doc: hint.and_then(|hint| hint.get("doc")?.as_str()).map(str::to_owned),
+        params: params(hint.and_then(|hint| hint.get("params"))),
+        ..Said::default()
+    }
+}
+
+fn of_branch(hint: Option<&Json>) -> Said {
+    let mut said = of_hint(hint);
+    said.params.retain(|(key, _)| is_free(key));
+    said
 }
 
 fn unsupported<T>(kind: &str) -> Converted<T> {

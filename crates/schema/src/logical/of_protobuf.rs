@@ -3,19 +3,21 @@
 //! Messages and enums at the top of the file, and those that hold themselves, are named types; others stand where they
 //! are used. What clients say by parameters of `confluent.field_meta` counts as they mean it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
 
 use crate::json::deeper;
 use crate::protobuf::Schema;
-use crate::protobuf::linked::{Enum, EnumValue, Field as Member, Id, Kind, Linked, Message};
-use crate::protobuf::meta::Meta;
+use crate::protobuf::linked::{Enum, EnumValue, Field as Member, Id, Kind, Linked, Message, number, whole_number};
+use crate::protobuf::meta::{Meta, Rule};
 
 use super::circles::circles;
 use super::ddl;
 use super::java::{check_name, parse_int};
-use super::texts::check_default;
+use super::literals::{self, Value};
 use super::validity::names_in;
-use super::{Converted, Document, Field, LENGTH_MAX, Logical, Symbol, Ty, length};
+use super::{Check, Converted, Default, Document, Field, LENGTH_MAX, Logical, Said, Symbol, Ty, length, texts};
 
 /// Types within each other, but for names.
 const LEVELS_MAX: usize = 256;
@@ -33,25 +35,23 @@ const VALUE: &str = "value";
 
 pub(super) fn document(schema: &Schema) -> Converted<Document> {
     if schema.only_passes_on() {
-        return Ok(Document {
-            root: Logical::of(Ty::Ref(schema.first_type()?), false),
-            named: HashMap::new(),
-        });
+        let root = Logical::of(Ty::Ref(schema.first_type()?), false);
+        return Ok(Document::of(schema.package().map(str::to_owned), root));
     }
     schema.first_type()?;
     let linked = schema.linked()?;
     let root = linked.root.ok_or("ProtobufSchema has no root descriptor")?;
     if let Some(ty) = unwrapped(&linked.message(root).full) {
-        return Ok(Document {
-            root: Logical::of(ty, true),
-            named: HashMap::new(),
-        });
+        return Ok(Document::of(
+            linked.file(linked.message(root).file).package.clone(),
+            Logical::of(ty, true),
+        ));
     }
     let messages = 0..linked.message_count();
     let converter = Converter {
         circular: circles(messages, |id| linked.held(id)),
         linked: &linked,
-        named: HashMap::new(),
+        named: IndexMap::new(),
         open: HashSet::new(),
         path: Vec::new(),
         left: TYPES_MAX,
@@ -64,7 +64,7 @@ struct Converter<'a> {
     linked: &'a Linked,
     /// The messages that hold themselves.
     circular: HashSet<Id>,
-    named: HashMap<String, Logical>,
+    named: IndexMap<String, Logical>,
     /// The nameless messages being converted.
     open: HashSet<Id>,
     path: Vec<&'a str>,
@@ -93,13 +93,15 @@ impl<'a> Converter<'a> {
             self.name_enum(linked.one_enum(*id))?;
         }
         file.messages.iter().try_for_each(|id| self.nested(*id))?;
+        let root = Logical::of(Ty::Ref(message.full.clone()), false);
         let mut document = Document {
-            root: Logical::of(Ty::Ref(message.full.clone()), false),
             named: self.named,
+            external: linked.external.clone(),
+            ..Document::of(file.package.clone(), root)
         };
         let within = format!("{}.", message.full);
         if !holds_itself(&document, &message.full) && !document.named.keys().any(|name| name.starts_with(&within)) {
-            document.named.remove(&message.full);
+            document.named.shift_remove(&message.full);
             document.root = body;
         }
         Ok(document)
@@ -153,7 +155,11 @@ impl<'a> Converter<'a> {
 
     fn name_enum(&mut self, one: &Enum) -> Converted<()> {
         let ty = symbols(one)?;
-        self.named.insert(one.full.clone(), Logical::of(ty, false));
+        let body = Logical {
+            said: Some(Box::new(said(&one.meta, None))),
+            ..Logical::of(ty, false)
+        };
+        self.named.insert(one.full.clone(), body);
         Ok(())
     }
 
@@ -163,26 +169,31 @@ impl<'a> Converter<'a> {
             return Err(format!("Schema type nesting depth exceeds the maximum of {LEVELS_MAX}"));
         }
         let message = self.linked.message(id);
+        let numbered = !is_sequential(message);
         let mut fields = Vec::new();
         for member in message.fields.iter().filter(|member| member.oneof.is_none()) {
-            fields.push(self.field(member, message, level + 1)?);
+            fields.push(self.field(member, message, numbered, level + 1)?);
         }
         for (at, name) in message.oneofs.iter().enumerate() {
             fields.push(Field {
                 schema: self.union(message, at, level + 1)?,
                 name: name.clone(),
-                has_default: false,
-                defaults_to_value: false,
+                default: Default::Absent,
+                said: Said::default(),
             });
         }
         let mut seen = HashSet::new();
         if let Some(twice) = fields.iter().find(|field| !seen.insert(field.name.as_str())) {
             return Err(format!("Duplicate field: {}", twice.name));
         }
-        Ok(Logical::of(Ty::Struct(fields), nullable))
+        Ok(Logical {
+            said: Some(Box::new(said(&message.meta, None))),
+            ..Logical::of(Ty::Struct(fields), nullable)
+        })
     }
 
     fn union(&mut self, message: &'a Message, oneof: usize, level: usize) -> Converted<Logical> {
+        let numbered = !is_sequential(message);
         let mut branches = Vec::new();
         for member in message.fields.iter().filter(|member| member.oneof == Some(oneof)) {
             let mut schema = self.inside(member, message, level + 1)?;
@@ -191,27 +202,28 @@ impl<'a> Converter<'a> {
             branches.push(Field {
                 name: member.name.clone(),
                 schema,
-                has_default: false,
-                defaults_to_value: false,
+                default: Default::Absent,
+                said: said(&member.meta, numbered.then_some(member.number)),
             });
         }
         Ok(Logical::of(Ty::Union(branches), true))
     }
 
-    fn field(&mut self, member: &'a Member, message: &Message, level: usize) -> Converted<Field> {
+    fn field(&mut self, member: &'a Member, message: &Message, numbered: bool, level: usize) -> Converted<Field> {
         let schema = self.inside(member, message, level)?;
         let is_container = matches!(schema.ty, Ty::Array(_) | Ty::Map(_, _) | Ty::Multiset(_));
-        let mut has_default = member.default.is_some() || (is_container && !schema.nullable);
-        if let Some(text) = member.meta.param(DEFAULT) {
-            check_default(&schema.ty, text)?;
-            has_default = true;
-        }
+        let default = match (member.meta.param(DEFAULT), &member.default) {
+            (Some(text), _) => Default::Literal(texts::value(&schema.ty, text)?.literal(&schema.ty)),
+            (None, Some(text)) => Default::Literal(written_default(member.ty, text).literal(&schema.ty)),
+            (None, None) if is_container && !schema.nullable => Default::Empty,
+            (None, None) => Default::Absent,
+        };
         check_name(&member.name, "Field")?;
         Ok(Field {
             name: member.name.clone(),
             schema,
-            has_default,
-            defaults_to_value: has_default,
+            default,
+            said: said(&member.meta, numbered.then_some(member.number)),
         })
     }
 
@@ -359,6 +371,63 @@ impl<'a> Converter<'a> {
     }
 }
 
+/// Whether the numbers of a message's fields are those that follow from their order.
+fn is_sequential(message: &Message) -> bool {
+    let alone = message.fields.iter().filter(|field| field.oneof.is_none());
+    let in_oneofs =
+        (0..message.oneofs.len()).flat_map(|at| message.fields.iter().filter(move |field| field.oneof == Some(at)));
+    alone
+        .chain(in_oneofs)
+        .zip(1..)
+        .all(|(field, number)| field.number == number)
+}
+
+/// A text that says something.
+fn written(text: &Option<String>) -> Option<String> {
+    text.clone()
+        .filter(|text| !text.trim_matches(|c: char| c <= ' ').is_empty())
+}
+
+/// What clients said of a part, without what says which type it has; a number is told where it does not follow.
+fn said(meta: &Meta, number: Option<i32>) -> Said {
+    const OF_TYPES: [&str; 5] = ["flink.", "connect.", "logical.", "avro.", "protobuf."];
+    let is_free =
+        |key: &str| !OF_TYPES.iter().any(|start| key.starts_with(start)) && key != "precision" && key != "scale";
+    let free = meta.params.iter().filter(|(key, _)| is_free(key)).cloned();
+    let number = number.map(|number| ("protobuf.field.number".to_owned(), number.to_string()));
+    let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let check = |rule: &Rule| Check {
+        name: some(&rule.name),
+        doc: some(&rule.doc),
+        sql: rule.sql.clone(),
+    };
+    let rules = meta
+        .rules
+        .iter()
+        .filter(|rule| !rule.expr.is_empty() && !rule.sql.is_empty());
+    Said {
+        doc: written(&meta.doc),
+        tags: meta.tags.clone(),
+        params: free.chain(number).collect(),
+        checks: rules.map(check).collect(),
+    }
+}
+
+/// A default that stands in the file itself. Numbers without a sign are kept as Java keeps them: with one.
+fn written_default(ty: Kind, text: &str) -> Value {
+    let whole = || Value::Plain(whole_number(text).to_string());
+    match ty {
+        Kind::Scalar("bool") => Value::Bool(text == "true"),
+        Kind::Scalar("string") | Kind::Enum(_) | Kind::Message(_) => Value::Text(text.to_owned()),
+        Kind::Scalar("bytes") => Value::Bytes(text.as_bytes().to_vec()),
+        Kind::Scalar("float") => literals::float(number(text) as f32),
+        Kind::Scalar("double") => literals::double(number(text)),
+        Kind::Scalar("uint32" | "fixed32") => Value::Plain((whole_number(text) as i32).to_string()),
+        Kind::Scalar("uint64" | "fixed64") => Value::Plain((whole_number(text) as i64).to_string()),
+        Kind::Scalar(_) => whole(),
+    }
+}
+
 fn named_enums(linked: &Linked, id: Id) -> impl Iterator<Item = &Enum> {
     let enums = linked.message(id).enums.iter().map(|id| linked.one_enum(*id));
     enums.filter(|one| one.meta.param(NAMED) == Some("true"))
@@ -369,6 +438,8 @@ fn symbols(one: &Enum) -> Converted<Ty> {
         check_name(&value.name, "Enum symbol")?;
         Ok(Symbol {
             name: value.name.clone(),
+            doc: written(&value.meta.doc),
+            params: value.meta.params.clone(),
         })
     };
     let symbols: Converted<_> = one.values.iter().map(symbol).collect();

@@ -1,60 +1,104 @@
-//! Texts that clients wrote for defaults of Protobuf fields, read as the registry the world knows reads them.
+//! Texts that clients wrote for defaults, read as the registry the world knows reads them.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 
 use super::java::parse_int;
+use super::literals::{self, Value};
 use super::{Converted, Ty};
 
-/// Whether a text is a value of the type; the error says why not, in the words of that registry.
-pub(super) fn check_default(ty: &Ty, text: &str) -> Converted<()> {
-    match ty {
-        Ty::Boolean | Ty::Char(_) | Ty::Varchar(_) | Ty::Enum(_) => Ok(()),
-        Ty::TinyInt => small(text, i64::from(i8::MIN)..=i64::from(i8::MAX)),
-        Ty::SmallInt => small(text, i64::from(i16::MIN)..=i64::from(i16::MAX)),
-        Ty::Int => parse_int(text).map(drop),
-        Ty::BigInt => text.parse::<i64>().map(drop).map_err(|_| not_a_number(text)),
-        Ty::Float | Ty::Double => floating(text),
-        Ty::Binary(_) | Ty::Varbinary(_) => base64(text),
-        Ty::Decimal { .. } => decimal(text),
-        Ty::Date => moment(text, |at| at.date()),
-        Ty::Time(_) => moment(text, |at| at.time(false)),
-        Ty::Timestamp(_) => moment(text, |at| at.date_time()),
-        Ty::TimestampLtz(_) => instant(text),
-        Ty::Union(branches) => match branches.first() {
-            Some(branch) => check_default(&branch.schema.ty, text),
-            None => Err("Index 0 out of bounds for length 0".to_owned()),
+/// Bits that make no whole byte are passed over.
+const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
+
+/// The value of the type that a text stands for; the error says why it is none, in the words of that registry.
+pub(super) fn value(ty: &Ty, text: &str) -> Converted<Value> {
+    Ok(match ty {
+        Ty::Boolean => Value::Bool(text.eq_ignore_ascii_case("true")),
+        Ty::Char(_) | Ty::Varchar(_) | Ty::Enum(_) => Value::Text(text.to_owned()),
+        Ty::TinyInt => small(text, i64::from(i8::MIN)..=i64::from(i8::MAX))?,
+        Ty::SmallInt => small(text, i64::from(i16::MIN)..=i64::from(i16::MAX))?,
+        Ty::Int => Value::Plain(parse_int(text)?.to_string()),
+        Ty::BigInt => match text.parse::<i64>() {
+            Ok(number) => Value::Plain(number.to_string()),
+            Err(_) => return Err(not_a_number(text)),
         },
-        Ty::Ref(_) => Err("Default values are not supported for type: NAMED_TYPE_REF".to_owned()),
-        Ty::Variant | Ty::Struct(_) | Ty::Array(_) | Ty::Multiset(_) | Ty::Map(_, _) => {
-            Err(format!("Default values are not supported for type: {}", ty.rendered()))
+        Ty::Float => literals::float(floating(text)? as f32),
+        Ty::Double => literals::double(floating(text)?),
+        Ty::Binary(_) | Ty::Varbinary(_) => Value::Bytes(base64(text)?),
+        Ty::Decimal { .. } => {
+            check_decimal(text)?;
+            literals::decimal_of(text)
         }
-    }
+        Ty::Date => Value::Plain(literals::date(moment(text, |at| at.date())?)),
+        Ty::Time(_) => {
+            let (seconds, nanos) = moment(text, |at| at.time(false))?;
+            Value::Plain(literals::time(seconds, nanos))
+        }
+        Ty::Timestamp(_) => {
+            let (seconds, nanos) = moment(text, |at| at.date_time())?;
+            Value::Plain(literals::date_time(seconds, nanos))
+        }
+        Ty::TimestampLtz(_) => {
+            let (seconds, nanos) = instant(text)?;
+            Value::Plain(literals::instant(seconds, nanos))
+        }
+        Ty::Union(branches) => match branches.first() {
+            Some(branch) => return value(&branch.schema.ty, text),
+            None => return Err("Index 0 out of bounds for length 0".to_owned()),
+        },
+        Ty::Ref(_) => return Err("Default values are not supported for type: NAMED_TYPE_REF".to_owned()),
+        Ty::Variant | Ty::Struct(_) | Ty::Array(_) | Ty::Multiset(_) | Ty::Map(_, _) => {
+            return Err(format!("Default values are not supported for type: {}", ty.rendered()));
+        }
+    })
 }
 
 fn not_a_number(text: &str) -> String {
     format!("For input string: \"{text}\"")
 }
 
-fn small(text: &str, range: std::ops::RangeInclusive<i64>) -> Converted<()> {
+fn small(text: &str, range: std::ops::RangeInclusive<i64>) -> Converted<Value> {
     let number = parse_int(text)?;
     if range.contains(&number) {
-        return Ok(());
+        return Ok(Value::Plain(number.to_string()));
     }
     Err(format!("Value out of range. Value:\"{text}\" Radix:10"))
 }
 
-fn floating(text: &str) -> Converted<()> {
+/// A floating point number: decimal or hexadecimal, with a letter for its size behind it if need be.
+pub(crate) fn floating(text: &str) -> Converted<f64> {
     let text = text.trim_matches(|c: char| c <= ' ');
     if text.is_empty() {
         return Err("empty String".to_owned());
     }
-    if is_floating(text) {
-        Ok(())
-    } else {
-        Err(not_a_number(text))
+    if !is_floating(text) {
+        return Err(not_a_number(text));
     }
+    let (sign, bare) = match text.strip_prefix('-') {
+        Some(bare) => (-1.0, bare),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let hexadecimal = bare.strip_prefix("0x").or_else(|| bare.strip_prefix("0X"));
+    let digits = bare.strip_suffix(['f', 'F', 'd', 'D']).unwrap_or(bare);
+    let number = match hexadecimal {
+        Some(rest) => hexadecimal_number(rest),
+        None => digits.parse().unwrap_or(f64::NAN),
+    };
+    Ok(sign * number)
 }
 
-/// Whether a text is a floating point number: decimal or hexadecimal, with a letter for its size behind it if need be.
-pub(crate) fn is_floating(text: &str) -> bool {
+/// `1.8p3`: sixteenths behind the point, and a power of two.
+fn hexadecimal_number(text: &str) -> f64 {
+    let (digits, power) = text.split_once(['p', 'P']).unwrap_or((text, "0"));
+    let power = power.strip_suffix(['f', 'F', 'd', 'D']).unwrap_or(power);
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let digit = |number: f64, c: char| number * 16.0 + f64::from(c.to_digit(16).unwrap_or(0));
+    let mantissa = whole.chars().chain(part.chars()).fold(0.0, digit);
+    mantissa * 2_f64.powi(power.parse().unwrap_or(0)) / 16_f64.powi(part.len() as i32)
+}
+
+fn is_floating(text: &str) -> bool {
     let text = text.trim_matches(|c: char| c <= ' ');
     let text = text.strip_prefix(['+', '-']).unwrap_or(text);
     if matches!(text, "NaN" | "Infinity") {
@@ -80,7 +124,13 @@ pub(crate) fn is_floating(text: &str) -> bool {
     fits && exponent.map_or(radix == 10, is_exponent)
 }
 
-fn base64(text: &str) -> Converted<()> {
+fn base64(text: &str) -> Converted<Vec<u8>> {
+    check_base64(text)?;
+    let decoded = BASE64.decode(text.trim_end_matches('='));
+    decoded.map_err(|error| error.to_string())
+}
+
+fn check_base64(text: &str) -> Converted<()> {
     if text.len() == 1 {
         return Err("Input byte[] should at least have 2 bytes for base64 bytes".to_owned());
     }
@@ -108,7 +158,7 @@ fn base64(text: &str) -> Converted<()> {
     }
 }
 
-fn decimal(text: &str) -> Converted<()> {
+fn check_decimal(text: &str) -> Converted<()> {
     /// Longer texts are read by other means there, with words of their own.
     const COMPACT_MAX: usize = 18;
     // What is said where there is nothing to say.
@@ -172,7 +222,10 @@ struct At<'t> {
 
 type Reading<T> = Result<T, Fault>;
 
-fn moment<T>(text: &str, read: impl Fn(&mut At<'_>) -> Reading<T>) -> Converted<()> {
+/// Seconds, of the day or since 1970 began, and the nanoseconds behind them.
+type Moment = (i64, i64);
+
+fn moment<T>(text: &str, read: impl Fn(&mut At<'_>) -> Reading<T>) -> Converted<T> {
     let mut at = At {
         text: text.as_bytes(),
         at: 0,
@@ -182,7 +235,7 @@ fn moment<T>(text: &str, read: impl Fn(&mut At<'_>) -> Reading<T>) -> Converted<
         _ => format!("{}...", text.chars().take(64).collect::<String>()),
     };
     match read(&mut at) {
-        Ok(_) if at.at == text.len() => Ok(()),
+        Ok(value) if at.at == text.len() => Ok(value),
         // A field of a value that cannot be is told only where the whole text could be read.
         Ok(_) => Err(format!(
             "Text '{shown}' could not be parsed, unparsed text found at index {}",
@@ -198,7 +251,7 @@ fn moment<T>(text: &str, read: impl Fn(&mut At<'_>) -> Reading<T>) -> Converted<
 }
 
 /// A moment with its offset; a number that is not possible makes the whole text none.
-fn instant(text: &str) -> Converted<()> {
+fn instant(text: &str) -> Converted<Moment> {
     moment(text, |at| match at.instant() {
         Err(Fault::Value(_)) => Err(Fault::At(0)),
         other => other,
@@ -206,31 +259,33 @@ fn instant(text: &str) -> Converted<()> {
 }
 
 impl At<'_> {
-    fn date_time(&mut self) -> Reading<()> {
+    fn date_time(&mut self) -> Reading<Moment> {
         let date = self.date();
-        if let Err(Fault::At(_)) = date {
-            return date;
+        if let Err(Fault::At(place)) = date {
+            return Err(Fault::At(place));
         }
         self.mark(b"Tt")?;
         let time = self.time(false);
-        match time {
-            Err(Fault::At(_)) => time,
-            _ => date.and(time),
+        if let Err(Fault::At(place)) = time {
+            return Err(Fault::At(place));
         }
+        let (days, (seconds, nanos)) = (date?, time?);
+        Ok((days * 86_400 + seconds, nanos))
     }
 
-    fn instant(&mut self) -> Reading<()> {
+    fn instant(&mut self) -> Reading<Moment> {
         let date = self.date();
-        if let Err(Fault::At(_)) = date {
-            return date;
+        if let Err(Fault::At(place)) = date {
+            return Err(Fault::At(place));
         }
         self.mark(b"Tt")?;
         let time = self.time(true);
-        if let Err(Fault::At(_)) = time {
-            return time;
+        if let Err(Fault::At(place)) = time {
+            return Err(Fault::At(place));
         }
-        self.offset()?;
-        date.and(time)
+        let offset = self.offset()?;
+        let (days, (seconds, nanos)) = (date?, time?);
+        Ok((days * 86_400 + seconds - offset, nanos))
     }
 
     fn mark(&mut self, wanted: &[u8]) -> Reading<()> {
@@ -259,7 +314,7 @@ impl At<'_> {
         Ok(digits.iter().fold(0, add))
     }
 
-    fn year(&mut self) -> Reading<(bool, u32)> {
+    fn year(&mut self) -> Reading<i64> {
         let sign = self.text.get(self.at).copied().filter(|byte| b"+-".contains(byte));
         let start = self.at;
         self.at += usize::from(sign.is_some());
@@ -276,11 +331,13 @@ impl At<'_> {
         if sign == Some(b'-') && year == 0 {
             return Err(Fault::At(start));
         }
-        Ok((sign == Some(b'-'), year))
+        let year = i64::from(year);
+        Ok(if sign == Some(b'-') { -year } else { year })
     }
 
-    fn date(&mut self) -> Reading<()> {
-        let (_, year) = self.year()?;
+    /// A date, by its distance from that on which 1970 began.
+    fn date(&mut self) -> Reading<i64> {
+        let year = self.year()?;
         self.mark(b"-")?;
         let month = self.number(2)?;
         self.mark(b"-")?;
@@ -295,7 +352,7 @@ impl At<'_> {
             _ => 31,
         };
         if day <= days {
-            return Ok(());
+            return Ok(literals::days(year, i64::from(month), i64::from(day)));
         }
         if day == 29 {
             return Err(Fault::Value(format!(
@@ -313,16 +370,18 @@ impl At<'_> {
     }
 
     /// Hours and minutes; seconds, which may be left out unless they must be there, and a fraction of them.
-    fn time(&mut self, with_seconds: bool) -> Reading<()> {
+    fn time(&mut self, with_seconds: bool) -> Reading<Moment> {
         let hour = self.number(2)?;
         self.mark(b":")?;
         let minute = self.number(2)?;
         let before = self.at;
+        let mut nanos = 0;
         let second = self.mark(b":").and_then(|()| self.number(2));
         let second = match second {
             Ok(second) => {
                 if self.mark(b".").is_ok() {
-                    self.at += self.digits().min(9);
+                    let count = self.digits().min(9);
+                    nanos = i64::from(self.number(count)?) * 10_i64.pow(9 - count as u32);
                 }
                 second
             }
@@ -334,14 +393,17 @@ impl At<'_> {
         };
         within("HourOfDay", 0, 23, hour)?;
         within("MinuteOfHour", 0, 59, minute)?;
-        within("SecondOfMinute", 0, 59, second)
+        within("SecondOfMinute", 0, 59, second)?;
+        Ok((i64::from(hour * 3_600 + minute * 60 + second), nanos))
     }
 
-    fn offset(&mut self) -> Reading<()> {
+    /// How many seconds a clock is ahead.
+    fn offset(&mut self) -> Reading<i64> {
         if self.mark(b"Zz").is_ok() {
-            return Ok(());
+            return Ok(0);
         }
         let start = self.at;
+        let behind = self.text.get(start) == Some(&b'-');
         self.mark(b"+-")?;
         let hours = self.number(2).map_err(|_| Fault::At(start))?;
         let mut parts = [hours, 0, 0];
@@ -358,7 +420,8 @@ impl At<'_> {
         if hours > 18 || parts[1] > 59 || parts[2] > 59 {
             return Err(Fault::At(start));
         }
-        Ok(())
+        let ahead = i64::from(hours * 3_600 + parts[1] * 60 + parts[2]);
+        Ok(if behind { -ahead } else { ahead })
     }
 }
 

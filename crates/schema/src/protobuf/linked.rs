@@ -14,6 +14,8 @@ use super::meta::Meta;
 use super::payload::effective;
 use super::serialize::entry_name;
 
+pub(crate) use defaults::{number, whole_number};
+
 /// The place of a message, an enum or a file in its list.
 pub(crate) type Id = usize;
 

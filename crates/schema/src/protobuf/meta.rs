@@ -17,7 +17,7 @@ const NULL: &str = "null";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meta {
     pub(crate) doc: Option<String>,
-    params: Vec<(String, String)>,
+    pub(crate) params: Vec<(String, String)>,
     pub(crate) tags: Vec<String>,
     pub(crate) rules: Vec<Rule>,
 }

@@ -8,8 +8,22 @@ pub(super) fn fits(ty: &str, text: &str) -> bool {
         "uint32" | "fixed32" => whole().is_some_and(|number| u32::try_from(number).is_ok()),
         "int64" | "sint64" | "sfixed64" => whole().is_some_and(|number| i64::try_from(number).is_ok()),
         "uint64" | "fixed64" => whole().is_some_and(|number| u64::try_from(number).is_ok()),
-        "float" | "double" => matches!(text, "inf" | "-inf" | "nan") || crate::logical::is_floating(text),
+        "float" | "double" => matches!(text, "inf" | "-inf" | "nan") || crate::logical::floating(text).is_ok(),
         _ => true,
+    }
+}
+
+/// A default of a number's type, which fits it.
+pub(crate) fn whole_number(text: &str) -> i128 {
+    whole(text).unwrap_or(0)
+}
+
+/// A default of a floating point number's type, which fits it.
+pub(crate) fn number(text: &str) -> f64 {
+    match text {
+        "inf" => f64::INFINITY,
+        "-inf" => f64::NEG_INFINITY,
+        _ => crate::logical::floating(text).unwrap_or(f64::NAN),
     }
 }
 
