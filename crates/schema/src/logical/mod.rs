@@ -3,7 +3,6 @@
 //!
 //! Schemas of each language are turned into such types first.
 
-mod avro_defaults;
 mod circles;
 mod compare;
 mod ddl;
@@ -11,9 +10,11 @@ mod flink;
 mod iceberg;
 mod java;
 mod literals;
+mod moments;
 mod of_avro;
 mod of_json;
 mod of_protobuf;
+mod script;
 mod texts;
 mod validity;
 
@@ -229,7 +230,7 @@ pub fn definition<'a>(
         }
         other => other.document()?,
     };
-    ddl::script(&document)
+    script::script(&document)
 }
 
 /// Why a new schema has no place in tables, whatever came before it: the messages of a registry, none if it has one.
@@ -323,6 +324,27 @@ impl Logical {
             said: None,
         }
     }
+
+    /// The names that it holds.
+    fn names(&self) -> HashSet<&str> {
+        let mut names = HashSet::new();
+        let mut waiting = vec![self];
+        while let Some(schema) = waiting.pop() {
+            match &schema.ty {
+                Ty::Ref(name) => drop(names.insert(name.as_str())),
+                Ty::Struct(fields) | Ty::Union(fields) => waiting.extend(fields.iter().map(|field| &field.schema)),
+                Ty::Array(inner) | Ty::Multiset(inner) => waiting.push(inner),
+                Ty::Map(key, value) => waiting.extend([&**key, &**value]),
+                _ => {}
+            }
+        }
+        names
+    }
+}
+
+/// Whether a parameter belongs to no language in particular.
+fn is_free(key: &str) -> bool {
+    !key.starts_with("avro.") && !key.starts_with("protobuf.")
 }
 
 /// A length; -1 is not given, which is the shortest.

@@ -1,12 +1,17 @@
 //! Avro schemas as types of tables.
 
+mod defaults;
+mod said;
+
 use indexmap::IndexMap;
 
 use serde_json::Value as Json;
 
-use crate::avro::{Enum, Field as RecordField, Kind, Name, Node, NodeId, Record, Schema};
+use crate::avro::{Kind, Name, Node, NodeId, Record, Schema};
 
-use super::{Check, Converted, Default, Document, Field, LENGTH_MAX, Logical, Said, Symbol, Ty, avro_defaults, ddl};
+use said::{in_order, of_branch, of_field, said, symbols};
+
+use super::{Converted, Default, Document, Field, LENGTH_MAX, Logical, Ty, ddl};
 
 /// `branches` is what metadata say of a union that is no field's.
 pub(super) fn document(schema: &Schema, namespace: Option<String>, branches: Option<&Json>) -> Converted<Document> {
@@ -135,7 +140,7 @@ impl<'a> Converter<'a> {
                 Some(Json::Null) => Default::Null,
                 Some(default) => {
                     let default = in_order(default, field.default.as_ref());
-                    Default::Literal(avro_defaults::value(&schema.ty, &default)?.literal(&schema.ty))
+                    Default::Literal(defaults::value(&schema.ty, &default)?.literal(&schema.ty))
                 }
             };
             fields.push(Field {
@@ -257,102 +262,6 @@ fn map_key(node: &Node) -> Ty {
         Some(length) => Ty::Varchar(length),
         None => Ty::Varchar(LENGTH_MAX),
     }
-}
-
-fn symbols(one: &Enum, node: &Node) -> Ty {
-    let hints = property(node, "confluent:enum");
-    let symbol = |(at, name): (usize, &String)| {
-        let Said { doc, params, .. } = of_hint(hints.and_then(|hints| hints.get(at)));
-        Symbol {
-            name: name.clone(),
-            doc,
-            params,
-        }
-    };
-    Ty::Enum(one.symbols.iter().enumerate().map(symbol).collect())
-}
-
-/// The default of a record, its fields as they were written.
-fn in_order(default: Json, written: Option<&Json>) -> Json {
-    let Json::Object(mut fields) = default else {
-        return default;
-    };
-    let names = written.and_then(Json::as_object).into_iter().flatten();
-    let mut ordered = serde_json::Map::new();
-    for (name, _) in names {
-        if let Some(value) = fields.remove(name) {
-            ordered.insert(name.clone(), value);
-        }
-    }
-    ordered.extend(fields);
-    Json::Object(ordered)
-}
-
-fn found<'a>(properties: &'a [(String, Json)], key: &str) -> Option<&'a Json> {
-    properties.iter().find(|(name, _)| name == key).map(|(_, value)| value)
-}
-
-fn params(value: Option<&Json>) -> Vec<(String, String)> {
-    let params = value.and_then(Json::as_object).into_iter().flatten();
-    params
-        .map(|(key, value)| (key.clone(), avro_defaults::text(value)))
-        .collect()
-}
-
-fn is_free(key: &str) -> bool {
-    !key.starts_with("avro.") && !key.starts_with("protobuf.")
-}
-
-/// What properties say.
-fn said(doc: Option<&String>, properties: &[(String, Json)]) -> Said {
-    let tags = found(properties, "confluent:tags").and_then(Json::as_array);
-    let rules = found(properties, "confluent:rules").and_then(Json::as_array);
-    Said {
-        doc: doc.cloned(),
-        tags: tags.into_iter().flatten().map(avro_defaults::text).collect(),
-        params: params(found(properties, "confluent:params")),
-        checks: rules.into_iter().flatten().filter_map(check).collect(),
-    }
-}
-
-fn check(rule: &Json) -> Option<Check> {
-    let part = |key: &str| rule.get(key).filter(|value| !value.is_null()).map(avro_defaults::text);
-    let name = |key: &str| {
-        rule.get(key)?
-            .as_str()
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
-    let (expr, sql) = (part("expr")?, part("sql")?);
-    (!expr.is_empty() && !sql.is_empty()).then(|| Check {
-        name: name("name"),
-        doc: name("doc"),
-        sql,
-    })
-}
-
-fn of_field(field: &RecordField) -> Said {
-    let mut said = said(field.doc.as_ref(), &field.properties);
-    said.params.retain(|(key, _)| is_free(key));
-    if !field.aliases.is_empty() {
-        said.params.push(("avro.aliases".to_owned(), field.aliases.join(",")));
-    }
-    said
-}
-
-/// What is said of a symbol or a branch by its place.
-fn of_hint(hint: Option<&Json>) -> Said {
-    Said {
-        doc: hint.and_then(|hint| hint.get("doc")?.as_str()).map(str::to_owned),
-        params: params(hint.and_then(|hint| hint.get("params"))),
-        ..Said::default()
-    }
-}
-
-fn of_branch(hint: Option<&Json>) -> Said {
-    let mut said = of_hint(hint);
-    said.params.retain(|(key, _)| is_free(key));
-    said
 }
 
 fn scalar(node: &Node) -> Converted<Ty> {

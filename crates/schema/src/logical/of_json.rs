@@ -2,19 +2,23 @@
 //!
 //! A reference is a named type: by the key of the definition it leads to, or else by a name made for its text.
 
+mod said;
+mod scalars;
+
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use indexmap::IndexMap;
 
-use crate::json::model::{Array, Combined, Criterion, Graph, Kind, NodeId, Object, Text};
+use crate::json::model::{Array, Combined, Criterion, Graph, Kind, NodeId, Object};
 use crate::json::order::{FRESH, map_order};
 use crate::json::value::Json;
 use crate::json::{Schema, deeper};
 
 use super::ddl;
-use super::java::{self, cast, check_name};
-use super::{Check, Converted, Default, Document, Field, LENGTH_MAX, Logical, Said, Symbol, Ty};
+use super::java::{self, check_name};
+use super::{Converted, Default, Document, Field, LENGTH_MAX, Logical, Ty};
+use said::{check_hint, hinted_name, of_branch};
 
 /// Types within each other, but for references.
 const LEVELS_MAX: usize = 256;
@@ -192,148 +196,6 @@ impl<'a> Converter<'a> {
         self.names.insert(text.to_owned(), name.clone());
         self.bind(&name, &self.address(text));
         name
-    }
-
-    /// A member that clients write beside the keywords. The newer drafts' null is none.
-    fn said(&self, id: NodeId, key: &str) -> Option<&'a Json> {
-        let value = self.graph.node(id).said.as_ref()?.members.get(key)?;
-        (*value != Json::Null || self.graph.inline).then_some(value)
-    }
-
-    fn said_text(&self, id: NodeId, key: &str) -> Converted<Option<&'a str>> {
-        let text = |value: &'a Json| value.as_str().ok_or_else(|| cast(value, "java.lang.String"));
-        self.said(id, key).map(text).transpose()
-    }
-
-    fn said_int(&self, id: NodeId, key: &str) -> Converted<Option<i64>> {
-        let int = |value: &Json| java::int(value).ok_or_else(|| cast(value, "java.lang.Integer"));
-        self.said(id, key).map(int).transpose()
-    }
-
-    fn title(&self, id: NodeId) -> Option<&'a str> {
-        self.graph.node(id).said.as_ref()?.title.as_deref()
-    }
-
-    /// A type with what is said of it.
-    fn with_words(&self, id: NodeId, ty: Ty, nullable: bool) -> Logical {
-        let said = matches!(ty, Ty::Struct(_) | Ty::Enum(_)).then(|| Box::new(self.of_part(id, true)));
-        Logical {
-            said,
-            ..Logical::of(ty, nullable)
-        }
-    }
-
-    /// What is said of a property or of a type; parameters that belong to other languages count for types only.
-    fn of_part(&self, id: NodeId, is_type: bool) -> Said {
-        let tags = self.said(id, "confluent:tags");
-        let rules = self.said(id, "confluent:rules");
-        let mut params = params(self.said(id, "confluent:params"));
-        params.retain(|(key, _)| is_type || is_free(key));
-        let said = self.graph.node(id).said.as_ref();
-        Said {
-            doc: said.and_then(|said| said.description.clone()),
-            tags: items(tags).iter().map(java::to_string).collect(),
-            params,
-            checks: items(rules).iter().filter_map(check).collect(),
-        }
-    }
-
-    fn number(&self, id: NodeId, integer: bool) -> Converted<Ty> {
-        let Some(word) = self.said_text(id, "connect.type")? else {
-            return Ok(if integer { Ty::BigInt } else { Ty::Double });
-        };
-        let title = self.title(id);
-        let precision = || Ok::<_, String>(self.said_int(id, "flink.precision")?.unwrap_or(3));
-        Ok(match word {
-            "int8" => Ty::TinyInt,
-            "int16" => Ty::SmallInt,
-            "int32" => match title {
-                Some("org.apache.kafka.connect.data.Time") => Ty::time(precision()?)?,
-                Some("org.apache.kafka.connect.data.Date") => Ty::Date,
-                _ => Ty::Int,
-            },
-            "int64" if title == Some("org.apache.kafka.connect.data.Timestamp") => Ty::timestamp_ltz(precision()?)?,
-            "int64" if self.said(id, "flink.type").and_then(Json::as_str) == Some("timestamp") => {
-                Ty::timestamp(precision()?)?
-            }
-            "int64" => Ty::BigInt,
-            "float32" => Ty::Float,
-            "float64" => Ty::Double,
-            "bytes" if title == Some("org.apache.kafka.connect.data.Decimal") => self.decimal(id)?,
-            "bytes" => return Err("Expected decimal type".to_owned()),
-            other => return Err(format!("Unsupported type {other}")),
-        })
-    }
-
-    fn decimal(&self, id: NodeId) -> Converted<Ty> {
-        let parameters = match self.said(id, "connect.parameters") {
-            None => None,
-            Some(Json::Object(parameters)) => Some(parameters),
-            Some(other) => return Err(cast(other, "java.util.Map")),
-        };
-        let part = |key: &str, otherwise: i64| match parameters.and_then(|parameters| parameters.get(key)) {
-            None | Some(Json::Null) => Ok(otherwise),
-            Some(Json::String(text)) => java::parse_int(text),
-            Some(other) => Err(cast(other, "java.lang.String")),
-        };
-        let scale = part("scale", 18)?;
-        Ok(Ty::decimal(part("connect.decimal.precision", 38)?, scale))
-    }
-
-    fn text_type(&self, id: NodeId, text: &Text) -> Converted<Ty> {
-        if self.said_text(id, "connect.type")? == Some("bytes") {
-            let shortest = self.said_int(id, "flink.minLength")?;
-            let longest = self.said_int(id, "flink.maxLength")?;
-            return Ok(match longest {
-                Some(length) if shortest == longest => Ty::Binary(super::length(length)),
-                Some(length) => Ty::Varbinary(super::length(length)),
-                None => Ty::Varbinary(LENGTH_MAX),
-            });
-        }
-        Ok(match text.max_length.map(i64::from) {
-            Some(length) if text.min_length == text.max_length => Ty::Char(super::length(length)),
-            Some(length) => Ty::Varchar(super::length(length)),
-            None => Ty::Varchar(LENGTH_MAX),
-        })
-    }
-
-    fn symbols(&self, id: NodeId, values: &[Json]) -> Converted<Ty> {
-        let hints = self.hints(id, "confluent:enum")?;
-        let mut seen = HashSet::new();
-        let mut symbols = Vec::new();
-        for (at, value) in values.iter().enumerate() {
-            if *value == Json::Null {
-                return Err(
-                    "Cannot invoke \"Object.toString()\" because the return value of \"java.util.List.get(int)\" is null"
-                        .to_owned(),
-                );
-            }
-            let symbol = java::to_string(value);
-            if seen.contains(&symbol) {
-                continue;
-            }
-            if let Some(hint) = hints.get(at) {
-                check_hint(hint)?;
-            }
-            check_name(&symbol, "Enum symbol")?;
-            let Said { doc, params, .. } = of_hint(hints.get(at));
-            symbols.push(Symbol {
-                name: symbol.clone(),
-                doc,
-                params,
-            });
-            seen.insert(symbol);
-        }
-        Ok(Ty::Enum(symbols))
-    }
-
-    /// What is said of the values or branches, one by one.
-    fn hints(&self, id: NodeId, key: &str) -> Converted<&'a [Json]> {
-        match self.said(id, key) {
-            None => Ok(&[]),
-            Some(Json::Array(hints)) => Ok(hints),
-            Some(other) => Err(cast(other, "java.util.List")),
-        }
     }
 
     fn combined(&mut self, id: NodeId, combined: &Combined, nullable: bool, level: usize) -> Converted<Logical> {
@@ -560,62 +422,6 @@ impl<'a> Converter<'a> {
     }
 }
 
-fn items(value: Option<&Json>) -> &[Json] {
-    match value {
-        Some(Json::Array(items)) => items,
-        _ => &[],
-    }
-}
-
-/// Parameters, in the order of a hash map.
-fn params(value: Option<&Json>) -> Vec<(String, String)> {
-    let Some(Json::Object(params)) = value else {
-        return Vec::new();
-    };
-    let order = map_order(params.keys().map(String::as_str), FRESH);
-    let param = |at| {
-        params
-            .get_index(at)
-            .map(|(key, value)| (key.clone(), java::to_string(value)))
-    };
-    order.into_iter().filter_map(param).collect()
-}
-
-fn is_free(key: &str) -> bool {
-    !key.starts_with("avro.") && !key.starts_with("protobuf.")
-}
-
-fn check(rule: &Json) -> Option<Check> {
-    let part = |key: &str| rule.get(key).map(java::to_string).filter(|text| !text.is_empty());
-    let name = |key: &str| {
-        rule.get(key)?
-            .as_str()
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
-    let (_, sql) = (part("expr")?, part("sql")?);
-    Some(Check {
-        name: name("name"),
-        doc: name("doc"),
-        sql,
-    })
-}
-
-/// What is said of a value or a branch by its place.
-fn of_hint(hint: Option<&Json>) -> Said {
-    Said {
-        doc: hint.and_then(|hint| hint.get("doc")?.as_str()).map(str::to_owned),
-        params: params(hint.and_then(|hint| hint.get("params"))),
-        ..Said::default()
-    }
-}
-
-fn of_branch(hint: Option<&Json>) -> Said {
-    let mut said = of_hint(hint);
-    said.params.retain(|(key, _)| is_free(key));
-    said
-}
-
 fn unsupported<T>(kind: &str) -> Converted<T> {
     Err(format!("Unsupported JSON schema type org.everit.json.schema.{kind}"))
 }
@@ -637,24 +443,4 @@ fn stands_for(written: &Json) -> Option<&str> {
         _ => false,
     };
     is_marked.then(|| written.get("$ref"))?.and_then(Json::as_str)
-}
-
-fn hinted_name(hint: &Json) -> Converted<Option<&str>> {
-    match hint.get("name") {
-        None | Some(Json::Null) => Ok(None),
-        Some(Json::String(name)) => Ok(Some(name)),
-        Some(other) => Err(cast(other, "java.lang.String")),
-    }
-}
-
-/// What is said of a value or a branch has a text and parameters, if any.
-fn check_hint(hint: &Json) -> Converted<()> {
-    if !matches!(hint, Json::Object(_) | Json::Null) {
-        return Err(cast(hint, "java.util.Map"));
-    }
-    match (hint.get("doc"), hint.get("params")) {
-        (Some(doc), _) if !matches!(doc, Json::String(_) | Json::Null) => Err(cast(doc, "java.lang.String")),
-        (_, Some(params)) if !matches!(params, Json::Object(_) | Json::Null) => Err(cast(params, "java.util.Map")),
-        _ => Ok(()),
-    }
 }

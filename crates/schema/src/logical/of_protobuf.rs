@@ -3,21 +3,24 @@
 //! Messages and enums at the top of the file, and those that hold themselves, are named types; others stand where they
 //! are used. What clients say by parameters of `confluent.field_meta` counts as they mean it.
 
+mod kinds;
+mod said;
+
 use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
 use crate::json::deeper;
 use crate::protobuf::Schema;
-use crate::protobuf::linked::{Enum, EnumValue, Field as Member, Id, Kind, Linked, Message, number, whole_number};
-use crate::protobuf::meta::{Meta, Rule};
+use crate::protobuf::linked::{Enum, Field as Member, Id, Kind, Linked, Message};
 
 use super::circles::circles;
 use super::ddl;
-use super::java::{check_name, parse_int};
-use super::literals::{self, Value};
+use super::java::check_name;
 use super::validity::names_in;
-use super::{Check, Converted, Default, Document, Field, LENGTH_MAX, Logical, Said, Symbol, Ty, length, texts};
+use super::{Converted, Default, Document, Field, Logical, Said, Ty, texts};
+use kinds::{scalar, unwrapped, well_known};
+use said::{is_sequential, said, symbols, written_default};
 
 /// Types within each other, but for names.
 const LEVELS_MAX: usize = 256;
@@ -371,79 +374,9 @@ impl<'a> Converter<'a> {
     }
 }
 
-/// Whether the numbers of a message's fields are those that follow from their order.
-fn is_sequential(message: &Message) -> bool {
-    let alone = message.fields.iter().filter(|field| field.oneof.is_none());
-    let in_oneofs =
-        (0..message.oneofs.len()).flat_map(|at| message.fields.iter().filter(move |field| field.oneof == Some(at)));
-    alone
-        .chain(in_oneofs)
-        .zip(1..)
-        .all(|(field, number)| field.number == number)
-}
-
-/// A text that says something.
-fn written(text: &Option<String>) -> Option<String> {
-    text.clone()
-        .filter(|text| !text.trim_matches(|c: char| c <= ' ').is_empty())
-}
-
-/// What clients said of a part, without what says which type it has; a number is told where it does not follow.
-fn said(meta: &Meta, number: Option<i32>) -> Said {
-    const OF_TYPES: [&str; 5] = ["flink.", "connect.", "logical.", "avro.", "protobuf."];
-    let is_free =
-        |key: &str| !OF_TYPES.iter().any(|start| key.starts_with(start)) && key != "precision" && key != "scale";
-    let free = meta.params.iter().filter(|(key, _)| is_free(key)).cloned();
-    let number = number.map(|number| ("protobuf.field.number".to_owned(), number.to_string()));
-    let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    let check = |rule: &Rule| Check {
-        name: some(&rule.name),
-        doc: some(&rule.doc),
-        sql: rule.sql.clone(),
-    };
-    let rules = meta
-        .rules
-        .iter()
-        .filter(|rule| !rule.expr.is_empty() && !rule.sql.is_empty());
-    Said {
-        doc: written(&meta.doc),
-        tags: meta.tags.clone(),
-        params: free.chain(number).collect(),
-        checks: rules.map(check).collect(),
-    }
-}
-
-/// A default that stands in the file itself. Numbers without a sign are kept as Java keeps them: with one.
-fn written_default(ty: Kind, text: &str) -> Value {
-    let whole = || Value::Plain(whole_number(text).to_string());
-    match ty {
-        Kind::Scalar("bool") => Value::Bool(text == "true"),
-        Kind::Scalar("string") | Kind::Enum(_) | Kind::Message(_) => Value::Text(text.to_owned()),
-        Kind::Scalar("bytes") => Value::Bytes(text.as_bytes().to_vec()),
-        Kind::Scalar("float") => literals::float(number(text) as f32),
-        Kind::Scalar("double") => literals::double(number(text)),
-        Kind::Scalar("uint32" | "fixed32") => Value::Plain((whole_number(text) as i32).to_string()),
-        Kind::Scalar("uint64" | "fixed64") => Value::Plain((whole_number(text) as i64).to_string()),
-        Kind::Scalar(_) => whole(),
-    }
-}
-
 fn named_enums(linked: &Linked, id: Id) -> impl Iterator<Item = &Enum> {
     let enums = linked.message(id).enums.iter().map(|id| linked.one_enum(*id));
     enums.filter(|one| one.meta.param(NAMED) == Some("true"))
-}
-
-fn symbols(one: &Enum) -> Converted<Ty> {
-    let symbol = |value: &EnumValue| {
-        check_name(&value.name, "Enum symbol")?;
-        Ok(Symbol {
-            name: value.name.clone(),
-            doc: written(&value.meta.doc),
-            params: value.meta.params.clone(),
-        })
-    };
-    let symbols: Converted<_> = one.values.iter().map(symbol).collect();
-    symbols.map(Ty::Enum)
 }
 
 /// Whether a type leads back to itself by names.
@@ -470,76 +403,4 @@ fn is_entry(message: &Message) -> bool {
     let count = alone.clone().count() + message.oneofs.len();
     let has_key = alone.clone().any(|field| field.name == "key") || message.oneofs.iter().any(|name| name == "key");
     count == 2 && has_key && alone.any(|field| field.name == VALUE)
-}
-
-fn scalar(name: &str, meta: &Meta) -> Converted<Ty> {
-    Ok(match name {
-        "int32" | "sint32" | "sfixed32" => match meta.param("connect.type") {
-            Some("int8") => Ty::TinyInt,
-            Some("int16") => Ty::SmallInt,
-            _ => Ty::Int,
-        },
-        "uint32" | "fixed32" | "int64" | "uint64" | "sint64" | "fixed64" | "sfixed64" => Ty::BigInt,
-        "float" => Ty::Float,
-        "double" => Ty::Double,
-        "bool" => Ty::Boolean,
-        "string" => match lengths(meta)? {
-            Lengths::Fixed(length) => Ty::Char(length),
-            Lengths::Longest(length) => Ty::Varchar(length),
-        },
-        _ => match lengths(meta)? {
-            Lengths::Fixed(length) => Ty::Binary(length),
-            Lengths::Longest(length) => Ty::Varbinary(length),
-        },
-    })
-}
-
-enum Lengths {
-    Fixed(i64),
-    Longest(i64),
-}
-
-fn lengths(meta: &Meta) -> Converted<Lengths> {
-    let given = |key: &str| meta.param(key).map(parse_int).transpose();
-    let shortest = given("flink.minLength")?.unwrap_or(-1);
-    let longest = given("flink.maxLength")?.unwrap_or(LENGTH_MAX);
-    Ok(if shortest > 0 && shortest == longest {
-        Lengths::Fixed(longest)
-    } else {
-        Lengths::Longest(length(longest))
-    })
-}
-
-/// A type that tables have by another name.
-fn well_known(full: &str, meta: &Meta) -> Converted<Option<Ty>> {
-    let precision = || meta.param("flink.precision").map_or(Ok(9), parse_int);
-    let given = |key: &str, otherwise: i64| {
-        meta.param(key)
-            .and_then(|text| parse_int(text).ok())
-            .unwrap_or(otherwise)
-    };
-    Ok(Some(match full {
-        "confluent.type.Decimal" => Ty::decimal(given("precision", 10), given("scale", 0)),
-        "confluent.type.Variant" => Ty::Variant,
-        "google.type.Date" => Ty::Date,
-        "google.type.TimeOfDay" => Ty::time(precision()?)?,
-        "google.protobuf.Timestamp" if meta.param("flink.type") == Some("timestamp") => Ty::timestamp(precision()?)?,
-        "google.protobuf.Timestamp" => Ty::timestamp_ltz(precision()?)?,
-        _ => return Ok(None),
-    }))
-}
-
-/// What a message stands for that only wraps a value.
-fn unwrapped(full: &str) -> Option<Ty> {
-    Some(match full {
-        "google.protobuf.DoubleValue" => Ty::Double,
-        "google.protobuf.FloatValue" => Ty::Float,
-        "google.protobuf.Int64Value" | "google.protobuf.UInt64Value" | "google.protobuf.UInt32Value" => Ty::BigInt,
-        "google.protobuf.Int32Value" => Ty::Int,
-        "google.protobuf.BoolValue" => Ty::Boolean,
-        "google.protobuf.StringValue" => Ty::Varchar(LENGTH_MAX),
-        "google.protobuf.BytesValue" => Ty::Varbinary(LENGTH_MAX),
-        "confluent.type.Variant" => Ty::Variant,
-        _ => return None,
-    })
 }

@@ -147,16 +147,9 @@ fn circular(document: &Document) -> HashSet<&str> {
 
 /// The named types that one holds.
 pub(super) fn names_in<'a>(document: &'a Document, name: &str) -> Vec<&'a str> {
-    let mut names = Vec::new();
-    let mut waiting: Vec<&Logical> = document.named.get(name).into_iter().collect();
-    while let Some(schema) = waiting.pop() {
-        match &schema.ty {
-            Ty::Ref(other) if document.named.contains_key(other) => names.push(other.as_str()),
-            Ty::Struct(fields) | Ty::Union(fields) => waiting.extend(fields.iter().map(|field| &field.schema)),
-            Ty::Array(inner) | Ty::Multiset(inner) => waiting.push(inner),
-            Ty::Map(key, value) => waiting.extend([&**key, &**value]),
-            _ => {}
-        }
-    }
+    let names = document.named.get(name).map(Logical::names).unwrap_or_default();
     names
+        .into_iter()
+        .filter(|name| document.named.contains_key(*name))
+        .collect()
 }

@@ -4,8 +4,8 @@ use serde_json::Value as Json;
 
 use crate::json::order::{FRESH, map_order};
 
-use super::literals::{self, Value};
-use super::{Converted, Ty, texts};
+use super::super::literals::{self, Value};
+use super::super::{Converted, Ty, texts};
 
 const DAY_NANOS: i64 = 86_400_000_000_000;
 /// Whole numbers of more bytes are not written in decimal digits.
