@@ -33,6 +33,7 @@ pub fn schema(data: &[u8]) {
         parsed.formatted(format);
     }
     parsed.logical_problems();
+    let _defined = parsed.definition(&std::collections::BTreeMap::new()).is_ok();
     assert!(
         explain::changes(&parsed, &parsed).is_empty(),
         "nothing differs from itself"

@@ -1,5 +1,7 @@
 //! The three schema languages behind one face: parse a text, give its canonical form, compare it.
 
+use std::collections::BTreeMap;
+
 use crate::difference::{Difference, Policy, Reader};
 use crate::{RegistryError, avro, json, logical, protobuf};
 
@@ -134,6 +136,21 @@ impl Parsed {
         }
     }
 
+    /// The schema as a data definition, which `format=logical` asks for. `properties` are those of its metadata.
+    pub fn definition(&self, properties: &BTreeMap<String, String>) -> Result<String, RegistryError> {
+        let definition = match &self.content {
+            Content::Avro(schema) => logical::definition(schema, properties),
+            Content::Json(schema) => logical::definition(schema, properties),
+            Content::Protobuf(schema) => logical::definition(&**schema, properties),
+        };
+        definition.map_err(|why| {
+            RegistryError::new(
+                42201,
+                format!("Stored schema cannot be represented as a logical type: {why}"),
+            )
+        })
+    }
+
     /// The record type's full name, by which some subjects are named. `indexes` are those that choose a Protobuf message.
     pub fn record_name(&self, indexes: &[u8]) -> Result<Option<String>, String> {
         match &self.content {
@@ -159,12 +176,11 @@ impl Parsed {
     }
 
     /// Why the schema has no place in tables, which the policy LOGICAL asks of a new one: a registry's messages.
-    /// Protobuf schemas are held to the strict rules only.
     pub fn logical_problems(&self) -> Vec<String> {
         match &self.content {
             Content::Avro(schema) => logical::invalid(schema),
             Content::Json(schema) => logical::invalid(schema),
-            Content::Protobuf(_) => Vec::new(),
+            Content::Protobuf(schema) => logical::invalid(&**schema),
         }
     }
 
