@@ -1,5 +1,7 @@
 //! The three schema languages behind one face: parse a text, give its canonical form, compare it.
 
+use std::collections::BTreeMap;
+
 use crate::difference::{Difference, Policy, Reader};
 use crate::{RegistryError, avro, json, logical, protobuf};
 
@@ -28,6 +30,9 @@ impl SchemaType {
             .find(|one| one.word() == word)
     }
 }
+
+/// The properties of a schema's metadata.
+type Properties = BTreeMap<String, String>;
 
 /// A text that is a schema of its language.
 #[derive(Clone, Debug)]
@@ -134,6 +139,17 @@ impl Parsed {
         }
     }
 
+    /// The schema as a data definition, which `format=logical` asks for. `properties` are those of its metadata.
+    pub fn definition(&self, properties: Option<&Properties>) -> Result<String, RegistryError> {
+        let definition = logical::definition(self.tables(properties));
+        definition.map_err(|why| {
+            RegistryError::new(
+                42201,
+                format!("Stored schema cannot be represented as a logical type: {why}"),
+            )
+        })
+    }
+
     /// The record type's full name, by which some subjects are named. `indexes` are those that choose a Protobuf message.
     pub fn record_name(&self, indexes: &[u8]) -> Result<Option<String>, String> {
         match &self.content {
@@ -158,14 +174,29 @@ impl Parsed {
         }
     }
 
-    /// Why the schema has no place in tables, which the policy LOGICAL asks of a new one: a registry's messages.
-    /// Protobuf schemas are held to the strict rules only.
-    pub fn logical_problems(&self) -> Vec<String> {
+    fn tables<'a>(&'a self, properties: Option<&'a Properties>) -> logical::Schema<'a> {
         match &self.content {
-            Content::Avro(schema) => logical::invalid(schema),
-            Content::Json(schema) => logical::invalid(schema),
-            Content::Protobuf(_) => Vec::new(),
+            Content::Avro(schema) => logical::Schema::Avro(schema, properties),
+            Content::Json(schema) => logical::Schema::Json(schema),
+            Content::Protobuf(schema) => logical::Schema::Protobuf(schema),
         }
+    }
+
+    /// Why the schema has no place in tables, which the policy LOGICAL asks of a new one: a registry's messages.
+    /// `properties` are those of its metadata.
+    pub fn logical_problems(&self, properties: Option<&Properties>) -> Vec<String> {
+        logical::invalid(self.tables(properties))
+    }
+
+    /// Why tables of this schema cannot hold what `writer` wrote: a registry's messages. Each with the properties of its
+    /// metadata.
+    pub(crate) fn logical_changes(
+        &self,
+        properties: Option<&Properties>,
+        (writer, before): (&Parsed, Option<&Properties>),
+        is: Reader,
+    ) -> Vec<String> {
+        logical::incompatible(self.tables(properties), writer.tables(before), is)
     }
 
     /// All reasons why this schema cannot read what `writer` wrote; none if it can. Both are of one language.

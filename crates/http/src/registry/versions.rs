@@ -54,10 +54,20 @@ fn find(state: &Subjects, subject: &str, version: &str, deleted: bool) -> Result
     state.version(&Name::parse(subject), Wanted::from_path(version)?, deleted)
 }
 
+/// The text of a version in the form asked for, where one was; only versions are shown as data definitions.
+fn shown(state: &Subjects, call: &Call, found: &Lookup) -> Result<Option<String>, RegistryError> {
+    match call.given("format") {
+        Some(format) if format.eq_ignore_ascii_case("logical") => {
+            state.definition(&found.subject, &found.schema).map(Some)
+        }
+        _ => formatted(state, call, found),
+    }
+}
+
 pub(super) fn show(registry: &Registry, call: &Call, subject: &str, version: &str) -> Replied {
     let state = registry.state();
     let found = find(&state, subject, version, call.flag("deleted"))?;
-    let text = formatted(&state, call, &found)?;
+    let text = shown(&state, call, &found)?;
     let mut view = SchemaView::of(&found).with_text(text.as_deref());
     let tags = call.params("findTags");
     if !tags.is_empty() {
@@ -72,7 +82,7 @@ pub(super) fn show(registry: &Registry, call: &Call, subject: &str, version: &st
 pub(super) fn text(registry: &Registry, call: &Call, subject: &str, version: &str) -> Replied {
     let state = registry.state();
     let found = find(&state, subject, version, call.flag("deleted"))?;
-    let text = formatted(&state, call, &found)?;
+    let text = shown(&state, call, &found)?;
     Ok(Reply::text(text.unwrap_or_else(|| found.schema.text.clone())))
 }
 

@@ -139,6 +139,11 @@ impl Schema {
         parse::parse(text, references)
     }
 
+    /// The types that references define.
+    pub(crate) fn referenced(&self) -> &[Node] {
+        &self.nodes[..self.own_from as usize]
+    }
+
     pub fn root(&self) -> NodeId {
         self.root
     }

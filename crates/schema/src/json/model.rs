@@ -104,10 +104,11 @@ pub(crate) struct Notes {
     pub(crate) fingerprint: u64,
 }
 
-/// Title, default and the members that clients write for tables; no comparison of schemas looks at them.
+/// Title, description, default and the members that clients write for tables; no comparison of schemas looks at them.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) title: Option<String>,
+    pub(crate) description: Option<String>,
     pub(crate) members: Members,
 }
 
@@ -115,14 +116,21 @@ impl Said {
     /// What these members of a schema say; none if nothing.
     pub(crate) fn of(members: &Members) -> Option<Arc<Said>> {
         const OF_TABLES: [&str; 4] = ["connect.", "flink.", "logical.", "confluent:"];
-        let title = members.get("title").and_then(Json::as_str).map(str::to_owned);
+        let text = |key: &str| members.get(key).and_then(Json::as_str).map(str::to_owned);
+        let (title, description) = (text("title"), text("description"));
         let kept = |key: &str| key == "default" || OF_TABLES.iter().any(|start| key.starts_with(start));
         let members: Members = members
             .iter()
             .filter(|(key, _)| kept(key))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        (title.is_some() || !members.is_empty()).then(|| Arc::new(Said { title, members }))
+        let said = Said {
+            title,
+            description,
+            members,
+        };
+        let says = said.title.is_some() || said.description.is_some() || !said.members.is_empty();
+        says.then(|| Arc::new(said))
     }
 }
 

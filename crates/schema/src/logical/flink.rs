@@ -24,7 +24,7 @@ impl Rules for Flink {
             let place = child(path, &field.name);
             let nullable = unions.update || field.schema.nullable;
             let Some(old) = before.get(field.name.as_str()) else {
-                if !nullable && !field.defaults_to_value {
+                if !nullable && !field.default.is_value() {
                     walk.add(
                         "REQUIRED_FIELD_ADDED",
                         &place,
@@ -43,7 +43,7 @@ impl Rules for Flink {
                     "column was nullable and is now NOT NULL; pre-existing rows may hold nulls".to_owned(),
                 );
             }
-            if !was_nullable && !nullable && old.defaults_to_value && !field.defaults_to_value {
+            if !was_nullable && !nullable && old.default.is_value() && !field.default.is_value() {
                 walk.add(
                     "NON_NULLABLE_DEFAULT_REMOVED",
                     &place,
@@ -96,7 +96,7 @@ fn casts(from: &Ty, to: &Ty) -> bool {
     matches!(
         (from, to),
         (Char(_), Char(_))
-            | (Char(_) | Varchar(_) | Enum, Varchar(_) | Enum)
+            | (Char(_) | Varchar(_) | Enum(_), Varchar(_) | Enum(_))
             | (Binary(_), Binary(_))
             | (Binary(_) | Varbinary(_), Varbinary(_))
             | (TinyInt, TinyInt)
@@ -125,7 +125,7 @@ fn refused(from: &Ty, to: &Ty) -> Option<&'static str> {
         (Ty::Char(old), Ty::Char(new)) | (Ty::Binary(old), Ty::Binary(new)) => {
             (old != new).then_some(" (a fixed-length type cannot change length)")
         }
-        (Ty::Char(_) | Ty::Varchar(_) | Ty::Enum | Ty::Binary(_) | Ty::Varbinary(_), _) => {
+        (Ty::Char(_) | Ty::Varchar(_) | Ty::Enum(_) | Ty::Binary(_) | Ty::Varbinary(_), _) => {
             (length(to) < length(from)).then_some(SHRINKS)
         }
         (Ty::Time(old), Ty::Time(new))

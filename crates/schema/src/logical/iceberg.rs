@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::compare::{Rules, Shape, Unions, Walk, change};
-use super::{Document, Field, Logical, Ty, child, scale_of};
+use super::{Default, Document, Field, Logical, Ty, child, scale_of};
 
 /// Times finer than this are types of their own.
 const MICROS: i64 = 6;
@@ -80,10 +80,7 @@ impl Rules for Iceberg {
     }
 
     fn entries(&self, walk: &mut Walk<'_>, original: &Ty, update: &Ty, path: &str) {
-        let count = Logical {
-            ty: Ty::Int,
-            nullable: false,
-        };
+        let count = Logical::of(Ty::Int, false);
         let (Some(old), Some(new)) = (parts(original, &count), parts(update, &count)) else {
             return;
         };
@@ -147,7 +144,7 @@ fn is_optional(document: &Document, field: &Field, was_nullable: Option<bool>) -
         document.resolved(&field.schema).ty,
         Ty::Array(_) | Ty::Map(_, _) | Ty::Multiset(_)
     );
-    field.has_default && is_container && was_nullable != Some(false)
+    field.default != Default::Absent && is_container && was_nullable != Some(false)
 }
 
 /// The type a column has, without its parameters.
@@ -165,7 +162,7 @@ fn class(ty: &Ty) -> &'static str {
         Ty::Timestamp(_) => "timestamp",
         Ty::TimestampLtz(precision) if *precision > MICROS => "timestamptz_ns",
         Ty::TimestampLtz(_) => "timestamptz",
-        Ty::Char(_) | Ty::Varchar(_) | Ty::Enum => "string",
+        Ty::Char(_) | Ty::Varchar(_) | Ty::Enum(_) => "string",
         Ty::Varbinary(_) => "binary",
         Ty::Binary(_) => "fixed",
         Ty::Variant => "variant",
@@ -205,10 +202,7 @@ impl Keys<'_> {
 
     fn same_types(&self, old: &Ty, new: &Ty, depth: usize, known: &mut HashMap<(String, String), bool>) -> bool {
         let mut both = |old: &Logical, new: &Logical| self.same(old, new, depth + 1, known);
-        let count = Logical {
-            ty: Ty::Int,
-            nullable: false,
-        };
+        let count = Logical::of(Ty::Int, false);
         match (old, new) {
             (Ty::Ref(old), Ty::Ref(new)) => old == new,
             (Ty::Struct(old) | Ty::Union(old), Ty::Struct(new) | Ty::Union(new)) => {

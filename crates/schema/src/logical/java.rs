@@ -1,8 +1,11 @@
-//! What the platform of the registry that the world knows does with values: casts, texts, and which texts are values.
+//! What the platform of the registry that the world knows does with values: casts, texts, and which values are
+//! defaults.
 
+use crate::json::decimal::Decimal;
 use crate::json::value::Json;
 
-use super::{Converted, Ty};
+use super::literals::{self, Value};
+use super::{Converted, Ty, texts};
 
 /// A number that is kept as an integer of 32 bits.
 pub(super) fn int(value: &Json) -> Option<i64> {
@@ -67,128 +70,39 @@ pub(super) fn check_name(name: &str, role: &str) -> Converted<()> {
     Ok(())
 }
 
-/// Whether a default is a value of the type.
-pub(super) fn takes(ty: &Ty, default: &Json) -> bool {
+/// The value of the type that a default stands for; none if it is no value of it.
+pub(super) fn value(ty: &Ty, default: &Json) -> Option<Value> {
     let text = default.as_str();
-    let is_number = matches!(default, Json::Number(_));
-    match ty {
-        Ty::Boolean => matches!(default, Json::Bool(_)),
-        Ty::TinyInt | Ty::SmallInt | Ty::Int | Ty::BigInt | Ty::Float | Ty::Double => is_number,
-        Ty::Char(_) | Ty::Varchar(_) | Ty::Enum => text.is_some(),
-        Ty::Binary(_) | Ty::Varbinary(_) => text.is_some_and(is_base64),
-        Ty::Decimal { .. } => is_number || text.is_some_and(is_decimal),
-        Ty::Date => text.is_some_and(is_date),
-        Ty::Time(_) => text.is_some_and(is_time),
-        Ty::Timestamp(_) => text.is_some_and(is_date_time),
-        Ty::TimestampLtz(_) => is_number || text.is_some_and(is_instant),
-        Ty::Union(branches) => branches.first().is_some_and(|branch| takes(&branch.schema.ty, default)),
-        Ty::Variant | Ty::Struct(_) | Ty::Array(_) | Ty::Multiset(_) | Ty::Map(_, _) | Ty::Ref(_) => false,
+    match (ty, default) {
+        (Ty::Boolean, Json::Bool(flag)) => Some(Value::Bool(*flag)),
+        (Ty::TinyInt, Json::Number(number)) => Some(whole(number, |number| i128::from(number as i8))),
+        (Ty::SmallInt, Json::Number(number)) => Some(whole(number, |number| i128::from(number as i16))),
+        (Ty::Int, Json::Number(number)) => Some(whole(number, |number| i128::from(number as i32))),
+        (Ty::BigInt, Json::Number(number)) => Some(whole(number, |number| i128::from(number as i64))),
+        (Ty::Float, Json::Number(number)) => number.text().parse().ok().map(literals::float),
+        (Ty::Double, Json::Number(number)) => number.text().parse().ok().map(literals::double),
+        (Ty::Decimal { .. }, Json::Number(number)) => Some(literals::decimal_of(number.text())),
+        (Ty::TimestampLtz(_), Json::Number(number)) => {
+            let millis = truncated(number) as i64;
+            let (seconds, rest) = (millis.div_euclid(1_000), millis.rem_euclid(1_000));
+            Some(Value::Plain(literals::instant(seconds, rest * 1_000_000)))
+        }
+        (Ty::Char(_) | Ty::Varchar(_) | Ty::Enum(_) | Ty::Binary(_) | Ty::Varbinary(_), _)
+        | (Ty::Decimal { .. } | Ty::Date | Ty::Time(_) | Ty::Timestamp(_) | Ty::TimestampLtz(_), _) => {
+            texts::value(ty, text?).ok()
+        }
+        (Ty::Union(branches), _) => value(&branches.first()?.schema.ty, default),
+        _ => None,
     }
 }
 
-/// Padding may be left out, but not in part.
-pub(super) fn is_base64(text: &str) -> bool {
-    let digits = text.trim_end_matches('=');
-    let padding = text.len() - digits.len();
-    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
-    let fits = match digits.len() % 4 {
-        0 => padding == 0,
-        2 => padding == 0 || padding == 2,
-        3 => padding == 0 || padding == 1,
-        _ => false,
-    };
-    fits && digits.bytes().all(is_digit)
+fn whole(number: &Decimal, narrowed: impl Fn(i128) -> i128) -> Value {
+    Value::Plain(narrowed(truncated(number)).to_string())
 }
 
-pub(super) fn is_decimal(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let (digits, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((digits, exponent)) => (digits, Some(exponent)),
-        None => (unsigned, None),
-    };
-    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    all_digits(whole)
-        && all_digits(part)
-        && whole.len() + part.len() > 0
-        && exponent.is_none_or(|exponent| exponent.parse::<i32>().is_ok())
-}
-
-pub(super) fn is_date(text: &str) -> bool {
-    let signed = text.strip_prefix(['+', '-']);
-    let digits = signed.unwrap_or(text);
-    let mut parts = digits.split('-');
-    let (Some(year), Some(month), Some(day), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    // Years of more than four digits have a sign, and `+` stands before no others.
-    let is_year = match year.len() {
-        4 => !text.starts_with('+'),
-        5..=9 => signed.is_some(),
-        _ => false,
-    };
-    let (Some(year), Some(month), Some(day)) = (whole(year, year.len()), whole(month, 2), whole(day, 2)) else {
-        return false;
-    };
-    let leaps = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        2 if leaps => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => 0,
-    };
-    is_year && (1..=days).contains(&day)
-}
-
-/// Hours and minutes, seconds if any, and their fraction.
-pub(super) fn is_time(text: &str) -> bool {
-    let (clock, fraction) = match text.split_once('.') {
-        Some((clock, fraction)) => (clock, Some(fraction)),
-        None => (text, None),
-    };
-    let parts: Vec<&str> = clock.split(':').collect();
-    let limits: &[u32] = match (parts.len(), fraction) {
-        (2, None) => &[23, 59],
-        (3, _) => &[23, 59, 59],
-        _ => return false,
-    };
-    let is_fraction = |text: &str| text.len() <= 9 && text.bytes().all(|byte| byte.is_ascii_digit());
-    parts
-        .iter()
-        .zip(limits)
-        .all(|(part, most)| whole(part, 2).is_some_and(|value| value <= *most))
-        && fraction.is_none_or(is_fraction)
-}
-
-pub(super) fn is_date_time(text: &str) -> bool {
-    text.split_once(['T', 't'])
-        .is_some_and(|(date, time)| is_date(date) && is_time(time))
-}
-
-pub(super) fn is_instant(text: &str) -> bool {
-    let Some((date, time)) = text.split_once(['T', 't']) else {
-        return false;
-    };
-    let local = match time.strip_suffix(['Z', 'z']) {
-        Some(local) => Some(local),
-        None => time.find(['+', '-']).and_then(|at| {
-            let (local, offset) = time.split_at(at);
-            is_offset(&offset[1..]).then_some(local)
-        }),
-    };
-    let has_seconds = |local: &str| local.split(':').count() == 3;
-    local.is_some_and(|local| is_date(date) && has_seconds(local) && is_time(local))
-}
-
-/// An offset's hours, with minutes and seconds if any.
-fn is_offset(text: &str) -> bool {
-    let parts: Vec<&str> = text.split(':').collect();
-    let within = |(part, most): (&&str, u32)| whole(part, 2).is_some_and(|value| value <= most);
-    (1..=3).contains(&parts.len()) && parts.iter().zip([18, 59, 59]).all(within)
-}
-
-fn whole(text: &str, length: usize) -> Option<u32> {
-    let is_number = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok())?
+/// A number without what stands behind its point.
+fn truncated(number: &Decimal) -> i128 {
+    let text = number.text();
+    text.parse()
+        .unwrap_or_else(|_| text.parse().map_or(0, |number: f64| number as i128))
 }

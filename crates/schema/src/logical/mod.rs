@@ -1,21 +1,31 @@
 //! The types that tables have, which the LOGICAL policy compares beside a language's own rules: those of Flink, and
 //! those of Iceberg's format version 2.
 //!
-//! Avro and JSON schemas are turned into such types first. Protobuf has no such conversion yet: its strict rules stand
-//! alone.
+//! Schemas of each language are turned into such types first.
 
+mod circles;
 mod compare;
+mod ddl;
 mod flink;
 mod iceberg;
 mod java;
+mod literals;
+mod moments;
 mod of_avro;
 mod of_json;
+mod of_protobuf;
+mod script;
+mod texts;
 mod validity;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+
+use indexmap::IndexMap;
+
+pub(crate) use texts::floating;
 
 use crate::difference::{Difference, Reader};
-use crate::{avro, json};
+use crate::{avro, json, protobuf};
 
 /// The rule of a difference between tables, in the list of a language's differences.
 pub const RULE: &str = "LOGICAL";
@@ -28,13 +38,15 @@ const LENGTH_MAX: i64 = i32::MAX as i64;
 /// A schema of any language.
 #[derive(Clone, Copy)]
 pub enum Schema<'a> {
-    Avro(&'a avro::Schema),
+    /// With the properties of its metadata: they name what its text cannot, namespace and branches of a union.
+    Avro(&'a avro::Schema, Option<&'a BTreeMap<String, String>>),
     Json(&'a json::Schema),
+    Protobuf(&'a protobuf::Schema),
 }
 
 impl<'a> From<&'a avro::Schema> for Schema<'a> {
     fn from(schema: &'a avro::Schema) -> Schema<'a> {
-        Schema::Avro(schema)
+        Schema::Avro(schema, None)
     }
 }
 
@@ -44,11 +56,18 @@ impl<'a> From<&'a json::Schema> for Schema<'a> {
     }
 }
 
+impl<'a> From<&'a protobuf::Schema> for Schema<'a> {
+    fn from(schema: &'a protobuf::Schema) -> Schema<'a> {
+        Schema::Protobuf(schema)
+    }
+}
+
 impl Schema<'_> {
     fn document(self) -> Converted<Document> {
         match self {
-            Schema::Avro(schema) => of_avro::document(schema),
+            Schema::Avro(schema, properties) => of_avro::document(schema, properties),
             Schema::Json(schema) => of_json::document(schema),
+            Schema::Protobuf(schema) => of_protobuf::document(schema),
         }
     }
 }
@@ -59,15 +78,38 @@ type Converted<T> = Result<T, String>;
 /// A schema as types of tables.
 #[derive(Debug)]
 struct Document {
+    namespace: Option<String>,
     root: Logical,
-    /// Records and enums by their full names.
-    named: HashMap<String, Logical>,
+    /// Records and enums by their full names, in the order in which they were met.
+    named: IndexMap<String, Logical>,
+    /// The names of types that references define.
+    external: HashSet<String>,
+    /// Names made for references of a schema, with what these say.
+    bindings: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
 struct Logical {
     ty: Ty,
     nullable: bool,
+    said: Option<Box<Said>>,
+}
+
+/// What is said of a type, a field or a branch, besides what it is.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    doc: Option<String>,
+    tags: Vec<String>,
+    params: Vec<(String, String)>,
+    checks: Vec<Check>,
+}
+
+/// A condition on values.
+#[derive(Clone, Debug)]
+struct Check {
+    name: Option<String>,
+    doc: Option<String>,
+    sql: String,
 }
 
 #[derive(Clone, Debug)]
@@ -92,7 +134,7 @@ enum Ty {
     Timestamp(i64),
     TimestampLtz(i64),
     Variant,
-    Enum,
+    Enum(Vec<Symbol>),
     Struct(Vec<Field>),
     /// The branches; a value has exactly one of them.
     Union(Vec<Field>),
@@ -102,13 +144,36 @@ enum Ty {
     Ref(String),
 }
 
+/// A value of an enum.
+#[derive(Clone, Debug)]
+struct Symbol {
+    name: String,
+    doc: Option<String>,
+    params: Vec<(String, String)>,
+}
+
 #[derive(Clone, Debug)]
 struct Field {
     name: String,
     schema: Logical,
-    has_default: bool,
-    /// Whether the default is something else than null.
-    defaults_to_value: bool,
+    default: Default,
+    said: Said,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Default {
+    Absent,
+    Null,
+    /// An absent container is an empty one, though nobody wrote that.
+    Empty,
+    /// A literal.
+    Literal(String),
+}
+
+impl Default {
+    fn is_value(&self) -> bool {
+        matches!(self, Default::Empty | Default::Literal(_))
+    }
 }
 
 /// One finding: a published rule, where, and a sentence.
@@ -144,6 +209,11 @@ impl Mode {
             Mode::IcebergV2 => "ICEBERG_V2",
         }
     }
+}
+
+/// The schema as a data definition, which `format=logical` asks for; the error says why it has none.
+pub fn definition<'a>(schema: impl Into<Schema<'a>>) -> Result<String, String> {
+    script::script(&schema.into().document()?)
 }
 
 /// Why a new schema has no place in tables, whatever came before it: the messages of a registry, none if it has one.
@@ -216,10 +286,48 @@ impl Document {
     }
 }
 
+impl Document {
+    /// A type that names no others.
+    fn of(namespace: Option<String>, root: Logical) -> Document {
+        Document {
+            namespace,
+            root,
+            named: IndexMap::new(),
+            external: HashSet::new(),
+            bindings: Vec::new(),
+        }
+    }
+}
+
 impl Logical {
     fn of(ty: Ty, nullable: bool) -> Logical {
-        Logical { ty, nullable }
+        Logical {
+            ty,
+            nullable,
+            said: None,
+        }
     }
+
+    /// The names that it holds.
+    fn names(&self) -> HashSet<&str> {
+        let mut names = HashSet::new();
+        let mut waiting = vec![self];
+        while let Some(schema) = waiting.pop() {
+            match &schema.ty {
+                Ty::Ref(name) => drop(names.insert(name.as_str())),
+                Ty::Struct(fields) | Ty::Union(fields) => waiting.extend(fields.iter().map(|field| &field.schema)),
+                Ty::Array(inner) | Ty::Multiset(inner) => waiting.push(inner),
+                Ty::Map(key, value) => waiting.extend([&**key, &**value]),
+                _ => {}
+            }
+        }
+        names
+    }
+}
+
+/// Whether a parameter belongs to no language in particular.
+fn is_free(key: &str) -> bool {
+    !key.starts_with("avro.") && !key.starts_with("protobuf.")
 }
 
 /// A length; -1 is not given, which is the shortest.
@@ -274,7 +382,7 @@ impl Ty {
             Ty::Timestamp(precision) => format!("TIMESTAMP({precision})"),
             Ty::TimestampLtz(precision) => format!("TIMESTAMP_LTZ({precision})"),
             Ty::Variant => "VARIANT".to_owned(),
-            Ty::Enum => "ENUM".to_owned(),
+            Ty::Enum(_) => "ENUM".to_owned(),
             Ty::Struct(_) => "STRUCT".to_owned(),
             Ty::Union(_) => "UNION".to_owned(),
             Ty::Array(_) => "ARRAY".to_owned(),

@@ -1,31 +1,46 @@
 //! Avro schemas as types of tables.
 
-use std::collections::HashMap;
+mod defaults;
+mod said;
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
 
 use serde_json::Value as Json;
 
-use crate::avro::{Kind, Node, NodeId, Record, Schema};
+use crate::avro::{Kind, Name, Node, NodeId, Record, Schema};
 
-use super::{Converted, Document, Field, LENGTH_MAX, Logical, Ty};
+use said::{in_order, of_branch, of_field, said, symbols};
 
-pub(super) fn document(schema: &Schema) -> Converted<Document> {
+use super::{Converted, Default, Document, Field, LENGTH_MAX, Logical, Ty, ddl};
+
+/// `properties` are those of the schema's metadata.
+pub(super) fn document(schema: &Schema, properties: Option<&BTreeMap<String, String>>) -> Converted<Document> {
+    let said = |key: &str| properties.and_then(|properties| properties.get(key));
+    let branches = said("confluent:union").map(|text| serde_json::from_str::<Json>(text));
+    let branches = branches.transpose();
+    let branches = branches.map_err(|_| "Failed to deserialize union metadata".to_owned())?;
     let mut converter = Converter {
         schema,
-        named: HashMap::new(),
+        named: IndexMap::new(),
         open: Vec::new(),
         path: Vec::new(),
-        branches: None,
+        branches: branches.as_ref(),
     };
     let root = converter.ty(schema.root(), false)?;
+    let is_type = |node: &&Node| matches!(node.kind, Kind::Record(_) | Kind::Enum(_));
+    let external = schema.referenced().iter().filter(is_type);
     Ok(Document {
-        root,
         named: converter.named,
+        external: external.filter_map(|node| node.kind.name().map(Name::full)).collect(),
+        ..Document::of(said("confluent:namespace").cloned(), root)
     })
 }
 
 struct Converter<'a> {
     schema: &'a Schema,
-    named: HashMap<String, Logical>,
+    named: IndexMap<String, Logical>,
     /// The unions and nameless records being converted: one inside its like has no end.
     open: Vec<NodeId>,
     path: Vec<&'a str>,
@@ -51,10 +66,7 @@ fn int(node: &Node, key: &str) -> Option<i64> {
 impl<'a> Converter<'a> {
     fn ty(&mut self, id: NodeId, nullable: bool) -> Converted<Logical> {
         let node = self.schema.node(id);
-        let named = |name: String| Logical {
-            ty: Ty::Ref(name),
-            nullable,
-        };
+        let named = |name: String| Logical::of(Ty::Ref(name), nullable);
         let nameless = text(node, "logical.anonymous") == Some("true");
         if let (Kind::Record(record), false) = (&node.kind, nameless)
             && self.named.contains_key(&record.name.full())
@@ -76,18 +88,22 @@ impl<'a> Converter<'a> {
             Kind::Record(record) if nameless => Ty::Struct(self.fields(record)?),
             Kind::Record(record) => {
                 let name = record.name.full();
-                let not_null = |ty: Ty| Logical { ty, nullable: false };
-                self.named.insert(name.clone(), not_null(Ty::Struct(Vec::new())));
+                self.named
+                    .insert(name.clone(), Logical::of(Ty::Struct(Vec::new()), false));
                 let fields = self.fields(record)?;
-                self.named.insert(name.clone(), not_null(Ty::Struct(fields)));
+                let body = Logical {
+                    said: Some(Box::new(said(record.doc.as_ref(), &node.properties))),
+                    ..Logical::of(Ty::Struct(fields), false)
+                };
+                self.named.insert(name.clone(), body);
                 Ty::Ref(name)
             }
-            Kind::Enum(_) if nameless => Ty::Enum,
-            Kind::Enum(symbols) => {
-                let name = symbols.name.full();
+            Kind::Enum(one) if nameless => symbols(one, node),
+            Kind::Enum(one) => {
+                let name = one.name.full();
                 let body = Logical {
-                    ty: Ty::Enum,
-                    nullable: false,
+                    said: Some(Box::new(said(one.doc.as_ref(), &node.properties))),
+                    ..Logical::of(symbols(one, node), false)
                 };
                 self.named.entry(name.clone()).or_insert(body);
                 Ty::Ref(name)
@@ -100,10 +116,7 @@ impl<'a> Converter<'a> {
             Kind::Array(items) => self.array(id, *items)?,
             Kind::Map(values) => {
                 let value = self.ty(*values, false)?;
-                let key = Logical {
-                    ty: map_key(node),
-                    nullable: false,
-                };
+                let key = Logical::of(map_key(node), false);
                 map_like(node, key, value)?
             }
             Kind::Null => return Err("Standalone NULL type is not supported".to_owned()),
@@ -112,7 +125,7 @@ impl<'a> Converter<'a> {
         if may_hold_itself {
             self.open.pop();
         }
-        Ok(Logical { ty, nullable })
+        Ok(Logical::of(ty, nullable))
     }
 
     fn fields(&mut self, record: &'a Record) -> Converted<Vec<Field>> {
@@ -128,15 +141,19 @@ impl<'a> Converter<'a> {
                 // The words of the registry the world knows, which looks for the first branch.
                 return Err("Index 0 out of bounds for length 0".to_owned());
             }
-            let default = self.schema.typed_default(field);
-            if let Some(default) = &default {
-                check_default(&schema.ty, default)?;
-            }
+            let default = match self.schema.typed_default(field) {
+                None => Default::Absent,
+                Some(Json::Null) => Default::Null,
+                Some(default) => {
+                    let default = in_order(default, field.default.as_ref());
+                    Default::Literal(defaults::value(&schema.ty, &default)?.literal(&schema.ty))
+                }
+            };
             fields.push(Field {
                 name: field.name.clone(),
                 schema,
-                has_default: default.is_some(),
-                defaults_to_value: default.is_some_and(|default| !default.is_null()),
+                default,
+                said: of_field(field),
             });
         }
         Ok(fields)
@@ -174,14 +191,11 @@ impl<'a> Converter<'a> {
             fields.push(Field {
                 name,
                 schema: self.ty(*member, false)?,
-                has_default: false,
-                defaults_to_value: false,
+                default: Default::Absent,
+                said: of_branch(hints.and_then(|hints| hints.get(index))),
             });
         }
-        Ok(Logical {
-            ty: Ty::Union(fields),
-            nullable,
-        })
+        Ok(Logical::of(Ty::Union(fields), nullable))
     }
 
     fn array(&mut self, id: NodeId, items: NodeId) -> Converted<Ty> {
@@ -225,31 +239,6 @@ impl<'a> Converter<'a> {
     }
 }
 
-/// A default is read as a value of the table's type: an hour beyond the day, or a decimal without digits, is none.
-fn check_default(ty: &Ty, default: &Json) -> Converted<()> {
-    const DAY_NANOS: i64 = 86_400_000_000_000;
-    match (ty, default) {
-        (Ty::Time(_), Json::Number(number)) => {
-            let number = number.as_i64().unwrap_or(0);
-            // Milliseconds are written as an `int`, microseconds as a `long`; both count from midnight.
-            let nanos = if matches!(ty, Ty::Time(precision) if *precision <= 3) {
-                number.wrapping_mul(1_000_000)
-            } else {
-                number.wrapping_mul(1_000)
-            };
-            if (0..DAY_NANOS).contains(&nanos) {
-                return Ok(());
-            }
-            Err(format!(
-                "Invalid value for NanoOfDay (valid values 0 - {}): {nanos}",
-                DAY_NANOS - 1
-            ))
-        }
-        (Ty::Decimal { .. }, Json::String(text)) if text.is_empty() => Err("Zero length BigInteger".to_owned()),
-        _ => Ok(()),
-    }
-}
-
 /// An array's element that clients wrote for the entry of a map.
 fn is_entry(element: &Node) -> bool {
     let Kind::Record(record) = &element.kind else {
@@ -266,9 +255,9 @@ fn map_like(node: &Node, key: Logical, value: Logical) -> Converted<Ty> {
     }
     match value.ty {
         Ty::Int => Ok(Ty::Multiset(Box::new(key))),
-        other => Err(format!(
+        _ => Err(format!(
             "Unexpected value type for a MULTISET type: {}",
-            other.rendered()
+            ddl::plain(&value)
         )),
     }
 }

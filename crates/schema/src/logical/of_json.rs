@@ -2,17 +2,23 @@
 //!
 //! A reference is a named type: by the key of the definition it leads to, or else by a name made for its text.
 
+mod said;
+mod scalars;
+
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use indexmap::IndexMap;
 
-use crate::json::model::{Array, Combined, Criterion, Graph, Kind, NodeId, Object, Text};
+use crate::json::model::{Array, Combined, Criterion, Graph, Kind, NodeId, Object};
 use crate::json::order::{FRESH, map_order};
 use crate::json::value::Json;
 use crate::json::{Schema, deeper};
 
-use super::java::{self, cast, check_name};
-use super::{Converted, Document, Field, LENGTH_MAX, Logical, Ty};
+use super::ddl;
+use super::java::{self, check_name};
+use super::{Converted, Default, Document, Field, LENGTH_MAX, Logical, Ty};
+use said::{check_hint, hinted_name, of_branch};
 
 /// Types within each other, but for references.
 const LEVELS_MAX: usize = 256;
@@ -26,7 +32,9 @@ const NO_SCHEMA: &str = "Cannot invoke \"org.everit.json.schema.Schema.getTitle(
 pub(super) fn document(schema: &Schema) -> Converted<Document> {
     let mut converter = Converter {
         graph: schema.graph(),
-        named: HashMap::new(),
+        named: IndexMap::new(),
+        external: HashSet::new(),
+        bindings: IndexMap::new(),
         names: HashMap::new(),
         next: 1,
         left: TYPES_MAX,
@@ -34,15 +42,22 @@ pub(super) fn document(schema: &Schema) -> Converted<Document> {
     };
     converter.definitions(schema.root())?;
     let root = converter.ty(Some(converter.graph.root), false, 0)?;
+    let namespace = converter.said(converter.graph.root, "confluent:namespace");
     Ok(Document {
-        root,
         named: converter.named,
+        external: converter.external,
+        bindings: converter.bindings.into_iter().collect(),
+        ..Document::of(namespace.and_then(Json::as_str).map(str::to_owned), root)
     })
 }
 
 struct Converter<'a> {
     graph: &'a Graph,
-    named: HashMap<String, Logical>,
+    named: IndexMap<String, Logical>,
+    /// The names that lead out of the schema.
+    external: HashSet<String>,
+    /// The names that stand for references, and the references' texts.
+    bindings: IndexMap<String, String>,
     /// The names made for references that lead to no definition, by the references' texts.
     names: HashMap<String, String>,
     next: usize,
@@ -69,6 +84,7 @@ impl<'a> Converter<'a> {
                 self.named.insert(name.clone(), body);
                 continue;
             };
+            self.bind(name, text);
             if !self.names.contains_key(text) {
                 self.names.insert(text.to_owned(), name.clone());
                 let number = name.strip_prefix("Ref").and_then(|number| number.parse().ok());
@@ -83,6 +99,20 @@ impl<'a> Converter<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Where a reference leads. The newer drafts know no place that is the schema's own if it has no identifier.
+    fn address(&self, text: &'a str) -> Cow<'a, str> {
+        if text.starts_with('#') && !self.graph.inline {
+            Cow::Owned(format!("UNKNOWN{text}"))
+        } else {
+            Cow::Borrowed(text)
+        }
+    }
+
+    fn bind(&mut self, name: &str, text: &str) {
+        self.external.insert(name.to_owned());
+        self.bindings.insert(name.to_owned(), text.to_owned());
     }
 
     fn name(&mut self, name: String, target: NodeId) -> Converted<()> {
@@ -117,20 +147,29 @@ impl<'a> Converter<'a> {
             Kind::Boolean => Ty::Boolean,
             Kind::Number(number) => self.number(id, number.integer)?,
             Kind::Text(text) => self.text_type(id, text)?,
-            Kind::Enum(values) => self.symbols(id, values)?,
+            Kind::Enum(values) => return Ok(self.with_words(id, self.symbols(id, values)?, nullable)),
             Kind::Combined(combined) => return self.combined(id, combined, nullable, level),
             Kind::Array(array) => self.array(id, array, level)?,
-            Kind::Object(object) => self.object(id, object, level)?,
+            Kind::Object(object) => {
+                let ty = self.object(id, object, level)?;
+                return Ok(self.with_words(id, ty, nullable));
+            }
             Kind::Empty | Kind::True => Ty::Variant,
             Kind::Reference(reference) => {
                 let name = match definition(&reference.text) {
                     Some(name) => name.to_owned(),
                     None => self.made_name(&reference.text),
                 };
+                let leads_out =
+                    definition(&reference.text).is_some() && !self.address(&reference.text).starts_with('#');
+                let was_known = self.named.contains_key(&name);
                 if let Some(target) = reference.target
                     && !self.named.contains_key(&name)
                 {
                     self.name(name.clone(), target)?;
+                }
+                if leads_out && !was_known {
+                    self.external.insert(name.clone());
                 }
                 Ty::Ref(name)
             }
@@ -143,7 +182,7 @@ impl<'a> Converter<'a> {
         Ok(Logical::of(ty, nullable))
     }
 
-    fn made_name(&mut self, text: &str) -> String {
+    fn made_name(&mut self, text: &'a str) -> String {
         if let Some(name) = self.names.get(text) {
             return name.clone();
         }
@@ -155,118 +194,8 @@ impl<'a> Converter<'a> {
             }
         };
         self.names.insert(text.to_owned(), name.clone());
+        self.bind(&name, &self.address(text));
         name
-    }
-
-    /// A member that clients write beside the keywords. The newer drafts' null is none.
-    fn said(&self, id: NodeId, key: &str) -> Option<&'a Json> {
-        let value = self.graph.node(id).said.as_ref()?.members.get(key)?;
-        (*value != Json::Null || self.graph.inline).then_some(value)
-    }
-
-    fn said_text(&self, id: NodeId, key: &str) -> Converted<Option<&'a str>> {
-        let text = |value: &'a Json| value.as_str().ok_or_else(|| cast(value, "java.lang.String"));
-        self.said(id, key).map(text).transpose()
-    }
-
-    fn said_int(&self, id: NodeId, key: &str) -> Converted<Option<i64>> {
-        let int = |value: &Json| java::int(value).ok_or_else(|| cast(value, "java.lang.Integer"));
-        self.said(id, key).map(int).transpose()
-    }
-
-    fn title(&self, id: NodeId) -> Option<&'a str> {
-        self.graph.node(id).said.as_ref()?.title.as_deref()
-    }
-
-    fn number(&self, id: NodeId, integer: bool) -> Converted<Ty> {
-        let Some(word) = self.said_text(id, "connect.type")? else {
-            return Ok(if integer { Ty::BigInt } else { Ty::Double });
-        };
-        let title = self.title(id);
-        let precision = || Ok::<_, String>(self.said_int(id, "flink.precision")?.unwrap_or(3));
-        Ok(match word {
-            "int8" => Ty::TinyInt,
-            "int16" => Ty::SmallInt,
-            "int32" => match title {
-                Some("org.apache.kafka.connect.data.Time") => Ty::time(precision()?)?,
-                Some("org.apache.kafka.connect.data.Date") => Ty::Date,
-                _ => Ty::Int,
-            },
-            "int64" if title == Some("org.apache.kafka.connect.data.Timestamp") => Ty::timestamp_ltz(precision()?)?,
-            "int64" if self.said(id, "flink.type").and_then(Json::as_str) == Some("timestamp") => {
-                Ty::timestamp(precision()?)?
-            }
-            "int64" => Ty::BigInt,
-            "float32" => Ty::Float,
-            "float64" => Ty::Double,
-            "bytes" if title == Some("org.apache.kafka.connect.data.Decimal") => self.decimal(id)?,
-            "bytes" => return Err("Expected decimal type".to_owned()),
-            other => return Err(format!("Unsupported type {other}")),
-        })
-    }
-
-    fn decimal(&self, id: NodeId) -> Converted<Ty> {
-        let parameters = match self.said(id, "connect.parameters") {
-            None => None,
-            Some(Json::Object(parameters)) => Some(parameters),
-            Some(other) => return Err(cast(other, "java.util.Map")),
-        };
-        let part = |key: &str, otherwise: i64| match parameters.and_then(|parameters| parameters.get(key)) {
-            None | Some(Json::Null) => Ok(otherwise),
-            Some(Json::String(text)) => java::parse_int(text),
-            Some(other) => Err(cast(other, "java.lang.String")),
-        };
-        let scale = part("scale", 18)?;
-        Ok(Ty::decimal(part("connect.decimal.precision", 38)?, scale))
-    }
-
-    fn text_type(&self, id: NodeId, text: &Text) -> Converted<Ty> {
-        if self.said_text(id, "connect.type")? == Some("bytes") {
-            let shortest = self.said_int(id, "flink.minLength")?;
-            let longest = self.said_int(id, "flink.maxLength")?;
-            return Ok(match longest {
-                Some(length) if shortest == longest => Ty::Binary(super::length(length)),
-                Some(length) => Ty::Varbinary(super::length(length)),
-                None => Ty::Varbinary(LENGTH_MAX),
-            });
-        }
-        Ok(match text.max_length.map(i64::from) {
-            Some(length) if text.min_length == text.max_length => Ty::Char(super::length(length)),
-            Some(length) => Ty::Varchar(super::length(length)),
-            None => Ty::Varchar(LENGTH_MAX),
-        })
-    }
-
-    fn symbols(&self, id: NodeId, values: &[Json]) -> Converted<Ty> {
-        let hints = self.hints(id, "confluent:enum")?;
-        let mut seen = HashSet::new();
-        for (at, value) in values.iter().enumerate() {
-            if *value == Json::Null {
-                return Err(
-                    "Cannot invoke \"Object.toString()\" because the return value of \"java.util.List.get(int)\" is null"
-                        .to_owned(),
-                );
-            }
-            let symbol = java::to_string(value);
-            if seen.contains(&symbol) {
-                continue;
-            }
-            if let Some(hint) = hints.get(at) {
-                check_hint(hint)?;
-            }
-            check_name(&symbol, "Enum symbol")?;
-            seen.insert(symbol);
-        }
-        Ok(Ty::Enum)
-    }
-
-    /// What is said of the values or branches, one by one.
-    fn hints(&self, id: NodeId, key: &str) -> Converted<&'a [Json]> {
-        match self.said(id, key) {
-            None => Ok(&[]),
-            Some(Json::Array(hints)) => Ok(hints),
-            Some(other) => Err(cast(other, "java.util.List")),
-        }
     }
 
     fn combined(&mut self, id: NodeId, combined: &Combined, nullable: bool, level: usize) -> Converted<Logical> {
@@ -305,8 +234,8 @@ impl<'a> Converter<'a> {
             fields.push(Field {
                 name,
                 schema,
-                has_default: false,
-                defaults_to_value: false,
+                default: Default::Absent,
+                said: of_branch(hint),
             });
         }
         let mut seen = HashSet::new();
@@ -440,13 +369,10 @@ impl<'a> Converter<'a> {
         if let Ty::Int = value.ty {
             return Ok(Ty::Multiset(Box::new(key)));
         }
-        let word = match value.ty {
-            Ty::Varchar(LENGTH_MAX) => "STRING".to_owned(),
-            Ty::Varbinary(LENGTH_MAX) => "BYTES".to_owned(),
-            other => other.rendered(),
-        };
-        let end = if value.nullable { "" } else { " NOT NULL" };
-        Err(format!("Unexpected value type for a MULTISET type: {word}{end}"))
+        Err(format!(
+            "Unexpected value type for a MULTISET type: {}",
+            ddl::plain(&value)
+        ))
     }
 
     /// A row of name, type and whether it must be there; in the order that clients wrote, else by name.
@@ -467,13 +393,14 @@ impl<'a> Converter<'a> {
         let mut fields = Vec::with_capacity(properties.len());
         for (name, id, wanted) in properties {
             let schema = self.ty(Some(id), !wanted, level + 1)?;
-            let defaults = self.default(id).is_some_and(|default| java::takes(&schema.ty, default));
+            let default = self.default(id).and_then(|default| java::value(&schema.ty, default));
+            let default = default.map_or(Default::Absent, |value| Default::Literal(value.literal(&schema.ty)));
             check_name(name, "Field")?;
             fields.push(Field {
                 name: name.to_owned(),
                 schema,
-                has_default: defaults,
-                defaults_to_value: defaults,
+                default,
+                said: self.of_part(id, false),
             });
         }
         Ok(Ty::Struct(fields))
@@ -516,24 +443,4 @@ fn stands_for(written: &Json) -> Option<&str> {
         _ => false,
     };
     is_marked.then(|| written.get("$ref"))?.and_then(Json::as_str)
-}
-
-fn hinted_name(hint: &Json) -> Converted<Option<&str>> {
-    match hint.get("name") {
-        None | Some(Json::Null) => Ok(None),
-        Some(Json::String(name)) => Ok(Some(name)),
-        Some(other) => Err(cast(other, "java.lang.String")),
-    }
-}
-
-/// What is said of a value or a branch has a text and parameters, if any.
-fn check_hint(hint: &Json) -> Converted<()> {
-    if !matches!(hint, Json::Object(_) | Json::Null) {
-        return Err(cast(hint, "java.util.Map"));
-    }
-    match (hint.get("doc"), hint.get("params")) {
-        (Some(doc), _) if !matches!(doc, Json::String(_) | Json::Null) => Err(cast(doc, "java.lang.String")),
-        (_, Some(params)) if !matches!(params, Json::Object(_) | Json::Null) => Err(cast(params, "java.util.Map")),
-        _ => Ok(()),
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::circles::circles;
 use super::{Document, Field, Finding, Logical, Mode, Ty, child};
 
 pub(super) fn check(mode: Mode, document: &Document) -> Vec<Finding> {
@@ -138,109 +139,17 @@ impl Walk<'_> {
     }
 }
 
-/// The named types that can be reached from themselves: those in circles of names, which Tarjan's search finds in one
-/// walk over all of them.
+/// The named types that can be reached from themselves.
 fn circular(document: &Document) -> HashSet<&str> {
-    let mut numbers: HashMap<&str, Number> = HashMap::new();
-    let mut stack: Vec<&str> = Vec::new();
-    let mut found = HashSet::new();
-    for start in document.named.keys() {
-        if numbers.contains_key(start.as_str()) {
-            continue;
-        }
-        let mut walk = vec![begin(document, start, &mut numbers, &mut stack)];
-        while let Some(step) = walk.last_mut() {
-            let name = step.name;
-            if let Some(next) = step.open.pop() {
-                if next == name {
-                    found.insert(name);
-                }
-                match numbers.get(next) {
-                    None => walk.push(begin(document, next, &mut numbers, &mut stack)),
-                    Some(number) if number.is_open => {
-                        let lowest = number.own;
-                        lower(&mut numbers, name, lowest);
-                    }
-                    Some(_) => {}
-                }
-                continue;
-            }
-            walk.pop();
-            let Some(number) = numbers.get(name).copied() else {
-                continue;
-            };
-            if let Some(above) = walk.last() {
-                lower(&mut numbers, above.name, number.lowest);
-            }
-            if number.lowest < number.own {
-                continue;
-            }
-            let first = stack.iter().rposition(|other| *other == name).unwrap_or(stack.len());
-            let circle = stack.split_off(first);
-            for member in &circle {
-                if let Some(number) = numbers.get_mut(member) {
-                    number.is_open = false;
-                }
-            }
-            if circle.len() > 1 {
-                found.extend(circle);
-            }
-        }
-    }
-    found
-}
-
-/// When a name was met, and the first name met that it leads back to.
-#[derive(Clone, Copy)]
-struct Number {
-    own: usize,
-    lowest: usize,
-    is_open: bool,
-}
-
-struct Step<'a> {
-    name: &'a str,
-    open: Vec<&'a str>,
-}
-
-fn begin<'a>(
-    document: &'a Document,
-    name: &'a str,
-    numbers: &mut HashMap<&'a str, Number>,
-    stack: &mut Vec<&'a str>,
-) -> Step<'a> {
-    let own = numbers.len();
-    let number = Number {
-        own,
-        lowest: own,
-        is_open: true,
-    };
-    numbers.insert(name, number);
-    stack.push(name);
-    Step {
-        name,
-        open: names_in(document, name),
-    }
-}
-
-fn lower(numbers: &mut HashMap<&str, Number>, name: &str, lowest: usize) {
-    if let Some(number) = numbers.get_mut(name) {
-        number.lowest = number.lowest.min(lowest);
-    }
+    let names = document.named.keys().map(String::as_str);
+    circles(names, |name| names_in(document, name))
 }
 
 /// The named types that one holds.
-fn names_in<'a>(document: &'a Document, name: &str) -> Vec<&'a str> {
-    let mut names = Vec::new();
-    let mut waiting: Vec<&Logical> = document.named.get(name).into_iter().collect();
-    while let Some(schema) = waiting.pop() {
-        match &schema.ty {
-            Ty::Ref(other) if document.named.contains_key(other) => names.push(other.as_str()),
-            Ty::Struct(fields) | Ty::Union(fields) => waiting.extend(fields.iter().map(|field| &field.schema)),
-            Ty::Array(inner) | Ty::Multiset(inner) => waiting.push(inner),
-            Ty::Map(key, value) => waiting.extend([&**key, &**value]),
-            _ => {}
-        }
-    }
+pub(super) fn names_in<'a>(document: &'a Document, name: &str) -> Vec<&'a str> {
+    let names = document.named.get(name).map(Logical::names).unwrap_or_default();
     names
+        .into_iter()
+        .filter(|name| document.named.contains_key(*name))
+        .collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::difference::{Difference, Policy, Reader};
+use crate::logical;
 
 use super::Schema;
 use super::file::{Field, Label, Message, Oneof, Type, is_scalar, map_parts};
@@ -18,8 +19,17 @@ const LISTED_MAX: usize = 1_000;
 
 /// All reasons why `reader` cannot read what `writer` wrote; none if it can.
 ///
-/// Fields are the same by their tags, messages and enums by their names. The policy changes nothing here.
-pub fn compare(reader: &Schema, writer: &Schema, is: Reader, _policy: Policy) -> Vec<Difference> {
+/// Fields are the same by their tags, messages and enums by their names. The policy LOGICAL adds what tables cannot
+/// read.
+pub fn compare(reader: &Schema, writer: &Schema, is: Reader, policy: Policy) -> Vec<Difference> {
+    let mut found = on_the_wire(reader, writer, is);
+    if policy == Policy::Logical {
+        found.extend(logical::differences(reader, writer, is));
+    }
+    found
+}
+
+fn on_the_wire(reader: &Schema, writer: &Schema, is: Reader) -> Vec<Difference> {
     let (old_package, new_package) = (package(writer), package(reader));
     let mut check = Check {
         is,

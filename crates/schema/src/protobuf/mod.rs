@@ -12,6 +12,8 @@ mod descriptor_proto;
 mod file;
 mod indexes;
 mod known;
+pub(crate) mod linked;
+pub(crate) mod meta;
 mod names;
 mod normalize;
 mod number;

@@ -353,7 +353,7 @@ pub(super) fn encoded(options: &[Opt], specs: &[Spec]) -> Option<Vec<u8>> {
 }
 
 /// The value of an option that may be written in several parts.
-fn merged(options: &[Opt], name: &str) -> Option<Value> {
+pub(super) fn merged(options: &[Opt], name: &str) -> Option<Value> {
     let parts = options.iter().filter(|option| option.plain_name() == name);
     parts
         .map(|option| as_map(option.value.clone()))

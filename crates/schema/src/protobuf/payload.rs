@@ -199,7 +199,7 @@ pub(super) fn indexes(payload: &[u8]) -> Result<(Vec<i64>, &[u8]), String> {
 }
 
 /// A file that only passes on another one stands for it.
-fn effective<'a>(file: &'a File, references: &'a [(String, File)]) -> &'a File {
+pub(super) fn effective<'a>(file: &'a File, references: &'a [(String, File)]) -> &'a File {
     let only_passes_on =
         file.types.is_empty() && file.imports.is_empty() && file.services.is_empty() && file.extends.is_empty();
     let [name] = file.public_imports.as_slice() else {

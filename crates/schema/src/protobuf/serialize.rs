@@ -237,7 +237,7 @@ fn ends(value: &Reserved) -> Option<(i32, i32)> {
 }
 
 /// The name of a map's entries: `FooBarEntry` for `foo_bar`, `fooEntry` for `foo`.
-fn entry_name(field: &str) -> String {
+pub(super) fn entry_name(field: &str) -> String {
     if !field.contains('_') {
         return format!("{field}Entry");
     }

@@ -135,4 +135,10 @@ impl Subjects {
     pub fn formatted(&self, subject: &Name, stored: &Stored, format: &str) -> Result<String, RegistryError> {
         Ok(self.parse_stored(subject, stored)?.formatted(format))
     }
+
+    /// A stored schema as a data definition.
+    pub fn definition(&self, subject: &Name, stored: &Stored) -> Result<String, RegistryError> {
+        let properties = stored.metadata.as_ref().map(|metadata| &metadata.properties);
+        self.parse_stored(subject, stored)?.definition(properties)
+    }
 }
