@@ -32,8 +32,8 @@ pub fn schema(data: &[u8]) {
     for format in ["resolved", "serialized", "ignore_extensions"] {
         parsed.formatted(format);
     }
-    parsed.logical_problems();
-    let _defined = parsed.definition(&std::collections::BTreeMap::new()).is_ok();
+    parsed.logical_problems(None);
+    let _defined = parsed.definition(None).is_ok();
     assert!(
         explain::changes(&parsed, &parsed).is_empty(),
         "nothing differs from itself"

@@ -31,6 +31,9 @@ impl SchemaType {
     }
 }
 
+/// The properties of a schema's metadata.
+type Properties = BTreeMap<String, String>;
+
 /// A text that is a schema of its language.
 #[derive(Clone, Debug)]
 pub struct Parsed {
@@ -137,12 +140,8 @@ impl Parsed {
     }
 
     /// The schema as a data definition, which `format=logical` asks for. `properties` are those of its metadata.
-    pub fn definition(&self, properties: &BTreeMap<String, String>) -> Result<String, RegistryError> {
-        let definition = match &self.content {
-            Content::Avro(schema) => logical::definition(schema, properties),
-            Content::Json(schema) => logical::definition(schema, properties),
-            Content::Protobuf(schema) => logical::definition(&**schema, properties),
-        };
+    pub fn definition(&self, properties: Option<&Properties>) -> Result<String, RegistryError> {
+        let definition = logical::definition(self.tables(properties));
         definition.map_err(|why| {
             RegistryError::new(
                 42201,
@@ -175,13 +174,29 @@ impl Parsed {
         }
     }
 
-    /// Why the schema has no place in tables, which the policy LOGICAL asks of a new one: a registry's messages.
-    pub fn logical_problems(&self) -> Vec<String> {
+    fn tables<'a>(&'a self, properties: Option<&'a Properties>) -> logical::Schema<'a> {
         match &self.content {
-            Content::Avro(schema) => logical::invalid(schema),
-            Content::Json(schema) => logical::invalid(schema),
-            Content::Protobuf(schema) => logical::invalid(&**schema),
+            Content::Avro(schema) => logical::Schema::Avro(schema, properties),
+            Content::Json(schema) => logical::Schema::Json(schema),
+            Content::Protobuf(schema) => logical::Schema::Protobuf(schema),
         }
+    }
+
+    /// Why the schema has no place in tables, which the policy LOGICAL asks of a new one: a registry's messages.
+    /// `properties` are those of its metadata.
+    pub fn logical_problems(&self, properties: Option<&Properties>) -> Vec<String> {
+        logical::invalid(self.tables(properties))
+    }
+
+    /// Why tables of this schema cannot hold what `writer` wrote: a registry's messages. Each with the properties of its
+    /// metadata.
+    pub(crate) fn logical_changes(
+        &self,
+        properties: Option<&Properties>,
+        (writer, before): (&Parsed, Option<&Properties>),
+        is: Reader,
+    ) -> Vec<String> {
+        logical::incompatible(self.tables(properties), writer.tables(before), is)
     }
 
     /// All reasons why this schema cannot read what `writer` wrote; none if it can. Both are of one language.

@@ -26,7 +26,7 @@ fn definitions_are_printed_as_judged() {
         let references: Vec<(String, String)> = references.map(|pair| (text(&pair[0]), text(&pair[1]))).collect();
         let language = case[0].as_str().unwrap();
         let parsed = Parsed::parse(schema_type(language), case[1].as_str().unwrap(), &references, false).unwrap();
-        let definition = parsed.definition(&BTreeMap::new());
+        let definition = parsed.definition(None);
         assert_eq!(definition.as_deref().ok(), case[2].as_str(), "{case}\n{definition:?}");
         *seen.entry(language.to_owned()).or_insert(0) += 1;
     }
@@ -38,15 +38,15 @@ fn metadata_name_what_avro_cannot() {
     let text = r#"["int", {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}]"#;
     let parsed = Parsed::parse(SchemaType::Avro, text, &[], false).unwrap();
     let property = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    let definition = parsed.definition(&BTreeMap::from([
+    let properties = BTreeMap::from([
         property("confluent:namespace", "a.b"),
         property(
             "confluent:union",
             r#"[{"name": "number", "doc": "d"}, {"name": "row", "params": {"p": "q"}}]"#,
         ),
-    ]));
+    ]);
     assert_eq!(
-        definition.unwrap(),
+        parsed.definition(Some(&properties)).unwrap(),
         "NAMESPACE a.b;\nSTRUCT R (a INT NOT NULL);\nTYPE UNION(number INT NOT NULL COMMENT 'd', `row` R NOT NULL \
          WITH('p' = 'q')) NOT NULL;\n"
     );

@@ -18,7 +18,7 @@ mod script;
 mod texts;
 mod validity;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use indexmap::IndexMap;
 
@@ -38,14 +38,15 @@ const LENGTH_MAX: i64 = i32::MAX as i64;
 /// A schema of any language.
 #[derive(Clone, Copy)]
 pub enum Schema<'a> {
-    Avro(&'a avro::Schema),
+    /// With the properties of its metadata: they name what its text cannot, namespace and branches of a union.
+    Avro(&'a avro::Schema, Option<&'a BTreeMap<String, String>>),
     Json(&'a json::Schema),
     Protobuf(&'a protobuf::Schema),
 }
 
 impl<'a> From<&'a avro::Schema> for Schema<'a> {
     fn from(schema: &'a avro::Schema) -> Schema<'a> {
-        Schema::Avro(schema)
+        Schema::Avro(schema, None)
     }
 }
 
@@ -64,7 +65,7 @@ impl<'a> From<&'a protobuf::Schema> for Schema<'a> {
 impl Schema<'_> {
     fn document(self) -> Converted<Document> {
         match self {
-            Schema::Avro(schema) => of_avro::document(schema, None, None),
+            Schema::Avro(schema, properties) => of_avro::document(schema, properties),
             Schema::Json(schema) => of_json::document(schema),
             Schema::Protobuf(schema) => of_protobuf::document(schema),
         }
@@ -210,27 +211,9 @@ impl Mode {
     }
 }
 
-/// The schema as a data definition, which `format=logical` asks for; the error says why it has none. Avro schemas are
-/// told their namespace, and the branches of a union that is no field's, by properties of their metadata.
-pub fn definition<'a>(
-    schema: impl Into<Schema<'a>>,
-    properties: &std::collections::BTreeMap<String, String>,
-) -> Result<String, String> {
-    let document = match schema.into() {
-        Schema::Avro(schema) => {
-            let branches = properties.get("confluent:union").map(|text| serde_json::from_str(text));
-            let branches: Option<serde_json::Value> = branches
-                .transpose()
-                .map_err(|_| "Failed to deserialize union metadata".to_owned())?;
-            of_avro::document(
-                schema,
-                properties.get("confluent:namespace").cloned(),
-                branches.as_ref(),
-            )?
-        }
-        other => other.document()?,
-    };
-    script::script(&document)
+/// The schema as a data definition, which `format=logical` asks for; the error says why it has none.
+pub fn definition<'a>(schema: impl Into<Schema<'a>>) -> Result<String, String> {
+    script::script(&schema.into().document()?)
 }
 
 /// Why a new schema has no place in tables, whatever came before it: the messages of a registry, none if it has one.

@@ -3,6 +3,8 @@
 mod defaults;
 mod said;
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 
 use serde_json::Value as Json;
@@ -13,14 +15,18 @@ use said::{in_order, of_branch, of_field, said, symbols};
 
 use super::{Converted, Default, Document, Field, LENGTH_MAX, Logical, Ty, ddl};
 
-/// `branches` is what metadata say of a union that is no field's.
-pub(super) fn document(schema: &Schema, namespace: Option<String>, branches: Option<&Json>) -> Converted<Document> {
+/// `properties` are those of the schema's metadata.
+pub(super) fn document(schema: &Schema, properties: Option<&BTreeMap<String, String>>) -> Converted<Document> {
+    let said = |key: &str| properties.and_then(|properties| properties.get(key));
+    let branches = said("confluent:union").map(|text| serde_json::from_str::<Json>(text));
+    let branches = branches.transpose();
+    let branches = branches.map_err(|_| "Failed to deserialize union metadata".to_owned())?;
     let mut converter = Converter {
         schema,
         named: IndexMap::new(),
         open: Vec::new(),
         path: Vec::new(),
-        branches,
+        branches: branches.as_ref(),
     };
     let root = converter.ty(schema.root(), false)?;
     let is_type = |node: &&Node| matches!(node.kind, Kind::Record(_) | Kind::Enum(_));
@@ -28,7 +34,7 @@ pub(super) fn document(schema: &Schema, namespace: Option<String>, branches: Opt
     Ok(Document {
         named: converter.named,
         external: external.filter_map(|node| node.kind.name().map(Name::full)).collect(),
-        ..Document::of(namespace, root)
+        ..Document::of(said("confluent:namespace").cloned(), root)
     })
 }
 

@@ -100,7 +100,8 @@ impl Subjects {
         compared: &[&Version],
     ) -> Result<Vec<String>, RegistryError> {
         let new = &candidate.parsed;
-        let mut messages = new.logical_problems();
+        let properties = candidate.metadata.as_ref().map(|metadata| &metadata.properties);
+        let mut messages = new.logical_problems(properties);
         if messages
             .iter()
             .any(|message| message.starts_with(logical::UNREPRESENTABLE))
@@ -108,27 +109,27 @@ impl Subjects {
             return Ok(messages);
         }
         let same_type = |version: &&&Version| version.schema.schema_type == candidate.schema_type;
-        for old in compared.iter().filter(same_type) {
-            let old = self.parse_stored(subject, &old.schema)?;
+        for version in compared.iter().filter(same_type) {
+            let old = self.parse_stored(subject, &version.schema)?;
+            let before = version.schema.metadata.as_ref().map(|metadata| &metadata.properties);
             if level.new_reads_old() {
-                messages.extend(logical_only(&new.compare(&old, Reader::New, Policy::Logical)));
+                messages.extend(new.logical_changes(properties, (&old, before), Reader::New));
             }
             if level.old_reads_new() {
-                messages.extend(logical_only(&old.compare(new, Reader::Old, Policy::Logical)));
+                messages.extend(old.logical_changes(before, (new, properties), Reader::Old));
             }
         }
         Ok(messages)
     }
 }
 
-/// Of differences those that the policy of logical types has found: their sentences are the whole messages.
-fn logical_only(found: &[Difference]) -> impl Iterator<Item = String> {
-    let logical = found.iter().filter(|found| found.rule == logical::RULE);
-    logical.map(|found| found.description.clone())
-}
-
 /// What keeps two schemas of one language apart at a level.
 fn differences(level: Level, policy: Policy, new: &Parsed, old: &Parsed, version: &Version) -> Vec<String> {
+    // Logical types are compared on their own.
+    let policy = match policy {
+        Policy::Logical => Policy::Strict,
+        other => other,
+    };
     let mut messages = Vec::new();
     if level.old_reads_new() {
         messages.extend(shown(&old.compare(new, Reader::Old, policy), new.schema_type()));
@@ -154,8 +155,7 @@ fn differences(level: Level, policy: Policy, new: &Parsed, old: &Parsed, version
 
 /// Differences as a registry's messages.
 fn shown(found: &[Difference], schema_type: SchemaType) -> Vec<String> {
-    let native = found.iter().filter(|found| found.rule != logical::RULE);
-    native.map(|found| message(schema_type, found)).collect()
+    found.iter().map(|found| message(schema_type, found)).collect()
 }
 
 fn message(schema_type: SchemaType, found: &Difference) -> String {

@@ -138,8 +138,7 @@ impl Subjects {
 
     /// A stored schema as a data definition.
     pub fn definition(&self, subject: &Name, stored: &Stored) -> Result<String, RegistryError> {
-        let properties = stored.metadata.as_ref().map(|metadata| metadata.properties.clone());
-        self.parse_stored(subject, stored)?
-            .definition(&properties.unwrap_or_default())
+        let properties = stored.metadata.as_ref().map(|metadata| &metadata.properties);
+        self.parse_stored(subject, stored)?.definition(properties)
     }
 }
