@@ -53,7 +53,7 @@ impl Replayed for Keys {
 }
 
 impl DekRegistry {
-    /// Takes in what the topic holds. `local_secret` is the local KMS.
+    /// Takes in what the topic holds, and follows it. `local_secret` is the local KMS.
     pub async fn open(
         topics: Arc<dyn Topics>,
         clock: Arc<dyn Clock>,

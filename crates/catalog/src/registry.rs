@@ -53,7 +53,7 @@ impl Replayed for Subjects {
 }
 
 impl Registry {
-    /// Creates the topic if there is none, and takes in what it holds. `cluster_id` is that of the Kafka cluster.
+    /// Creates the topic if there is none, takes in what it holds and follows it. `cluster_id` is that of the Kafka cluster.
     pub async fn open(
         topics: Arc<dyn Topics>,
         clock: Arc<dyn Clock>,

@@ -83,16 +83,18 @@ impl<S: Replayed> Keeper<S> {
 
     /// Writes and follows until nobody can ask for a change any more.
     pub(super) async fn run(mut self) {
+        // Whether what waits was decided with all that others wrote, as far as a look can tell.
+        let mut is_current = false;
         loop {
-            let is_decided_again = match self.holds.take() {
+            if let Some(mut holds) = self.holds.take() {
                 // Nothing is ever sent: it ends with the last that holds the line.
-                Some(mut holds) => holds.recv().await.is_none(),
-                None => false,
-            };
+                holds.recv().await;
+                // Whoever writes without end makes nobody decide without end.
+                is_current = true;
+            }
             self.gather();
             if !self.behind.is_empty() {
-                // Whoever writes without end makes nobody decide without end.
-                if is_decided_again || !self.is_overtaken().await {
+                if std::mem::take(&mut is_current) || !self.is_overtaken().await {
                     self.commit().await;
                 }
                 continue;
@@ -107,11 +109,15 @@ impl<S: Replayed> Keeper<S> {
             };
             tokio::select! {
                 biased;
+                read = read => self.follow(read).await,
                 first = self.line.recv() => match first {
-                    Some(first) => self.behind.push_back(first),
+                    Some(first) => {
+                        self.behind.push_back(first);
+                        // The read has just found nothing.
+                        is_current = !pauses;
+                    }
                     None => return,
                 },
-                read = read => self.follow(read).await,
             }
         }
     }
