@@ -127,3 +127,28 @@ fn records_of_others_take_effect_while_the_registries_run() {
     server.restart();
     assert_eq!(paths.map(|path| ask(&server, "GET", path, None)), before);
 }
+
+#[test]
+fn a_schema_that_the_topic_has_no_room_for_is_refused_and_harms_no_other() {
+    let server = Server::start();
+    let schema = |bytes: usize| {
+        let doc = "x".repeat(bytes);
+        json!({"schema": format!(r#"{{"type":"record","name":"R","doc":"{doc}","fields":[]}}"#)})
+    };
+    let register = |bytes: usize| {
+        let body = server.folder().join("schema.json");
+        std::fs::write(&body, schema(bytes).to_string()).expect("a file");
+        let url = format!("{}/subjects/large/versions", server.registry);
+        let mut command = Command::new("curl");
+        command.args([
+            "--silent",
+            "--header",
+            "Content-Type: application/vnd.schemaregistry.v1+json",
+        ]);
+        command.args(["--data-binary", &format!("@{}", body.display()), &url]);
+        serde_json::from_str::<Json>(&run(&mut command)).expect("JSON")
+    };
+    let answer = register(1_100_000);
+    assert_eq!(answer["error_code"], 42209, "{answer}");
+    assert_eq!(register(1_000_000)["id"], 1);
+}

@@ -10,7 +10,7 @@ mod reading;
 
 use std::sync::Arc;
 
-use base::{Clock, TimestampMs};
+use base::{Clock, ErrorKind, TimestampMs};
 use bytes::Bytes;
 use client::{NewTopic, Output, Topics, TopicsError};
 use parking_lot::RwLock;
@@ -169,7 +169,7 @@ impl<S: Replayed> Kept<S> {
                     room: again,
                     hold: held,
                 }) => (room, hold) = (again, Some(held)),
-                Ok(Fate::Failed(error)) => return Err(RegistryError::store(error)),
+                Ok(Fate::Failed(error)) => return Err(self.refused(&error)),
                 Err(_) => return Err(self.stopped()),
             }
         }
@@ -195,6 +195,15 @@ impl<S: Replayed> Kept<S> {
         self.keeper.abort();
     }
 
+    fn refused(&self, error: &TopicsError) -> RegistryError {
+        if error.kind != ErrorKind::Invalid {
+            return RegistryError::store(error);
+        }
+        // The topic takes every record of ours that is small enough for it.
+        tracing::warn!(topic = self.topic, "a change was not taken: {error}");
+        RegistryError::schema_too_large()
+    }
+
     fn stopped(&self) -> RegistryError {
         RegistryError::store(format!("the writer of `{}` has stopped", self.topic))
     }
@@ -209,7 +218,7 @@ impl<S: Replayed> Drop for Kept<S> {
 async fn create(topics: &dyn Topics, topic: &str) -> Result<(), TopicsError> {
     match topics.partitions(topic).await {
         Ok(_) => return Ok(()),
-        Err(error) if error.kind == base::ErrorKind::NotFound => {}
+        Err(error) if error.kind == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     let new = NewTopic {
