@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::FallocateFlags;
 
 use super::{Disk, DiskFile, DiskLock, OpenMode, WriteThrough};
 
@@ -28,13 +28,9 @@ impl Disk for RealDisk {
     }
 
     fn open_write_through(&self, path: &Path, durable: bool) -> io::Result<Option<Arc<dyn WriteThrough>>> {
-        let mut flags = OFlags::DIRECT;
-        flags.set(OFlags::DSYNC, durable);
-        match OpenOptions::new()
-            .write(true)
-            .custom_flags(flags.bits() as i32)
-            .open(path)
-        {
+        // `rustix` calls `O_SYNC` by the name of `O_DSYNC`: that would write the file's times with every write, too.
+        let flags = libc::O_DIRECT | if durable { libc::O_DSYNC } else { 0 };
+        match OpenOptions::new().write(true).custom_flags(flags).open(path) {
             Ok(file) => Ok(Some(Arc::new(DirectFile { file }))),
             // What a file system says that has no direct writes.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
