@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use base::{Clock, RealClock};
-use rivulet_tests::{Server, run};
+use rivulet_tests::{Server, client_folder, run};
 use serde_json::{Value as Json, json};
 
 /// How soon what was exported must show.
@@ -352,4 +352,16 @@ fn subjects_are_chosen_and_renamed() {
         "{refused}"
     );
     assert!(live(&source, "address-again").is_empty());
+}
+
+/// Confluent's own client of this API makes, changes and deletes an exporter, and the schemas arrive.
+#[test]
+fn the_client_others_use_leads_an_exporter() {
+    let (source, destination) = (Server::start(), Server::start());
+    register(&source, "one", "AVRO", r#""int""#, &[]);
+    let client = client_folder("serializers").join("exporters/exporters");
+    run(Command::new(client).args([&source.registry, &destination.registry]));
+    let there = ask(&destination, "GET", "/subjects/:.go:one-copy/versions/1", None);
+    assert_eq!(there["id"], 1, "{there}");
+    assert_eq!(ask(&source, "GET", "/exporters", None), json!([]));
 }

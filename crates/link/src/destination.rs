@@ -74,7 +74,11 @@ impl Remote {
             true => builder,
             false => builder.tls_certs_only([]),
         };
-        let http = builder.build().map_err(|error| Trouble::Lasting(told(&error)))?;
+        let http = builder.build().map_err(|error| {
+            let (url, why) = (&destination.url, told(&error));
+            let hint = "hint: install the system's CA certificates, or name a file of them in SSL_CERT_FILE";
+            Trouble::Lasting(format!("`{url}` cannot be asked: {why}; {hint}"))
+        })?;
         Ok(Remote { http, destination })
     }
 

@@ -34,6 +34,8 @@ struct Asked {
     body: Json,
 }
 
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 /// Decides an answer, given how many requests like this one came before; none for what a registry would say.
 type Script = fn(&Asked, usize) -> Option<(u16, Json)>;
 
@@ -165,7 +167,7 @@ impl Source {
         Linker::start(topics, Arc::clone(&self.registry), Arc::clone(&self.exporters))
     }
 
-    async fn export(&self, to: &Destination, subjects: &str, extra: &[(&str, &str)]) {
+    async fn export(&self, to: &Destination, subjects: &str, extra: Pairs<'_>) {
         let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let mut config: BTreeMap<String, String> = extra.iter().map(pair).collect();
         config.insert("schema.registry.url".to_owned(), format!("http://{}/", to.address));
@@ -255,7 +257,7 @@ async fn destinations_are_told_who_asks() {
         ("bearer.auth.logical.cluster", "lsrc-1"),
         ("bearer.auth.identity.pool.id", "pool-1"),
     ];
-    let cases: [(&[(&str, &str)], &[&str]); 3] = [
+    let cases: [(Pairs, &[&str]); 3] = [
         (&[], &[]),
         (&basic, &["authorization: Basic dXNlcjpwYXNzOndvcmQ="]),
         (
