@@ -13,6 +13,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Of longer answers the rest is not read.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
+const REFERENCE_EXISTS: i64 = 42206;
 const MEDIA: &str = "application/vnd.schemaregistry.v1+json";
 
 /// Why something did not happen at the destination.
@@ -22,6 +23,8 @@ pub(crate) enum Trouble {
     Passing(String),
     /// It was refused.
     Lasting(String),
+    /// It was refused because something there refers to what should go.
+    Referenced(String),
 }
 
 pub(crate) struct Remote {
@@ -51,6 +54,7 @@ impl Answer {
     pub(crate) fn success(self) -> Result<Json, Trouble> {
         match self.is_success() {
             true => Ok(self.body),
+            false if self.code() == REFERENCE_EXISTS => Err(Trouble::Referenced(self.told())),
             false => Err(Trouble::Lasting(self.told())),
         }
     }

@@ -1,4 +1,7 @@
 //! What a record of the source means at the destination. Everything may be done twice: it leads to the same.
+//!
+//! A record that later ones have overtaken means nothing: they come as well, and what the destination has by then may be
+//! what they made of it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,7 +9,7 @@ use std::sync::Arc;
 use catalog::Registry;
 use schema::RegistryError;
 use schema::exporter::Mapping;
-use schema::subjects::{Change, Lookup, Name, Reference, VersionRecord, Wanted};
+use schema::subjects::{Change, Lookup, Name, Reference, Shown, VersionRecord, Wanted};
 use serde_json::{Value as Json, json};
 
 use crate::destination::{Remote, Trouble, encode};
@@ -18,7 +21,6 @@ const DEPTH_MAX: usize = 100;
 
 const SUBJECT_NOT_FOUND: i64 = 40401;
 const VERSION_NOT_FOUND: i64 = 40402;
-const SUBJECT_SOFT_DELETED: i64 = 40404;
 const VERSION_SOFT_DELETED: i64 = 40406;
 const VERSION_NOT_SOFT_DELETED: i64 = 40407;
 
@@ -30,6 +32,8 @@ pub(crate) struct Export {
     importing: HashSet<Name>,
     /// Versions the destination has, as far as is remembered.
     present: HashSet<(Name, i32)>,
+    /// Versions of the source whose deletion waits for that of others.
+    owed: Vec<(Name, i32)>,
 }
 
 fn lasting(error: RegistryError) -> Trouble {
@@ -48,6 +52,7 @@ impl Export {
             mapping,
             importing: HashSet::new(),
             present: HashSet::new(),
+            owed: Vec::new(),
         })
     }
 
@@ -62,25 +67,95 @@ impl Export {
             return Ok(false);
         };
         match change {
-            Change::Version(record) if record.deleted => self.withdraw(record, &target).await?,
+            Change::DropVersion { subject, version } => {
+                let dropped = self.drop_version(subject, *version, &target).await;
+                self.owe(subject, *version, dropped)?;
+            }
+            Change::DeleteSubject { subject, version } => self.delete_up_to(subject, *version, &target).await?,
+            _ if !self.is_current(change) => return Ok(false),
+            Change::Version(record) if record.deleted => {
+                let withdrawn = self.withdraw(record, &target).await;
+                self.owe(&record.subject, record.version, withdrawn)?;
+            }
             Change::Version(record) => self.bring(record, &target, 0).await?,
-            Change::DropVersion { version, .. } => self.drop_version(&target, *version).await?,
-            Change::DeleteSubject { version, .. } => self.delete_up_to(&target, *version).await?,
             _ => {}
         }
         Ok(true)
     }
 
-    /// Whether the source no longer has what a change is about, so that the destination need not have it either.
-    pub(crate) fn is_gone(&self, change: &Change) -> bool {
-        let Change::Version(record) = change else {
-            return false;
+    /// Whether the source is still as a change says. The registry must have shown that change.
+    pub(crate) fn is_current(&self, change: &Change) -> bool {
+        match change {
+            Change::Version(record) => {
+                let found = self.version(&record.subject, record.version);
+                found.is_some_and(|(found, deleted)| found.schema.id == record.id && deleted == record.deleted)
+            }
+            Change::DropVersion { subject, version } => self.version(subject, *version).is_none(),
+            _ => true,
+        }
+    }
+
+    /// Remembers a deletion that something at the destination is in the way of: it may have to go, too, by what comes next.
+    fn owe(&mut self, source: &Name, version: i32, outcome: Result<(), Trouble>) -> Result<(), Trouble> {
+        match outcome {
+            Err(Trouble::Referenced(why)) if self.owed.len() >= REMEMBERED_MAX => Err(Trouble::Lasting(why)),
+            Err(Trouble::Referenced(_)) => {
+                self.owed.push((source.clone(), version));
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether deletions are still to be made.
+    pub(crate) fn owes(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Makes the deletions that were in each other's way, once there is nothing more to take in.
+    pub(crate) async fn settle(&mut self) -> Result<(), Trouble> {
+        while self.owes() {
+            let before = self.owed.len();
+            let mut refused = None;
+            let mut left = std::mem::take(&mut self.owed).into_iter();
+            while let Some((source, version)) = left.next() {
+                match self.settle_one(&source, version).await {
+                    Ok(()) => {}
+                    Err(Trouble::Referenced(why)) => {
+                        refused = Some(why);
+                        self.owed.push((source, version));
+                    }
+                    Err(trouble) => {
+                        self.owed.push((source, version));
+                        self.owed.extend(left);
+                        return Err(trouble);
+                    }
+                }
+            }
+            if let Some(why) = refused.filter(|_| self.owed.len() == before) {
+                return Err(Trouble::Lasting(why));
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_one(&mut self, source: &Name, version: i32) -> Result<(), Trouble> {
+        let Some(target) = self.mapping.target(source).map_err(lasting)? else {
+            return Ok(());
         };
-        let wanted = Wanted::Number(record.version);
-        self.registry
-            .state()
-            .version_here(&record.subject, wanted, true)
-            .is_none()
+        match self.version(source, version) {
+            None => self.drop_version(source, version, &target).await,
+            Some((found, true)) => self.withdraw(&record_of(found), &target).await,
+            Some((_, false)) => Ok(()),
+        }
+    }
+
+    /// A version of the source as it is now, and whether it is soft-deleted.
+    fn version(&self, subject: &Name, version: i32) -> Option<(Lookup, bool)> {
+        let wanted = Wanted::Number(version);
+        let found = self.registry.state().version_here(subject, wanted, true)?;
+        let deleted = found.kept.is_some_and(|kept| kept.deleted);
+        Some((found, deleted))
     }
 
     /// Registers a version with its id and number, and before it what it refers to.
@@ -189,11 +264,19 @@ impl Export {
         }
     }
 
-    async fn drop_version(&mut self, target: &Name, version: i32) -> Result<(), Trouble> {
+    /// Deletes a version for good, unless the destination has already what took its number since.
+    async fn drop_version(&mut self, source: &Name, version: i32, target: &Name) -> Result<(), Trouble> {
+        let path = version_path(target, version);
+        let successor = self.version(source, version).map(|(found, _)| found.schema.id);
+        if let Some(id) = successor {
+            let there = self.remote.get(&format!("{path}?deleted=true")).await?;
+            if !there.is_success() || there.body["id"] == id {
+                return Ok(());
+            }
+        }
         self.present.remove(&(target.clone(), version));
         // With the last version the subject's mode goes.
         self.importing.remove(target);
-        let path = version_path(target, version);
         let permanently = format!("{path}?permanent=true");
         let answer = self.remote.delete(&permanently).await?;
         match answer.code() {
@@ -206,28 +289,16 @@ impl Export {
         }
     }
 
-    /// Soft-deletes what a subject had when it was deleted; a later version stays.
-    async fn delete_up_to(&mut self, target: &Name, version: i32) -> Result<(), Trouble> {
-        let path = format!("/subjects/{}", encode(target));
-        let answer = self.remote.get(&format!("{path}/versions")).await?;
-        if answer.code() == SUBJECT_NOT_FOUND {
-            return Ok(());
-        }
-        let live = answer.success()?;
-        let live = live.as_array().into_iter().flatten().filter_map(Json::as_i64);
-        let (old, new): (Vec<i64>, Vec<i64>) = live.partition(|number| *number <= i64::from(version));
-        if new.is_empty() {
-            let answer = self.remote.delete(&path).await?;
-            return match answer.code() {
-                SUBJECT_NOT_FOUND | SUBJECT_SOFT_DELETED => Ok(()),
-                _ => answer.success().map(drop),
-            };
-        }
-        for number in old.into_iter().rev() {
-            self.remote
-                .delete(&format!("{path}/versions/{number}"))
-                .await?
-                .success()?;
+    /// Soft-deletes what a subject had when it was deleted, if it still is.
+    async fn delete_up_to(&mut self, source: &Name, version: i32, target: &Name) -> Result<(), Trouble> {
+        let numbers = self.registry.state().version_numbers(source, Shown::DeletedOnly, true);
+        // From the newest on, for versions that refer to earlier ones.
+        for number in numbers.unwrap_or_default().into_iter().rev() {
+            let found = self.version(source, number).filter(|_| number <= version);
+            if let Some((found, true)) = found {
+                let withdrawn = self.withdraw(&record_of(found), target).await;
+                self.owe(source, number, withdrawn)?;
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{ErrorKind, Offset};
+use base::{ErrorKind, Offset, TimestampMs};
 use catalog::registry::SCHEMAS_TOPIC;
 use catalog::{ExporterRegistry, Registry};
 use client::{Fetched, Position, ReadLimits, Record, Topics};
@@ -23,8 +23,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// What does not work for so long pauses the exporter.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Something that the topic has is shown by the registry no later than this.
-const SHOWN_AFTER: Duration = Duration::from_secs(2);
+/// What the topic has is shown by the registry much sooner than this.
+const SHOWN_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) struct Run {
     topics: Arc<dyn Topics>,
@@ -33,6 +33,8 @@ pub(crate) struct Run {
     name: String,
     progress: Progress,
     saved: Progress,
+    /// Offset and time of the last record that was taken care of, but for what is owed.
+    reached: (Offset, TimestampMs),
     unsaved: usize,
 }
 
@@ -73,6 +75,7 @@ impl Run {
             name: entry.exporter.name.clone(),
             progress: entry.progress.clone(),
             saved: entry.progress.clone(),
+            reached: (entry.progress.offset, entry.progress.ts),
             unsaved: 0,
         }
     }
@@ -104,6 +107,10 @@ impl Run {
                     self.export(&mut export, record).await?;
                 }
                 next = fetched.next_offset;
+                if next >= fetched.end_offset {
+                    self.settle(&mut export).await?;
+                    (self.progress.offset, self.progress.ts) = self.reached;
+                }
             }
         }
     }
@@ -154,19 +161,26 @@ impl Run {
         if let Ok(change) = Change::decode(key, record.value.as_deref()) {
             let mut patience = Patience::default();
             loop {
-                match export.take(&change).await {
+                let taken = match self.shown(record.offset).await {
+                    Ok(()) => export.take(&change).await,
+                    Err(trouble) => Err(trouble),
+                };
+                match taken {
                     Ok(concerned) => {
                         self.unsaved += usize::from(concerned);
                         break;
                     }
-                    Err(_) if export.is_gone(&change) && patience.waited >= SHOWN_AFTER => break,
-                    Err(_) if export.is_gone(&change) => patience.wait().await,
+                    // Something later made it impossible, and comes next.
+                    Err(Trouble::Lasting(_)) if !export.is_current(&change) => break,
                     Err(trouble) => self.bear(trouble, &mut patience).await?,
                 }
             }
         }
-        self.progress.offset = record.offset;
-        self.progress.ts = record.timestamp;
+        self.reached = (record.offset, record.timestamp);
+        // What is owed would be forgotten.
+        if !export.owes() {
+            (self.progress.offset, self.progress.ts) = self.reached;
+        }
         self.progress.trace = None;
         match self.unsaved >= UNSAVED_MAX {
             true => self.save().await,
@@ -174,10 +188,28 @@ impl Run {
         }
     }
 
+    /// Makes the deletions that are left over.
+    async fn settle(&mut self, export: &mut Export) -> Result<(), End> {
+        let mut patience = Patience::default();
+        while let Err(trouble) = export.settle().await {
+            self.bear(trouble, &mut patience).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the registry's state holds a record.
+    async fn shown(&self, offset: Offset) -> Result<(), Trouble> {
+        let passing = |why: String| Trouble::Passing(format!("the record at offset {offset} is not shown: {why}"));
+        match tokio::time::timeout(SHOWN_MAX, self.registry.shows(offset)).await {
+            Ok(shown) => shown.map_err(|error| passing(error.message)),
+            Err(late) => Err(passing(late.to_string())),
+        }
+    }
+
     /// Waits before the next try, or gives up.
     async fn bear(&mut self, trouble: Trouble, patience: &mut Patience) -> Result<(), End> {
         let why = match trouble {
-            Trouble::Lasting(why) => return Err(End::Refused(why)),
+            Trouble::Lasting(why) | Trouble::Referenced(why) => return Err(End::Refused(why)),
             Trouble::Passing(why) if patience.waited >= PATIENCE => return Err(End::Refused(why)),
             Trouble::Passing(why) => why,
         };

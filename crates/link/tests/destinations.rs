@@ -345,9 +345,9 @@ async fn what_is_refused_pauses_and_what_fails_is_tried_again() {
     }
 }
 
-/// A version that is deleted for good before the destination takes it is not worth a pause.
+/// A version that was deleted for good since is not sent at all, although its records are still there.
 #[tokio::test]
-async fn what_is_gone_meanwhile_is_left_out() {
+async fn what_is_gone_is_left_out() {
     let refuse: Script =
         |asked, _| (asked.what == SECOND).then(|| (422, json!({"error_code": 42201, "message": "no"})));
     let (source, destination) = (Source::new().await, Destination::start(refuse).await);
@@ -363,6 +363,6 @@ async fn what_is_gone_meanwhile_is_left_out() {
     source.export(&destination, "*", &[]).await;
     let progress = source.until(|progress| progress.state != State::Starting).await;
     assert_eq!((progress.state, progress.trace), (State::Running, None));
-    assert!(destination.changes().iter().any(|what| what == SECOND));
+    assert!(destination.changes().iter().all(|what| what != SECOND));
     linker.stop();
 }
