@@ -10,12 +10,12 @@ mod reading;
 
 use std::sync::Arc;
 
-use base::{Clock, ErrorKind, TimestampMs};
+use base::{Clock, ErrorKind, Offset, TimestampMs};
 use bytes::Bytes;
 use client::{NewTopic, Output, Topics, TopicsError};
 use parking_lot::RwLock;
 use schema::RegistryError;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use self::keeper::Keeper;
@@ -53,6 +53,8 @@ pub(crate) struct Kept<S: Replayed> {
 struct States<S> {
     /// Durable. Readers hold a state of their own: none waits for a change that is being decided or written.
     shown: RwLock<Arc<S>>,
+    /// Up to where the topic is shown.
+    next: watch::Sender<Offset>,
     /// With all that is decided. Whoever holds it decides; who only looks at `shown` need not.
     pending: Mutex<Arc<S>>,
 }
@@ -114,6 +116,13 @@ impl<S: Replayed> Kept<S> {
     /// The state as it stands; later changes make another one.
     pub(crate) fn state(&self) -> Arc<S> {
         self.states.shown()
+    }
+
+    /// Waits until the state holds what the topic has at an offset.
+    pub(crate) async fn shows(&self, offset: Offset) -> Result<(), RegistryError> {
+        let mut next = self.states.next.subscribe();
+        let shown = next.wait_for(|next| *next > offset).await;
+        shown.map(drop).map_err(|_| self.stopped())
     }
 
     /// Creates the topic if there is none.

@@ -7,6 +7,7 @@
 
 pub mod deks;
 pub mod error;
+pub mod exporters;
 mod kept;
 pub mod records;
 pub mod registry;
@@ -15,5 +16,6 @@ pub mod topics;
 
 pub use deks::DekRegistry;
 pub use error::CatalogError;
+pub use exporters::ExporterRegistry;
 pub use registry::Registry;
 pub use topics::{Catalog, NewTopic, Topic};

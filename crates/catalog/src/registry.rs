@@ -9,7 +9,7 @@ use std::future::ready;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base::{Clock, ErrorKind, TimestampMs};
+use base::{Clock, ErrorKind, Offset, TimestampMs};
 use client::{RegisteredSchema, Schemas, Topics, TopicsError};
 use schema::subjects::{Change, Lookup, Name, Outcome, Registration, Subjects, Wanted};
 use schema::{RegistryError, SchemaType};
@@ -76,6 +76,11 @@ impl Registry {
     /// The state as it stands; later changes make another one.
     pub fn state(&self) -> Arc<Subjects> {
         self.kept.state()
+    }
+
+    /// Waits until the state holds what the topic has at an offset.
+    pub async fn shows(&self, offset: Offset) -> Result<(), RegistryError> {
+        self.kept.shows(offset).await
     }
 
     /// Reads the state as it stands.

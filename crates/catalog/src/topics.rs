@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::CatalogError;
 use crate::deks::KEYS_TOPIC;
+use crate::exporters::EXPORTERS_TOPIC;
 use crate::registry::SCHEMAS_TOPIC;
 
 const TOPICS: TableId = TableId(1);
@@ -337,7 +338,14 @@ impl Snapshot {
 
 /// The platform's own topics; a name is internal for ever, so nothing needs storing.
 fn is_internal(name: &str) -> bool {
-    [SCHEMAS_TOPIC, KEYS_TOPIC, "__consumer_offsets", "__transaction_state"].contains(&name)
+    [
+        SCHEMAS_TOPIC,
+        KEYS_TOPIC,
+        EXPORTERS_TOPIC,
+        "__consumer_offsets",
+        "__transaction_state",
+    ]
+    .contains(&name)
 }
 
 /// 16 random bytes in the 22 characters of URL-safe base64 that Kafka shows. Never begins with a minus, which command

@@ -9,6 +9,7 @@ mod call;
 mod compatibility;
 mod config;
 mod deks;
+mod exporters;
 mod mode;
 mod route;
 mod schemas;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use catalog::{DekRegistry, Registry};
+use catalog::{DekRegistry, ExporterRegistry, Registry};
 
 use answer::Refusal;
 use call::Call;
@@ -31,11 +32,17 @@ use call::Call;
 struct Stores {
     registry: Arc<Registry>,
     deks: Arc<DekRegistry>,
+    exporters: Arc<ExporterRegistry>,
 }
 
 /// The routes of the registry.
-pub fn router(registry: Arc<Registry>, deks: Arc<DekRegistry>) -> Router {
-    Router::new().fallback(serve).with_state(Stores { registry, deks })
+pub fn router(registry: Arc<Registry>, deks: Arc<DekRegistry>, exporters: Arc<ExporterRegistry>) -> Router {
+    let stores = Stores {
+        registry,
+        deks,
+        exporters,
+    };
+    Router::new().fallback(serve).with_state(stores)
 }
 
 async fn serve(State(stores): State<Stores>, request: Request) -> Response {

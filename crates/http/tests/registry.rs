@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use base::{OsRandom, RealClock};
 use catalog::registry::SCHEMAS_TOPIC;
-use catalog::{DekRegistry, Registry};
+use catalog::{DekRegistry, ExporterRegistry, Registry};
 use client::Topics;
 use memory::Memory;
 use rivulet_http::{Serving, registry, serve};
@@ -41,6 +41,8 @@ async fn face_over(topics: Arc<Memory>) -> Face {
         None,
     );
     let deks = deks.await.unwrap();
+    let exporters = ExporterRegistry::open(Arc::<Memory>::default(), Arc::new(RealClock::new()));
+    let exporters = exporters.await.unwrap();
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     // Hundreds connect at once.
@@ -49,7 +51,7 @@ async fn face_over(topics: Arc<Memory>) -> Face {
     Face {
         address,
         topics,
-        _serving: serve(listener, registry::router(opened, deks)),
+        _serving: serve(listener, registry::router(opened, deks, exporters)),
     }
 }
 

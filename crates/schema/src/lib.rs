@@ -11,6 +11,7 @@ pub mod dek;
 pub mod difference;
 pub mod error;
 pub mod explain;
+pub mod exporter;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod guid;

@@ -18,10 +18,11 @@ use broker::{
     Broker, BrokerOptions, ConsumerGroupLimits, GroupLimits, ReplicationFactorPolicy, ShareGroupLimits,
     StreamsGroupLimits,
 };
-use catalog::{Catalog, DekRegistry, Registry};
+use catalog::{Catalog, DekRegistry, ExporterRegistry, Registry};
 use client::Topics;
 use flow::Engine;
 use http::Serving;
+use link::Linker;
 use log::{Env, Log, LogOptions, RecoveryReport};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
@@ -46,6 +47,8 @@ pub struct Server {
     engine: Engine,
     schemas: Arc<Registry>,
     deks: Arc<DekRegistry>,
+    exporters: Arc<ExporterRegistry>,
+    linker: Linker,
     http: Vec<Serving>,
 }
 
@@ -83,8 +86,16 @@ impl Server {
             options.local_kms_secret.as_deref(),
         );
         let deks = deks.await.map_err(start)?;
+        let exporters = ExporterRegistry::open(Arc::clone(&topics), Arc::clone(&clock)).await;
+        let exporters = exporters.map_err(start)?;
         let store = Arc::new(CatalogStore::new(Arc::clone(&catalog)));
-        let engine = Engine::new(topics, Arc::clone(&schemas) as _, Arc::clone(&clock), random, store);
+        let engine = Engine::new(
+            Arc::clone(&topics),
+            Arc::clone(&schemas) as _,
+            Arc::clone(&clock),
+            random,
+            store,
+        );
         engine.recover().await.map_err(start)?;
 
         let (kafka_stop, stopped) = watch::channel(false);
@@ -99,10 +110,11 @@ impl Server {
         let http = vec![
             http::serve(
                 registry,
-                http::registry::router(Arc::clone(&schemas), Arc::clone(&deks)),
+                http::registry::router(Arc::clone(&schemas), Arc::clone(&deks), Arc::clone(&exporters)),
             ),
             http::serve(api, http::api::router(state)),
         ];
+        let linker = Linker::start(topics, Arc::clone(&schemas), Arc::clone(&exporters));
         Ok(Server {
             addresses,
             log,
@@ -112,6 +124,8 @@ impl Server {
             engine,
             schemas,
             deks,
+            exporters,
+            linker,
             http,
         })
     }
@@ -136,6 +150,7 @@ impl Server {
 
     /// Ends jobs, faces, broker and registries in that order, then makes the log durable.
     pub async fn stop(self) -> Result<(), ServerError> {
+        self.linker.stop();
         self.engine.shutdown().await;
         for face in self.http {
             face.stop().await;
@@ -147,6 +162,7 @@ impl Server {
         }
         self.schemas.stop().await;
         self.deks.stop().await;
+        self.exporters.stop().await;
         let log = self.log;
         let closed = tokio::task::spawn_blocking(move || log.close()).await;
         closed.map_err(start)?.map_err(start)

@@ -9,7 +9,7 @@ use base::ErrorKind;
 use bytes::Bytes;
 use client::{Fetched, Output, ReadLimits, Step, Topics, TopicsError, Written};
 use parking_lot::RwLock;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 
 use super::reading::{Place, change_of, replay};
 use super::{Fate, Replayed, States, Waiting, create};
@@ -59,6 +59,7 @@ impl<S: Replayed> Keeper<S> {
         let state = Arc::new(state);
         let states = States {
             shown: RwLock::new(Arc::clone(&state)),
+            next: watch::channel(place.next).0,
             pending: Mutex::new(state),
         };
         Ok(Keeper {
@@ -96,6 +97,7 @@ impl<S: Replayed> Keeper<S> {
             if !self.behind.is_empty() {
                 if std::mem::take(&mut is_current) || !self.is_overtaken().await {
                     self.commit().await;
+                    self.say_place();
                 }
                 continue;
             }
@@ -289,6 +291,7 @@ impl<S: Replayed> Keeper<S> {
                 for fetched in fetched {
                     self.take_in(fetched).await;
                 }
+                self.say_place();
             }
             Err(error) if error.kind == ErrorKind::NotFound => {
                 self.pauses = true;
@@ -366,6 +369,14 @@ impl<S: Replayed> Keeper<S> {
             topic = self.topic,
             "the topic was deleted, and with it what was kept there"
         );
+    }
+
+    /// Tells those who wait how far the topic is shown.
+    fn say_place(&self) {
+        let place = self.place.next;
+        self.states
+            .next
+            .send_if_modified(|next| std::mem::replace(next, place) != place);
     }
 
     /// Says once why the topic cannot be read.

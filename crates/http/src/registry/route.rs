@@ -4,7 +4,7 @@ use axum::http::Method;
 
 use super::answer::{Replied, Reply};
 use super::call::Call;
-use super::{Stores, associations, compatibility, config, deks, mode, schemas, server, subjects, versions};
+use super::{Stores, associations, compatibility, config, deks, exporters, mode, schemas, server, subjects, versions};
 
 /// What paths name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub(super) enum Resource<'a> {
     ServerVersion,
     Deployment,
     Key(deks::Key<'a>),
+    Exporter(exporters::Place<'a>),
 }
 
 /// What is done to a resource.
@@ -99,6 +100,7 @@ pub(super) fn find<'a>(path: &[&'a str]) -> Option<Resource<'a>> {
         ["v1", "metadata", "version"] => Resource::ServerVersion,
         ["v1", "metadata", "deployment"] => Resource::Deployment,
         ["dek-registry", "v1", "keks", ref rest @ ..] => Resource::Key(deks::find(rest)?),
+        ["exporters", ref rest @ ..] => Resource::Exporter(exporters::find(rest)?),
         _ => return None,
     })
 }
@@ -115,6 +117,7 @@ impl Resource<'_> {
             Resource::TiesOfId(_) => &[Verb::Get, Verb::Put, Verb::Delete],
             Resource::Context(_) => &[Verb::Delete],
             Resource::Key(key) => key.verbs(),
+            Resource::Exporter(place) => place.verbs(),
             Resource::Tags(..)
             | Resource::Compatibility(_)
             | Resource::CompatibilityWith(..)
@@ -141,6 +144,8 @@ impl Resource<'_> {
     pub(super) fn allowed(self) -> &'static str {
         match self.verbs() {
             [Verb::Get] => "HEAD, GET, OPTIONS",
+            [Verb::Put] => "OPTIONS, PUT",
+            [Verb::Get, Verb::Put] => "HEAD, GET, OPTIONS, PUT",
             [Verb::Post] => "POST, OPTIONS",
             [Verb::Delete] => "DELETE, OPTIONS",
             [Verb::Get, Verb::Post] => "POST, HEAD, GET, OPTIONS",
@@ -196,6 +201,7 @@ impl Resource<'_> {
             (Resource::ServerId, _) => server::id(registry),
             (Resource::ServerVersion, _) => server::version(),
             (Resource::Key(key), verb) => key.answer(verb, &stores.deks, call).await,
+            (Resource::Exporter(place), verb) => place.answer(verb, &stores.exporters, call).await,
             (Resource::Deployment, _) => Reply::json(&serde_json::json!({"attributes": []})),
         }
     }
