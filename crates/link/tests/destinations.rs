@@ -366,3 +366,41 @@ async fn what_is_gone_is_left_out() {
     assert!(destination.changes().iter().all(|what| what != SECOND));
     linker.stop();
 }
+
+/// A deletion that something is in the way of waits; if nothing clears the way, the exporter pauses in front of it.
+#[tokio::test]
+async fn deletions_wait_for_each_other() {
+    const GOES: &str = "DELETE /subjects/%3A%2EC1%3Ac/versions/1";
+    let cases: [(Script, State); 2] = [
+        (
+            |asked, before| (asked.what == GOES && before < 1).then(|| (422, json!({"error_code": 42206}))),
+            State::Running,
+        ),
+        (
+            |asked, _| (asked.what == GOES).then(|| (422, json!({"error_code": 42206}))),
+            State::Paused,
+        ),
+    ];
+    for (script, expected) in cases {
+        let (source, destination) = (Source::new().await, Destination::start(script).await);
+        let linker = source.link();
+        source.export(&destination, "*", &[]).await;
+        let before = source.until(|progress| progress.state == State::Running).await;
+        let name = schema::subjects::Name::parse("c");
+        let deleted = source
+            .registry
+            .change(|state, _| state.delete_subject(&name, false))
+            .await;
+        deleted.unwrap();
+        let ends = |progress: &Progress| progress.state == State::Paused || progress.offset > before.offset;
+        let after = source.until(ends).await;
+        assert_eq!(after.state, expected, "{after:?}");
+        let asked = destination.changes().into_iter().filter(|what| what == GOES).count();
+        assert_eq!(asked, 2);
+        match expected {
+            State::Paused => assert_eq!(after.offset, before.offset, "it would be left out"),
+            _ => assert_eq!(after.offset, before.offset + 1),
+        }
+        linker.stop();
+    }
+}
