@@ -422,18 +422,18 @@ fn disk_space_set_aside_for_a_segment_is_given_back_when_it_is_full() {
     use std::os::unix::fs::MetadataExt;
     let dir = TempDir::new().unwrap();
     let options = LogOptions {
-        segment_bytes_max: 6 << 20,
+        segment_bytes_max: 18 << 20,
         ..options(&dir)
     };
     let (log, _) = Log::open(options.clone(), Env::real()).unwrap();
     create(&log, P1);
-    let record = plain(&[7; 500_000]);
-    (0..12).for_each(|_| _ = append(&log, P1, record.clone()));
+    let record = plain(&[7; 900_000]);
+    (0..20).for_each(|_| _ = append(&log, P1, record.clone()));
     let first = options.dir.join(format!("partitions/{:020}/{:020}.log", P1.0, 0));
     let set_aside = std::fs::metadata(&first).unwrap();
     assert_eq!(
         set_aside.len(),
-        12 * record.len() as u64,
+        20 * record.len() as u64,
         "of what was set aside nothing is seen"
     );
     append(&log, P1, record.clone());
@@ -446,8 +446,8 @@ fn disk_space_set_aside_for_a_segment_is_given_back_when_it_is_full() {
     );
     drop(log);
     let (log, _) = Log::open(options, Env::real()).unwrap();
-    assert_eq!(log.bounds(P1).unwrap().high_watermark, 13);
-    for offset in 0..13 {
+    assert_eq!(log.bounds(P1).unwrap().high_watermark, 21);
+    for offset in 0..21 {
         assert_eq!(log.read(P1, offset, 1, true).unwrap().records[21..], record[21..]);
     }
 }

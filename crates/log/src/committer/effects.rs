@@ -19,8 +19,9 @@ use crate::shared::{Dirty, Prepared, Removal, Replacement, Shared};
 /// Small appends to one partition are gathered into one write up to this size.
 const GATHER_BYTES_MAX: usize = 1 << 20;
 
-/// A segment that has grown to this size gets disk space in steps of it.
-const SET_ASIDE_BYTES: u64 = 4 << 20;
+/// A segment that has grown to this size gets disk space in steps: what is set aside is at most a quarter of what is there.
+const SET_ASIDE_FROM_BYTES: u64 = 16 << 20;
+const SET_ASIDE_STEP_BYTES: u64 = 4 << 20;
 
 /// What a durable frame changes for readers.
 pub(super) enum Effect {
@@ -161,7 +162,7 @@ impl Committer {
         };
         if let Some(sealed) = sealed {
             sealed.seal(&reading);
-            if sealed.bytes() > SET_ASIDE_BYTES
+            if sealed.bytes() > SET_ASIDE_FROM_BYTES
                 && let Ok(file) = shared.files.existing(log_key(partition.id, sealed.base))
             {
                 file.give_back();
@@ -296,16 +297,15 @@ fn write_segment(
     Ok(())
 }
 
-/// The disk space to set aside before `bytes` are written at `position`: a segment's first step is written as it comes,
-/// so that small ones take no more than they hold.
+/// The disk space to set aside before `bytes` are written at `position`.
 fn to_set_aside(position: u64, bytes: u64) -> Option<(u64, u64)> {
-    let have = if position > SET_ASIDE_BYTES {
-        position.next_multiple_of(SET_ASIDE_BYTES)
+    let have = if position > SET_ASIDE_FROM_BYTES {
+        position.next_multiple_of(SET_ASIDE_STEP_BYTES)
     } else {
         position
     };
-    let end = (position + bytes).next_multiple_of(SET_ASIDE_BYTES);
-    (end > SET_ASIDE_BYTES && end > have).then_some((have, end))
+    let end = (position + bytes).next_multiple_of(SET_ASIDE_STEP_BYTES);
+    (end > SET_ASIDE_FROM_BYTES && end > have).then_some((have, end))
 }
 
 fn replace(replacement: &Replacement) -> Vec<Arc<Segment>> {
