@@ -35,7 +35,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base::{Clock, Random};
-use catalog::{Catalog, Registry};
+use catalog::{Catalog, CatalogError, NewTopic, Registry, Topic};
 use log::{Log, Op, Outcome};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -229,6 +229,28 @@ impl Broker {
         ]
         .map(|task| task.abort_handle())
         .into();
+    }
+
+    /// A topic, made with the broker's defaults if there is none.
+    pub(crate) async fn topic_or_new(&self, name: &str) -> Result<Arc<Topic>, CatalogError> {
+        if let Some(topic) = self.catalog.topic(name) {
+            return Ok(topic);
+        }
+        let new = NewTopic {
+            name: name.to_owned(),
+            partitions: self.options.partitions_default,
+            replication_factor: self.options.replication_factor_default,
+            assignments: Default::default(),
+            settings: Default::default(),
+        };
+        match self.catalog.create_topic(new).await {
+            Ok(topic) => {
+                self.apply_segment_limits_of(&topic);
+                Ok(topic)
+            }
+            // Somebody else may have been faster.
+            Err(error) => self.catalog.topic(name).ok_or(error),
+        }
     }
 
     /// What all settings amount to now.

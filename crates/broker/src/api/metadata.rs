@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog::{NewTopic, Topic};
+use catalog::Topic;
 use wire::ErrorCode;
 use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use wire::messages::metadata_response::{
@@ -90,23 +90,9 @@ async fn find(broker: &Broker, wanted: MetadataRequestTopic, create: bool) -> Me
     if !create {
         return absent(Some(name), NO_ID, ErrorCode::UnknownTopicOrPartition);
     }
-    let new = NewTopic {
-        name: name.clone(),
-        partitions: broker.options.partitions_default,
-        replication_factor: broker.options.replication_factor_default,
-        assignments: Default::default(),
-        settings: Default::default(),
-    };
-    match broker.catalog.create_topic(new).await {
-        Ok(topic) => {
-            broker.apply_segment_limits_of(&topic);
-            present(broker, &topic)
-        }
-        // Somebody else was faster.
-        Err(error) => match broker.catalog.topic(&name) {
-            Some(topic) => present(broker, &topic),
-            None => absent(Some(name), NO_ID, errors::of_catalog(&error)),
-        },
+    match broker.topic_or_new(&name).await {
+        Ok(topic) => present(broker, &topic),
+        Err(error) => absent(Some(name), NO_ID, errors::of_catalog(&error)),
     }
 }
 

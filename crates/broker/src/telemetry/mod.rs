@@ -17,7 +17,7 @@ use base::{Clock, ErrorKind, Random};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use catalog::{Catalog, CatalogError, NewTopic};
+use catalog::Catalog;
 use client::Output;
 use parking_lot::{Mutex, RwLock};
 use serde_json::json;
@@ -328,26 +328,8 @@ impl Telemetry {
     }
 
     async fn ensure_topic(&self, broker: &Broker) -> Result<Arc<catalog::Topic>, ErrorCode> {
-        if let Some(topic) = broker.catalog.topic(&self.topic) {
-            return Ok(topic);
-        }
-        let new = NewTopic {
-            name: self.topic.to_string(),
-            partitions: broker.options.partitions_default,
-            replication_factor: broker.options.replication_factor_default,
-            assignments: Default::default(),
-            settings: Default::default(),
-        };
-        match broker.catalog.create_topic(new).await {
-            Ok(topic) => {
-                broker.apply_segment_limits_of(&topic);
-                Ok(topic)
-            }
-            // Another client's push was quicker.
-            Err(CatalogError::TopicExists(_)) => {
-                let topic = broker.catalog.topic(&self.topic);
-                topic.ok_or(ErrorCode::KafkaStorageError)
-            }
+        match broker.topic_or_new(&self.topic).await {
+            Ok(topic) => Ok(topic),
             Err(error) => {
                 tracing::warn!(
                     topic = &*self.topic,
