@@ -54,6 +54,8 @@ pub(crate) enum Type {
     String,
     Bytes,
     Records,
+    /// Records that may lie in a file when they are sent.
+    Piece,
     Struct(String),
     Array(Box<Type>),
 }
@@ -162,6 +164,16 @@ pub(crate) fn folder(source: &str) -> Result<PathBuf, String> {
 }
 
 /// Reads one message's definition.
+impl Message {
+    /// Makes its records such that they may lie in files.
+    pub(crate) fn lay_records_apart(&mut self) {
+        let fields = self.structs.iter_mut().flat_map(|item| &mut item.fields);
+        for field in fields.filter(|field| field.kind == Type::Records) {
+            field.kind = Type::Piece;
+        }
+    }
+}
+
 pub(crate) fn read(folder: &Path, name: &str) -> Result<Message, String> {
     let path = folder.join(format!("{name}.json"));
     let text = std::fs::read_to_string(&path).map_err(|error| format!("`{}`: {error}", path.display()))?;

@@ -1,6 +1,8 @@
 //! The door to files: what the storage needs of a disk, and nothing a simulated disk could not also do.
 
+use std::fmt;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -84,4 +86,44 @@ pub trait DiskFile: Send + Sync + 'static {
     }
     /// Makes bytes and length durable. After an error nothing is known about any write since the last success.
     fn sync_data(&self) -> io::Result<()>;
+    /// Says that these bytes will be read soon.
+    fn will_read(&self, _at: u64, _bytes: u64) {}
+    /// What the operating system knows the file by, where it does.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+/// A stretch of a file that nobody writes to any more.
+#[derive(Clone)]
+pub struct FileSlice {
+    pub file: Arc<dyn DiskFile>,
+    pub at: u64,
+    pub bytes: usize,
+}
+
+impl FileSlice {
+    /// Reads on after the first `done` bytes, as much as `buffer` takes.
+    pub fn read(&self, done: usize, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = (self.bytes - done).min(buffer.len());
+        self.file.read_at(&mut buffer[..bytes], self.at + done as u64)
+    }
+
+    /// Hands on what follows the first `done` bytes from the page cache to a socket; how much it took.
+    pub fn send(&self, done: usize, file: BorrowedFd<'_>, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        let mut at = self.at + done as u64;
+        Ok(rustix::fs::sendfile(socket, file, Some(&mut at), self.bytes - done)?)
+    }
+}
+
+impl PartialEq for FileSlice {
+    fn eq(&self, other: &FileSlice) -> bool {
+        Arc::ptr_eq(&self.file, &other.file) && (self.at, self.bytes) == (other.at, other.bytes)
+    }
+}
+
+impl fmt::Debug for FileSlice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} bytes at {}", self.bytes, self.at)
+    }
 }

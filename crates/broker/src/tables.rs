@@ -1,9 +1,9 @@
 //! The broker's keyed tables in the log: their numbers, keys and values.
 
 use base::{Offset, PartitionIndex, TimestampMs};
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use log::{Log, Op, TableId};
-use wire::{DecodeError, Reader, Source, Writer};
+use wire::{DecodeError, Reader, Source};
 
 /// Group id to the group as stored by `group::stored`. Tables 1 to 15 are the catalog's.
 pub(crate) const GROUPS: TableId = TableId(16);
@@ -42,15 +42,14 @@ pub(crate) struct Committed {
 
 impl Committed {
     pub(crate) fn encode(&self) -> Bytes {
-        let mut out = Writer::new();
-        out.i8(FORMAT);
-        out.i64(self.offset);
-        out.i32(self.leader_epoch);
-        out.i64(self.committed_ms);
-        out.i64(self.expires_ms.unwrap_or(-1));
-        let mut bytes = out.chunks().concat();
-        bytes.extend_from_slice(self.metadata.as_bytes());
-        Bytes::from(bytes)
+        let mut out = BytesMut::new();
+        out.put_i8(FORMAT);
+        out.put_i64(self.offset);
+        out.put_i32(self.leader_epoch);
+        out.put_i64(self.committed_ms);
+        out.put_i64(self.expires_ms.unwrap_or(-1));
+        out.put_slice(self.metadata.as_bytes());
+        out.freeze()
     }
 
     pub(crate) fn decode(bytes: &Bytes) -> Result<Committed, DecodeError> {

@@ -233,7 +233,7 @@ async fn stopping_ends_connections_in_order() {
     let answer = waiting.receive::<FetchRequest>(12).await;
     assert_ne!(
         answer.responses[0].partitions[0].records,
-        Some(Bytes::new()),
+        Some(Bytes::new().into()),
         "what was asked before is answered"
     );
     assert!(waiting.is_closed().await && client.is_closed().await);

@@ -6,6 +6,7 @@ mod support;
 
 use bytes::Bytes;
 use support::{batch, batch_of, fetch_request, now_ms, produce_request, records_of, start, start_with, values_of};
+use tokio::io::AsyncReadExt;
 use wire::messages::fetch_request::FetchRequest;
 use wire::messages::init_producer_id_request::InitProducerIdRequest;
 use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
@@ -30,7 +31,7 @@ async fn every_codec_comes_back_as_it_was_sent() {
         );
         let data = client.fetch("t", 1, produced.base_offset).await;
         assert_eq!(
-            data.records.as_ref().unwrap()[21..],
+            support::fetched(&data)[21..],
             sent[21..],
             "{codec:?}: nothing after the checksum changed"
         );
@@ -48,7 +49,7 @@ async fn every_codec_comes_back_as_it_was_sent() {
     let data = client.fetch("t", 0, 0).await;
     assert_eq!(
         (data.error_code, data.records),
-        (0, Some(Bytes::new())),
+        (0, Some(Bytes::new().into())),
         "empty is empty bytes, not null"
     );
 }
@@ -228,7 +229,7 @@ async fn the_brokers_clock_counts_where_the_topic_says_so() {
     assert!(produced.error_code == 0 && produced.log_append_time_ms >= before);
     let data = client.fetch("t", 0, 0).await;
     assert_eq!(records_of(&data)[0].timestamp, produced.log_append_time_ms);
-    let mut bytes = data.records.unwrap().to_vec();
+    let mut bytes = support::fetched(&data).to_vec();
     let sealed = bytes.clone();
     stamp_append_time(&mut bytes, produced.log_append_time_ms);
     assert_eq!(bytes, sealed, "stamped and sealed");
@@ -328,7 +329,7 @@ async fn a_waiting_fetch_is_woken_by_data_and_by_nothing_else() {
         ..fetch_request("t", 0, 5)
     };
     let response = reader.call(12, &brief).await;
-    assert_eq!(response.responses[0].partitions[0].records, Some(Bytes::new()));
+    assert_eq!(response.responses[0].partitions[0].records, Some(Bytes::new().into()));
 }
 
 #[tokio::test]
@@ -369,6 +370,64 @@ async fn limits_cut_a_fetch_but_never_the_first_batch() {
     assert_eq!(sizes(&response), [size * 3, 0], "the total cap holds");
 }
 
+/// Large batches go from their files to the socket, small ones from memory, and in class `memory` there are no files.
+#[tokio::test]
+async fn large_and_small_batches_arrive_as_they_were_sent_from_wherever_they_lie() {
+    for durability in [log::Durability::Os, log::Durability::Memory] {
+        let dir = tempfile::TempDir::new().unwrap();
+        let running = support::start_over(dir, support::quick_options(), durability).await;
+        let mut client = running.client().await;
+        client.create("t", 3, &[]).await;
+        let value = |number: i32| format!("{number}-{}", "x".repeat([40, 20_000, 300_000][number as usize % 3]));
+        for number in 0..18 {
+            client.produce("t", number % 2, batch(&[&value(number)])).await;
+        }
+        let mut seen = vec![Vec::new(), Vec::new()];
+        while seen[0].len() + seen[1].len() < 18 {
+            let mut request = fetch_request("t", 0, seen[0].len() as i64);
+            let mut other = request.topics[0].partitions[0].clone();
+            (other.partition, other.fetch_offset) = (1, seen[1].len() as i64);
+            request.topics[0].partitions.push(other);
+            let response = client.call(12, &request).await;
+            for (seen, data) in seen.iter_mut().zip(&response.responses[0].partitions) {
+                seen.extend(values_of(data));
+            }
+        }
+        let expected = |partition| (0..9).map(|at| value(2 * at + partition)).collect::<Vec<String>>();
+        assert!(seen == [expected(0), expected(1)], "{durability:?}");
+    }
+}
+
+/// Who reads slowly is given all that was promised, whatever becomes of the topic.
+#[tokio::test]
+async fn an_answer_under_way_outlives_its_topic() {
+    let running = start().await;
+    let mut reader = running.client().await;
+    let mut other = running.client().await;
+    other.create("t", 1, &[]).await;
+    let large = "x".repeat(900_000);
+    for _ in 0..30 {
+        other.produce("t", 0, batch(&[&large])).await;
+    }
+    let mut request = fetch_request("t", 0, 0);
+    request.topics[0].partitions[0].partition_max_bytes = 50 << 20;
+    reader.send(12, &request).await;
+    let size = reader.stream.read_i32().await.unwrap();
+    assert!(size > 27_000_000, "more than a socket buffers: {size}");
+    let delete = wire::messages::delete_topics_request::DeleteTopicsRequest {
+        topic_names: vec!["t".to_owned()],
+        timeout_ms: 10_000,
+        ..Default::default()
+    };
+    assert_eq!(other.call(5, &delete).await.responses[0].error_code, 0);
+    let mut rest = vec![0; size as usize];
+    reader.stream.read_exact(&mut rest).await.unwrap();
+    let (_, response) =
+        wire::frame::read_response::<wire::messages::fetch_response::FetchResponse>(rest.into(), 12).unwrap();
+    let values = values_of(&response.responses[0].partitions[0]);
+    assert!(values.len() == 30 && values.iter().all(|value| *value == large));
+}
+
 #[tokio::test]
 async fn fetch_errors_are_those_of_kafka() {
     let running = start().await;
@@ -388,7 +447,7 @@ async fn fetch_errors_are_those_of_kafka() {
             (data.high_watermark, data.last_stable_offset, data.log_start_offset),
             (-1, -1, -1)
         );
-        assert_eq!(data.records, Some(Bytes::new()));
+        assert_eq!(data.records, Some(Bytes::new().into()));
     };
     check(
         &|request| request.topics[0].partitions[0].fetch_offset = 2,

@@ -221,7 +221,7 @@ async fn a_topics_codec_holds_whatever_the_producer_chose() {
             "a repeat is known as one"
         );
         let data = client.fetch(wanted, 0, 0).await;
-        let header = BatchHeader::parse(data.records.as_ref().unwrap()).unwrap();
+        let header = BatchHeader::parse(&support::fetched(&data)).unwrap();
         assert_eq!(
             (header.compression(), header.producer_id),
             (Ok(stored), 900),
@@ -353,7 +353,7 @@ async fn all_values(client: &mut Client, topic: &str) -> Vec<String> {
         let data = client.fetch(topic, 0, offset).await;
         assert_eq!(data.error_code, 0);
         found.extend(values_of(&data));
-        let last = wire::batches(data.records.as_ref().unwrap()).last();
+        let last = wire::batches(&support::fetched(&data)).last();
         offset = last.map_or(offset, |batch| batch.unwrap().0.last_offset()) + 1;
         if offset >= data.high_watermark {
             return found;

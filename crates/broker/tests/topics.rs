@@ -251,7 +251,7 @@ async fn large_steps_are_split_into_batches_that_the_topic_takes() {
     let mut client = running.client().await;
     let data = client.fetch("t", 0, 0).await;
     assert_eq!(values_of(&data).len(), 10);
-    let sizes: Vec<_> = wire::batches(data.records.as_ref().unwrap())
+    let sizes: Vec<_> = wire::batches(&support::fetched(&data))
         .map(|batch| batch.unwrap().1.len())
         .collect();
     assert!(sizes.len() > 3 && sizes.iter().all(|size| *size <= 2000), "{sizes:?}");

@@ -315,9 +315,9 @@ impl CommitCause {
 
 /// Whole batches, the first of which contains the offset asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadResult {
+pub struct ReadResult<Records = Bytes> {
     /// Empty when there is nothing (yet) at the offset, or nothing that fits.
-    pub records: Bytes,
+    pub records: Records,
     pub bounds: Bounds,
     /// Where to read on.
     pub next_offset: Offset,

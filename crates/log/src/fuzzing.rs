@@ -113,6 +113,7 @@ pub fn segment(data: &[u8]) {
             end,
             log_start: 0,
             epochs: &epochs,
+            apart_until: None,
         };
         segment.for_each(&reading, |_, _| Ok(())).ok();
         let mut offset = 0;

@@ -1,4 +1,4 @@
-//! One segment of a partition: finds and reads whole batches, checks every one before it is served.
+//! One segment of a partition: finds and reads whole batches, checks every one before it is served for the first time.
 
 use std::io;
 use std::sync::Arc;
@@ -17,8 +17,10 @@ use crate::partition::{EpochStart, SegmentMeta};
 use crate::scan::Scanner;
 
 mod read;
+mod verified;
 
 pub(crate) use read::Given;
+use verified::Verified;
 
 /// Places where readers stopped last: the next read begins there without a search.
 const HINTS: usize = 4;
@@ -31,6 +33,7 @@ pub(crate) struct Segment {
     bytes: AtomicU64,
     max_timestamp: AtomicI64,
     hints: Mutex<[(Offset, u64); HINTS]>,
+    verified: Mutex<Verified>,
     index: Mutex<Index>,
     aborted: Mutex<AbortedList>,
 }
@@ -43,6 +46,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) end: Offset,
     pub(crate) log_start: Offset,
     pub(crate) epochs: &'a [EpochStart],
+    /// Batches up to this offset may be given where they lie; `None` if they are wanted in memory.
+    pub(crate) apart_until: Option<Offset>,
 }
 
 impl Reading<'_> {
@@ -74,6 +79,7 @@ impl Segment {
             bytes: AtomicU64::new(meta.bytes),
             max_timestamp: AtomicI64::new(meta.max_timestamp),
             hints: Mutex::new([(-1, 0); HINTS]),
+            verified: Mutex::default(),
             index: Mutex::default(),
             aborted: Mutex::new(aborted),
         }
@@ -94,11 +100,11 @@ impl Segment {
         self.max_timestamp.load(Ordering::Acquire)
     }
 
-    /// Takes in batches that were written at `position`. `expected` is the offset the first would have without a gap.
+    /// Takes in batches that were checked, then written at `position`. `expected` is the offset the first would have without a gap.
     pub(crate) fn appended(
         &self,
         reading: &Reading<'_>,
-        mut position: u64,
+        from: u64,
         mut expected: Offset,
         headers: impl Iterator<Item = BatchHeader>,
     ) {
@@ -107,6 +113,7 @@ impl Segment {
             let loaded = self.load(&mut index, reading);
             self.shrug_off(&mut index, loaded);
         }
+        let mut position = from;
         let mut max_timestamp = self.max_timestamp();
         for header in headers {
             index.note(
@@ -124,6 +131,7 @@ impl Segment {
             self.shrug_off(&mut index, flushed);
         }
         drop(index);
+        self.verified.lock().add(from..position);
         self.max_timestamp.store(max_timestamp, Ordering::Release);
         self.bytes.store(position, Ordering::Release);
     }

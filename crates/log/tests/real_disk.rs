@@ -11,7 +11,7 @@ use rivulet_log::{
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
-use wire::{BatchBuilder, Compression, NewRecord};
+use wire::{BatchBuilder, Compression, NewRecord, Piece};
 
 const P1: PartitionId = PartitionId(1);
 const TABLE: TableId = TableId(1);
@@ -115,6 +115,67 @@ fn class_os_keeps_small_and_large_commits_in_their_order_over_a_kill() {
             expected.push(bytes);
         }
     }
+}
+
+/// What somebody who passes records on gets: each piece's bytes, and whether it is a part of a file.
+fn passed_on(log: &Log, bytes_max: usize) -> Vec<(Vec<u8>, bool)> {
+    let end = log.bounds(P1).unwrap().high_watermark;
+    let mut pieces = Vec::new();
+    let mut offset = 0;
+    while offset < end {
+        let read = log.read_apart(P1, offset, bytes_max, true, false).unwrap();
+        pieces.push(match read.records {
+            Piece::Memory(bytes) => (bytes.to_vec(), false),
+            Piece::File(slice) => {
+                let mut bytes = vec![0; slice.bytes];
+                assert_eq!(slice.read(0, &mut bytes).unwrap(), slice.bytes);
+                (bytes, true)
+            }
+        });
+        offset = read.next_offset;
+    }
+    pieces
+}
+
+#[test]
+fn large_batches_are_passed_on_where_they_lie_once_they_are_known_to_hold() {
+    let dir = TempDir::new().unwrap();
+    let options = LogOptions {
+        segment_bytes_max: 1 << 20,
+        ..options(&dir)
+    };
+    let (log, _) = Log::open(options.clone(), Env::real()).unwrap();
+    create(&log, P1);
+    for value in [20_000, 30_000, 100, 200, 40_000, 8_000] {
+        append(&log, P1, plain(&vec![1; value]));
+    }
+    let whole = log.read(P1, 0, 1 << 20, true).unwrap().records;
+    let joined = |pieces: &[(Vec<u8>, bool)]| pieces.iter().flat_map(|(bytes, _)| bytes.clone()).collect::<Vec<u8>>();
+    let kinds = |pieces: &[(Vec<u8>, bool)]| pieces.iter().map(|(_, apart)| *apart).collect::<Vec<bool>>();
+    let pieces = passed_on(&log, 1 << 20);
+    assert_eq!(joined(&pieces), whole);
+    assert_eq!(
+        kinds(&pieces),
+        [true, false],
+        "two large batches, then what follows a small one"
+    );
+    let pieces = passed_on(&log, 10_000);
+    assert_eq!(joined(&pieces), whole);
+    assert_eq!(
+        kinds(&pieces),
+        [true, true, false, true, false],
+        "each within its limit"
+    );
+    drop(log);
+    let (log, _) = Log::open(options, Env::real()).unwrap();
+    assert_eq!(kinds(&passed_on(&log, 25_000)), [false, false, false, false, false]);
+    let pieces = passed_on(&log, 25_000);
+    assert_eq!(joined(&pieces), whole);
+    assert_eq!(
+        kinds(&pieces),
+        [true, true, false, true, false],
+        "all was checked meanwhile"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::piece::Piece;
 use crate::varint;
 
 /// The most array elements one message may hold, so that a frame of the largest size cannot become gigabytes of small
@@ -39,6 +40,8 @@ pub enum EncodeError {
     Absent { field: &'static str, version: i16 },
     #[error("`{field}` is null, which version {version} does not allow")]
     Null { field: &'static str, version: i16 },
+    #[error("a field lies in a file and cannot be joined with what is in memory")]
+    Apart,
     #[error("a field of {length} bytes or elements is longer than its length can say")]
     TooLong { length: usize },
 }
@@ -90,7 +93,7 @@ pub trait Message: Sized + Clone + Default + PartialEq + std::fmt::Debug {
     fn to_bytes(&self, version: i16) -> Result<Bytes, EncodeError> {
         let mut writer = Writer::new();
         self.encode(&mut writer, version)?;
-        Ok(Bytes::from(writer.chunks().concat()))
+        writer.joined()
     }
 }
 
@@ -375,8 +378,8 @@ impl Source for Reader {
 #[derive(Clone, Debug, Default)]
 pub struct Writer {
     buffer: Vec<u8>,
-    /// Bytes that belong before the given place in the buffer, in order.
-    splices: Vec<(usize, Bytes)>,
+    /// What belongs before the given place in the buffer, in order.
+    splices: Vec<(usize, Piece)>,
     spliced_bytes: usize,
 }
 
@@ -390,21 +393,30 @@ impl Writer {
     }
 
     /// What was written, in pieces to be sent one after another.
-    pub fn chunks(self) -> Vec<Bytes> {
+    pub fn pieces(self) -> Vec<Piece> {
         let mut rest = Bytes::from(self.buffer);
-        let mut chunks = Vec::with_capacity(self.splices.len() * 2 + 1);
+        let mut pieces = Vec::with_capacity(self.splices.len() * 2 + 1);
         let mut done = 0;
         for (place, splice) in self.splices {
             if place > done {
-                chunks.push(rest.split_to(place - done));
+                pieces.push(Piece::Memory(rest.split_to(place - done)));
                 done = place;
             }
-            chunks.push(splice);
+            pieces.push(splice);
         }
         if !rest.is_empty() {
-            chunks.push(rest);
+            pieces.push(Piece::Memory(rest));
         }
-        chunks
+        pieces
+    }
+
+    /// What was written, in one piece.
+    pub fn joined(self) -> Result<Bytes, EncodeError> {
+        let mut joined = Vec::with_capacity(self.size_bytes());
+        for piece in self.pieces() {
+            joined.extend_from_slice(piece.memory().ok_or(EncodeError::Apart)?);
+        }
+        Ok(Bytes::from(joined))
     }
 
     /// Replaces four bytes written before: sizes are known last.
@@ -464,12 +476,27 @@ impl Writer {
     pub fn bytes(&mut self, flexible: bool, value: &Bytes) -> Result<(), EncodeError> {
         self.array_len(flexible, value.len())?;
         if value.len() >= SPLICE_BYTES_MIN {
-            self.spliced_bytes += value.len();
-            self.splices.push((self.buffer.len(), value.clone()));
+            self.splice(Piece::Memory(value.clone()));
         } else {
             self.buffer.extend_from_slice(value);
         }
         Ok(())
+    }
+
+    pub fn piece(&mut self, flexible: bool, value: &Piece) -> Result<(), EncodeError> {
+        match value {
+            Piece::Memory(bytes) => self.bytes(flexible, bytes),
+            Piece::File(slice) => {
+                self.array_len(flexible, slice.bytes)?;
+                self.splice(value.clone());
+                Ok(())
+            }
+        }
+    }
+
+    fn splice(&mut self, piece: Piece) {
+        self.spliced_bytes += piece.len();
+        self.splices.push((self.buffer.len(), piece));
     }
 
     pub fn null_bytes(&mut self, flexible: bool) {

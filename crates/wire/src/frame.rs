@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::codec::{DecodeError, EncodeError, Message, Reader, Request, Source, Writer};
 use crate::messages;
 use crate::messages::api_versions_request::ApiVersionsRequest;
+use crate::piece::Piece;
 
 /// Bytes of the size that precedes every frame.
 pub const SIZE_BYTES: usize = 4;
@@ -35,13 +36,13 @@ impl RequestHeader {
     }
 }
 
-/// A whole request frame, size included, in pieces to be sent one after another.
+/// A whole request frame, size included.
 pub fn request<R: Request>(
     correlation_id: i32,
     client_id: Option<&str>,
     message: &R,
     version: i16,
-) -> Result<Vec<Bytes>, EncodeError> {
+) -> Result<Bytes, EncodeError> {
     let mut writer = Writer::new();
     writer.i32(0);
     writer.i16(R::KEY);
@@ -55,11 +56,11 @@ pub fn request<R: Request>(
         writer.no_tags();
     }
     message.encode(&mut writer, version)?;
-    sized(writer)
+    sized(writer)?.joined()
 }
 
 /// A whole response frame, size included, in pieces to be sent one after another.
-pub fn response<M: Message>(correlation_id: i32, message: &M, version: i16) -> Result<Vec<Bytes>, EncodeError> {
+pub fn response<M: Message>(correlation_id: i32, message: &M, version: i16) -> Result<Vec<Piece>, EncodeError> {
     let mut writer = Writer::new();
     writer.i32(0);
     writer.i32(correlation_id);
@@ -67,7 +68,7 @@ pub fn response<M: Message>(correlation_id: i32, message: &M, version: i16) -> R
         writer.no_tags();
     }
     message.encode(&mut writer, version)?;
-    sized(writer)
+    Ok(sized(writer)?.pieces())
 }
 
 /// Reads a response frame without its size: the correlation id and the message.
@@ -87,8 +88,8 @@ fn has_tagged_header<M: Message>(version: i16) -> bool {
     M::KEY != ApiVersionsRequest::KEY && M::is_flexible(version)
 }
 
-fn sized(mut writer: Writer) -> Result<Vec<Bytes>, EncodeError> {
+fn sized(mut writer: Writer) -> Result<Writer, EncodeError> {
     let length = writer.size_bytes() - SIZE_BYTES;
     writer.patch_i32(0, i32::try_from(length).map_err(|_| EncodeError::TooLong { length })?);
-    Ok(writer.chunks())
+    Ok(writer)
 }

@@ -1,6 +1,7 @@
 //! Every Kafka shape that crosses the network: frames, messages, record batches, error codes.
 //!
-//! What this crate does not know: sockets, files, that a broker exists. It is pure: bytes in, values out.
+//! What this crate does not know: sockets, that a broker exists. It is pure: bytes in, values out; of files it knows that
+//! a field may lie in one when it is sent.
 //!
 //! Invariants: nothing a peer says about a length is believed before it is compared with the bytes that remain; no
 //! input panics; record bytes stay slices of the frame they came in. Layer 1: only `base` is below.
@@ -15,6 +16,7 @@ pub mod frame;
 pub mod fuzzing;
 pub mod marker;
 pub mod messages;
+pub mod piece;
 pub mod records;
 pub mod rewrite;
 mod varint;
@@ -25,4 +27,5 @@ pub use codec::{DecodeError, EncodeError, Message, Reader, Request, Source, Writ
 pub use compression::Compression;
 pub use error_code::ErrorCode;
 pub use marker::EndMarker;
+pub use piece::Piece;
 pub use records::{Record, RecordLimits, Records, records};

@@ -1,6 +1,9 @@
 //! Every message in every version: reads back as written, and never panics on what is not a message.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::path::Path;
+
+use base::disk::{Disk, FileSlice, MemoryDisk, OpenMode};
 use base::{Random, SeededRandom};
 use bytes::Bytes;
 use rivulet_wire as wire;
@@ -8,7 +11,7 @@ use wire::codec::{ELEMENTS_MAX, Visitor};
 use wire::messages::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
 use wire::messages::metadata_request::MetadataRequest;
 use wire::messages::visit_all;
-use wire::{DecodeError, EncodeError, Message, Reader, Source, frame};
+use wire::{DecodeError, EncodeError, Message, Piece, Reader, Source, frame};
 
 /// Makes values up: decoding from it gives a random message.
 struct Imagination {
@@ -251,7 +254,7 @@ fn fields_that_a_version_lacks_are_refused_or_ignored_as_defined() {
 fn fetched_records_are_spliced_not_copied() {
     let records = Bytes::from(vec![9; 100_000]);
     let partitions = vec![PartitionData {
-        records: Some(records.clone()),
+        records: Some(Piece::Memory(records.clone())),
         ..PartitionData::default()
     }];
     let message = FetchResponse {
@@ -261,9 +264,10 @@ fn fetched_records_are_spliced_not_copied() {
         }],
         ..FetchResponse::default()
     };
-    let chunks = frame::response(5, &message, 13).unwrap();
+    let pieces = frame::response(5, &message, 13).unwrap();
+    let chunks: Vec<&Bytes> = pieces.iter().filter_map(Piece::memory).collect();
     assert!(chunks.iter().any(|chunk| chunk.as_ptr() == records.as_ptr()));
-    let whole = Bytes::from(chunks.concat());
+    let whole = Bytes::from(chunks.into_iter().map(|chunk| &chunk[..]).collect::<Vec<_>>().concat());
     assert_eq!(
         i32::from_be_bytes([whole[0], whole[1], whole[2], whole[3]]) as usize,
         whole.len() - 4
@@ -273,10 +277,46 @@ fn fetched_records_are_spliced_not_copied() {
 }
 
 #[test]
+fn records_in_a_file_count_and_stand_where_they_belong() {
+    let file = MemoryDisk::default().open(Path::new("/f"), OpenMode::Create).unwrap();
+    let slice = FileSlice {
+        file,
+        at: 7,
+        bytes: 100,
+    };
+    let partitions = vec![PartitionData {
+        records: Some(Piece::File(slice.clone())),
+        ..PartitionData::default()
+    }];
+    let mut message = FetchResponse {
+        responses: vec![FetchableTopicResponse {
+            partitions,
+            ..FetchableTopicResponse::default()
+        }],
+        ..FetchResponse::default()
+    };
+    assert_eq!(message.to_bytes(13), Err(EncodeError::Apart));
+    let pieces = frame::response(5, &message, 13).unwrap();
+    message.responses[0].partitions[0].records = Some(Piece::Memory(Bytes::from(vec![9; 100])));
+    let expected = frame::response(5, &message, 13).unwrap();
+    let joined: Vec<u8> = pieces
+        .iter()
+        .flat_map(|piece| match piece {
+            Piece::Memory(bytes) => bytes.to_vec(),
+            Piece::File(found) => {
+                assert_eq!(*found, slice);
+                vec![9; found.bytes]
+            }
+        })
+        .collect();
+    assert_eq!(joined, expected[0].memory().unwrap().to_vec());
+}
+
+#[test]
 fn headers_follow_the_version() {
     let request = MetadataRequest::default();
     for version in [1, 9] {
-        let frame = Bytes::from(frame::request(77, Some("me"), &request, version).unwrap().concat());
+        let frame = frame::request(77, Some("me"), &request, version).unwrap();
         let mut reader = Reader::new(frame.slice(4..));
         let header = frame::RequestHeader::decode(&mut reader).unwrap();
         assert_eq!((header.key, header.version, header.correlation_id), (3, version, 77));

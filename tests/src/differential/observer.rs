@@ -11,7 +11,7 @@ use bytes::Bytes;
 use wire::messages::fetch_request::FetchRequest;
 use wire::messages::fetch_response::FetchResponse;
 use wire::messages::share_fetch_response::ShareFetchResponse;
-use wire::{Message, Request, frame};
+use wire::{Message, Piece, Request, frame};
 
 use super::flatten::flatten;
 use super::record;
@@ -123,7 +123,9 @@ impl Observer {
         self.lane = lane;
         let topics = answer.into_iter().flat_map(|answer| answer.responses);
         let partitions = topics.flat_map(|topic| topic.partitions);
-        partitions.filter_map(|partition| partition.records).collect()
+        partitions
+            .filter_map(|partition| partition.records?.memory().cloned())
+            .collect()
     }
 
     /// Asks until the answer is as wanted (brokers settle in their own time); notes the last one.
@@ -159,9 +161,9 @@ impl Observer {
 
     /// Sends without waiting for the answer.
     pub fn send<R: Request<Response: 'static>>(&self, lane: &mut Lane, version: i16, request: &R) {
-        let chunks = frame::request(7, Some(CLIENT_ID), request, version)
+        let frame = frame::request(7, Some(CLIENT_ID), request, version)
             .unwrap_or_else(|error| panic!("{} v{version}: {error}", R::NAME));
-        self.send_bytes(lane, &chunks.concat());
+        self.send_bytes(lane, &frame);
     }
 
     /// The answer to what was sent.
@@ -291,7 +293,8 @@ fn summarized<M: Message + 'static>(mut response: M) -> M {
     let any: &mut dyn std::any::Any = &mut response;
     if let Some(fetch) = any.downcast_mut::<FetchResponse>() {
         for partition in fetch.responses.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            partition.records = partition.records.take().map(|records| summary(&records));
+            let records = partition.records.as_ref().and_then(Piece::memory);
+            partition.records = records.map(|records| Piece::Memory(summary(records)));
         }
     } else if let Some(fetch) = any.downcast_mut::<ShareFetchResponse>() {
         for partition in fetch.responses.iter_mut().flat_map(|topic| &mut topic.partitions) {

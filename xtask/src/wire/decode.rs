@@ -47,6 +47,7 @@ fn decode_value(context: &Context<'_>, field: &Field) -> String {
     let or_null = match &field.kind {
         Type::String => "source.nullable_string(flexible)?".to_owned(),
         Type::Bytes | Type::Records => "source.nullable_bytes(flexible)?".to_owned(),
+        Type::Piece => "source.nullable_bytes(flexible)?.map(Piece::Memory)".to_owned(),
         Type::Struct(name) => {
             format!("if source.present()? {{ Some({name}::decode(source, version)?) }} else {{ None }}")
         }
@@ -71,6 +72,7 @@ fn decode_plain(context: &Context<'_>, kind: &Type) -> String {
         Type::Uuid => "source.uuid()?".into(),
         Type::String => "source.string(flexible)?".into(),
         Type::Bytes | Type::Records => "source.bytes(flexible)?".into(),
+        Type::Piece => "Piece::Memory(source.bytes(flexible)?)".into(),
         Type::Struct(name) => format!("{name}::decode(source, version)?"),
         Type::Array(element) => format!(
             "source.array(flexible, {}, |source| {})?",
@@ -97,7 +99,7 @@ fn bytes_min(context: &Context<'_>, kind: &Type) -> usize {
         Type::Int32 | Type::Uint32 => 4,
         Type::Int64 | Type::Float64 => 8,
         Type::Uuid => 16,
-        Type::String | Type::Bytes | Type::Records | Type::Array(_) => 1,
+        Type::String | Type::Bytes | Type::Records | Type::Piece | Type::Array(_) => 1,
         Type::Struct(name) => {
             let Some(item) = context.message.structs.iter().find(|item| item.name == *name) else {
                 return 1;

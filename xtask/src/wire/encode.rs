@@ -70,7 +70,7 @@ fn encode_field(context: &Context<'_>, field: &Field, writer: &str) -> String {
     let some = encode_plain(&field.kind, "value_of_field", writer, true);
     let null = match &field.kind {
         Type::String => format!("{writer}.null_string(flexible)"),
-        Type::Bytes | Type::Records => format!("{writer}.null_bytes(flexible)"),
+        Type::Bytes | Type::Records | Type::Piece => format!("{writer}.null_bytes(flexible)"),
         Type::Array(_) => format!("{writer}.null_array(flexible)"),
         _ => format!("{writer}.i8(-1)"),
     };
@@ -108,6 +108,7 @@ fn encode_plain(kind: &Type, expression: &str, writer: &str, reference: bool) ->
         Type::Uuid => format!("{writer}.uuid({by_reference});"),
         Type::String => format!("{writer}.string(flexible, {by_reference})?;"),
         Type::Bytes | Type::Records => format!("{writer}.bytes(flexible, {by_reference})?;"),
+        Type::Piece => format!("{writer}.piece(flexible, {by_reference})?;"),
         Type::Struct(_) => format!("{expression}.encode({writer}, version)?;"),
         Type::Array(element) => format!(
             "{writer}.array_len(flexible, {expression}.len())?;\nfor element in {by_reference} {{ {} }}",
@@ -124,7 +125,7 @@ fn is_set(field: &Field) -> String {
     let default = field.default.as_deref();
     if field.nullable.is_some() {
         return match (&field.kind, default) {
-            (Type::Records, _) | (_, Some("null")) => format!("{name}.is_some()"),
+            (Type::Records | Type::Piece, _) | (_, Some("null")) => format!("{name}.is_some()"),
             (Type::Struct(inner), _) => format!("{name} != Some({inner}::default())"),
             _ => format!("{name}.as_ref().is_none_or(|value| !value.is_empty())"),
         };
@@ -132,7 +133,9 @@ fn is_set(field: &Field) -> String {
     match (&field.kind, default) {
         (Type::Bool, Some("true")) => format!("!{name}"),
         (Type::Bool, _) => name,
-        (Type::String | Type::Bytes | Type::Records | Type::Array(_), None | Some("")) => format!("!{name}.is_empty()"),
+        (Type::String | Type::Bytes | Type::Records | Type::Piece | Type::Array(_), None | Some("")) => {
+            format!("!{name}.is_empty()")
+        }
         (Type::Uuid, _) => format!("{name} != [0; 16]"),
         (Type::Struct(inner), _) => format!("{name} != {inner}::default()"),
         (Type::String, Some(text)) => format!("{name} != {text:?}"),

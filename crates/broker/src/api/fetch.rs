@@ -8,9 +8,9 @@ use bytes::Bytes;
 use log::PartitionId;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
-use wire::ErrorCode;
 use wire::messages::fetch_request::FetchRequest;
 use wire::messages::fetch_response::{AbortedTransaction, FetchResponse, FetchableTopicResponse, PartitionData};
+use wire::{ErrorCode, Piece};
 
 use super::{Context, LEADER_EPOCH};
 use crate::Broker;
@@ -47,14 +47,19 @@ impl Found {
             high_watermark: -1,
             last_stable_offset: -1,
             log_start_offset: -1,
-            records: Some(Bytes::new()),
+            records: Some(Piece::Memory(Bytes::new())),
             ..PartitionData::default()
         };
         Found { want, data }
     }
 
     fn bytes(&self) -> usize {
-        self.data.records.as_ref().map_or(0, Bytes::len)
+        self.data.records.as_ref().map_or(0, Piece::len)
+    }
+
+    fn is_in_memory(&self) -> bool {
+        let memory = self.data.records.as_ref().and_then(Piece::memory);
+        memory.is_some_and(|records| !records.is_empty())
     }
 
     /// What a session remembers; nothing after an error.
@@ -185,7 +190,9 @@ async fn read_or_wait(broker: &Broker, wants: &[Want], limits: &Limits) -> (Vec<
             let bytes: usize = found.iter().map(Found::bytes).sum();
             let failed = found.iter().any(|found| found.data.error_code != 0);
             if last || failed || bytes >= limits.bytes_min {
-                return (found, (bytes > 0).then_some(permit));
+                // What goes out from files takes no memory.
+                let held = found.iter().any(Found::is_in_memory);
+                return (found, held.then_some(permit));
             }
         }
         if guard.is_none() {
@@ -257,13 +264,10 @@ fn read_one(broker: &Broker, want: &Want, limits: &Limits, left: usize, at_least
         Err(error) => return Found::failed(want.clone(), error),
     };
     let bytes_max = left.min(want.bytes_max.max(0) as usize);
-    let read = if limits.read_committed {
-        broker
-            .log
-            .read_committed(partition, want.offset, bytes_max, at_least_one)
-    } else {
-        broker.log.read(partition, want.offset, bytes_max, at_least_one)
-    };
+    let committed = limits.read_committed;
+    let read = broker
+        .log
+        .read_apart(partition, want.offset, bytes_max, at_least_one, committed);
     let read = match read {
         Ok(read) => read,
         Err(error) => {
@@ -278,9 +282,7 @@ fn read_one(broker: &Broker, want: &Want, limits: &Limits, left: usize, at_least
         high_watermark: read.bounds.high_watermark,
         last_stable_offset: read.bounds.last_stable,
         log_start_offset: read.bounds.log_start,
-        aborted_transactions: limits
-            .read_committed
-            .then(|| read.aborted.into_iter().map(aborted).collect()),
+        aborted_transactions: committed.then(|| read.aborted.into_iter().map(aborted).collect()),
         // Never null: old clients take null for damage.
         records: Some(read.records),
         ..PartitionData::default()

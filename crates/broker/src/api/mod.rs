@@ -272,7 +272,7 @@ impl Context {
             response.set_throttle_time_ms(response.throttle_time_ms().max(throttle_ms));
         }
         Ok(Reply {
-            chunks: frame::response(self.correlation_id, &response, self.version)?,
+            pieces: frame::response(self.correlation_id, &response, self.version)?,
             throttle_ms: response.throttle_time_ms(),
             _permit: None,
         })

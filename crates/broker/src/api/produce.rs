@@ -178,7 +178,7 @@ fn unacknowledged(topics: &[(TopicKey, Vec<Started>)], throttle_ms: i32) -> Resu
         }
     }
     Ok(Reply {
-        chunks: Vec::new(),
+        pieces: Vec::new(),
         throttle_ms,
         _permit: None,
     })

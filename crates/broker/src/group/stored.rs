@@ -40,7 +40,7 @@ impl Group {
             }
             out.bytes(false, &member.assignment)?;
         }
-        Ok(Bytes::from(out.chunks().concat()))
+        out.joined()
     }
 
     /// The group as stored. Its members have a whole session from now on to be heard from.

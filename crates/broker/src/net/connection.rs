@@ -10,19 +10,20 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::future::BoxFuture;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use wire::Piece;
 use wire::frame::SIZE_BYTES;
 
 use super::budget::Permit;
 use super::buffers;
 use super::garbage;
 use super::mute::Mute;
-use super::rope::Rope;
+use super::send::send;
 use crate::Broker;
 use crate::api;
 
@@ -64,6 +65,8 @@ pub(crate) enum Close {
         "API key {key} is served in versions {min} to {max}, not in version {version}; hint: ask ApiVersions first"
     )]
     UnknownVersion { key: i16, version: i16, min: i16, max: i16 },
+    #[error("records on the disk could not be sent: {0}")]
+    File(std::io::Error),
     #[error("a produce request without acknowledgements failed: {0}")]
     UnacknowledgedFailure(String),
     #[error("an answer cannot be written, a defect of the broker: {0}")]
@@ -88,7 +91,7 @@ impl Close {
 #[derive(Debug)]
 pub(crate) struct Reply {
     /// Empty for requests that get no answer.
-    pub(crate) chunks: Vec<Bytes>,
+    pub(crate) pieces: Vec<Piece>,
     /// How long the client was told to wait; so long nothing more of it is worked off.
     pub(crate) throttle_ms: i32,
     pub(crate) _permit: Option<Permit>,
@@ -313,21 +316,15 @@ async fn write(
     while let Some(Queued { work, _request }) = queued.recv().await {
         mute.over().await;
         let Reply {
-            chunks,
+            pieces,
             throttle_ms,
             _permit,
         } = match work.await {
             Ok(reply) => reply,
             Err(close) => return close,
         };
-        let mut rope = Rope::new(chunks);
-        while rope.has_remaining() {
-            match timeout(stall_max, to.write_buf(&mut rope)).await {
-                Ok(Ok(0)) => return Close::Eof,
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => return Close::Io(error),
-                Err(_) => return Close::Stalled(stall_max),
-            }
+        if let Err(close) = send(&mut to, pieces, stall_max).await {
+            return close;
         }
         mute.extend(throttle_ms);
         in_flight.fetch_sub(1, Ordering::Relaxed);
@@ -340,6 +337,7 @@ mod tests {
     use base::{OsRandom, RealClock};
     use catalog::Catalog;
     use log::{Durability, Env, Log, LogOptions};
+    use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
 
     use super::*;

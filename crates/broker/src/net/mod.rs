@@ -7,6 +7,7 @@ mod garbage;
 mod listener;
 mod mute;
 mod rope;
+mod send;
 
 pub(crate) use budget::{Budget, Permit};
 pub(crate) use buffers::Buffers;

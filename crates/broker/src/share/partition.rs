@@ -427,7 +427,7 @@ impl SharePartition {
             out.bool(run.state == State::Done);
             out.i16(run.deliveries);
         }
-        Ok(Bytes::from(out.chunks().concat()))
+        out.joined()
     }
 
     /// The share-partition as stored; a record whose last try was lost to a crash is done with.

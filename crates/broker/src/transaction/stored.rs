@@ -56,7 +56,7 @@ impl Transaction {
         for group in &self.groups {
             out.string(false, group)?;
         }
-        Ok(Bytes::from(out.chunks().concat()))
+        out.joined()
     }
 
     pub(crate) fn decode(bytes: Bytes) -> Result<Transaction, DecodeError> {

@@ -55,9 +55,13 @@ pub(crate) async fn start_with(options: broker::BrokerOptions) -> Running {
 }
 
 pub(crate) async fn start_in(dir: TempDir, options: broker::BrokerOptions) -> Running {
+    start_over(dir, options, log::Durability::Os).await
+}
+
+pub(crate) async fn start_over(dir: TempDir, options: broker::BrokerOptions, durability: log::Durability) -> Running {
     let log_options = LogOptions {
         dir: dir.path().join("data"),
-        durability: log::Durability::Os,
+        durability,
         ..LogOptions::default()
     };
     let (log, _) = Log::open(log_options, Env::real()).expect("the log opens");
@@ -124,8 +128,8 @@ impl Client {
 
     pub(crate) async fn send<R: Request>(&mut self, version: i16, request: &R) {
         self.correlation_id += 1;
-        let chunks = frame::request(self.correlation_id, Some("test"), request, version).expect("the request encodes");
-        self.stream.write_all(&chunks.concat()).await.expect("the broker reads");
+        let frame = frame::request(self.correlation_id, Some("test"), request, version).expect("the request encodes");
+        self.stream.write_all(&frame).await.expect("the broker reads");
     }
 
     pub(crate) async fn receive<R: Request>(&mut self, version: i16) -> R::Response {
@@ -247,8 +251,14 @@ pub(crate) fn batch(values: &[&str]) -> Bytes {
     batch_of(BatchBuilder::new(Compression::None), &records)
 }
 
+/// The record batches as they came.
+pub(crate) fn fetched(data: &PartitionData) -> Bytes {
+    let records = data.records.as_ref().expect("records are never null");
+    records.memory().expect("what was decoded is in memory").clone()
+}
+
 pub(crate) fn records_of(data: &PartitionData) -> Vec<Record> {
-    let bytes = data.records.clone().expect("records are never null");
+    let bytes = fetched(data);
     let batches = wire::batches(&bytes).map(|batch| batch.expect("whole batches").1);
     let read = |batch: Bytes| wire::records(&batch, RecordLimits::default()).expect("the batch opens");
     batches

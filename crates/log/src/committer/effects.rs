@@ -252,6 +252,7 @@ pub(super) fn index_only<'a>(shared: &'a Shared, partition: &Partition) -> Readi
         end: Offset::MAX,
         log_start: 0,
         epochs: &[],
+        apart_until: None,
     }
 }
 

@@ -162,5 +162,6 @@ pub(super) fn reading(shared: &Shared, partition: PartitionId) -> Reading<'_> {
         end: Offset::MAX,
         log_start: 0,
         epochs: &[],
+        apart_until: None,
     }
 }

@@ -72,6 +72,7 @@ impl Pass<'_> {
             end,
             log_start: self.plan.log_start,
             epochs: &self.plan.epochs,
+            apart_until: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::{Offset, TimestampMs};
 use bytes::Bytes;
+use wire::Piece;
 
 use super::Log;
 use crate::aborted::Aborted;
@@ -23,56 +24,14 @@ impl Log {
         bytes_max: usize,
         at_least_one: bool,
     ) -> Result<ReadResult, ReadError> {
-        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        let read = || self.read_now(&partition, offset, bytes_max, at_least_one);
-        steadily(&partition, false, read).map_err(|error| told_now(&partition, offset, error))
-    }
-
-    fn read_now(
-        &self,
-        partition: &Partition,
-        offset: Offset,
-        bytes_max: usize,
-        at_least_one: bool,
-    ) -> Result<ReadResult, ReadError> {
-        let (bounds, segments, epochs) = {
-            let view = partition.view.read();
-            let bounds = partition.bounds_of(&view);
-            if offset < bounds.log_start || offset > bounds.high_watermark {
-                return Err(ReadError::OffsetOutOfRange { bounds });
-            }
-            (bounds, from_segment(&view, offset), Arc::clone(&view.epochs))
+        let wish = Wish {
+            offset,
+            bytes_max,
+            at_least_one,
+            committed: false,
+            apart: false,
         };
-        let nothing = |next_offset| ReadResult {
-            records: Bytes::new(),
-            bounds,
-            next_offset,
-            aborted: Vec::new(),
-        };
-        let log_start = bounds.log_start;
-        for (segment, end) in segments {
-            let reading = Reading {
-                files: &self.shared().files,
-                partition: partition.id,
-                end,
-                log_start,
-                epochs: &epochs,
-            };
-            match segment.read(&reading, offset, bytes_max, at_least_one)? {
-                Given::Batches { records, next_offset } => {
-                    return Ok(ReadResult {
-                        records,
-                        bounds,
-                        next_offset,
-                        aborted: Vec::new(),
-                    });
-                }
-                Given::TooLarge => return Ok(nothing(offset)),
-                Given::Nothing => {}
-            }
-        }
-        // The rest up to the high watermark is a gap.
-        Ok(nothing(bounds.high_watermark))
+        self.read_wish(partition, &wish).map(in_memory)
     }
 
     /// As [`Log::read`], but only what is decided: up to the last stable offset, with the aborted transactions that
@@ -84,35 +43,107 @@ impl Log {
         bytes_max: usize,
         at_least_one: bool,
     ) -> Result<ReadResult, ReadError> {
-        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
-        // Records and the list of what to pass over among them must be of one state of the segments.
-        let read = || self.read_committed_now(&partition, offset, bytes_max, at_least_one);
-        steadily(&partition, true, read).map_err(|error| told_now(&partition, offset, error))
+        let wish = Wish {
+            offset,
+            bytes_max,
+            at_least_one,
+            committed: true,
+            apart: false,
+        };
+        self.read_wish(partition, &wish).map(in_memory)
     }
 
-    fn read_committed_now(
+    /// As [`Log::read`], or as [`Log::read_committed`] if `committed`, for somebody who only passes records on: large
+    /// batches that are known to hold are given as a part of their file.
+    pub fn read_apart(
         &self,
-        partition: &Partition,
+        partition: PartitionId,
         offset: Offset,
         bytes_max: usize,
         at_least_one: bool,
-    ) -> Result<ReadResult, ReadError> {
+        committed: bool,
+    ) -> Result<ReadResult<Piece>, ReadError> {
+        let wish = Wish {
+            offset,
+            bytes_max,
+            at_least_one,
+            committed,
+            apart: true,
+        };
+        self.read_wish(partition, &wish)
+    }
+
+    fn read_wish(&self, partition: PartitionId, wish: &Wish) -> Result<ReadResult<Piece>, ReadError> {
+        let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
+        // Records and the list of what to pass over among them must be of one state of the segments.
+        let read = || {
+            if wish.committed {
+                self.read_committed_now(&partition, wish)
+            } else {
+                self.read_now(&partition, wish, Offset::MAX)
+            }
+        };
+        steadily(&partition, wish.committed, read).map_err(|error| told_now(&partition, wish.offset, error))
+    }
+
+    /// What is to be given apart ends before `decided`.
+    fn read_now(&self, partition: &Partition, wish: &Wish, decided: Offset) -> Result<ReadResult<Piece>, ReadError> {
+        let offset = wish.offset;
+        let (bounds, segments, epochs) = {
+            let view = partition.view.read();
+            let bounds = partition.bounds_of(&view);
+            if offset < bounds.log_start || offset > bounds.high_watermark {
+                return Err(ReadError::OffsetOutOfRange { bounds });
+            }
+            (bounds, from_segment(&view, offset), Arc::clone(&view.epochs))
+        };
+        let result = |records, next_offset| ReadResult {
+            records,
+            bounds,
+            next_offset,
+            aborted: Vec::new(),
+        };
+        let nothing = || Piece::Memory(Bytes::new());
+        let log_start = bounds.log_start;
+        for (segment, end) in segments {
+            let reading = Reading {
+                files: &self.shared().files,
+                partition: partition.id,
+                end,
+                log_start,
+                epochs: &epochs,
+                apart_until: wish.apart.then_some(decided),
+            };
+            match segment.read(&reading, offset, wish.bytes_max, wish.at_least_one)? {
+                Given::Batches { records, next_offset } => return Ok(result(records, next_offset)),
+                Given::TooLarge => return Ok(result(nothing(), offset)),
+                Given::Nothing => {}
+            }
+        }
+        // The rest up to the high watermark is a gap.
+        Ok(result(nothing(), bounds.high_watermark))
+    }
+
+    fn read_committed_now(&self, partition: &Partition, wish: &Wish) -> Result<ReadResult<Piece>, ReadError> {
         let bounds = partition.bounds();
+        let offset = wish.offset;
         if (bounds.last_stable..=bounds.high_watermark).contains(&offset) {
             return Ok(ReadResult {
-                records: Bytes::new(),
+                records: Piece::Memory(Bytes::new()),
                 bounds,
                 next_offset: offset,
                 aborted: Vec::new(),
             });
         }
-        let mut result = self.read_now(partition, offset, bytes_max, at_least_one)?;
+        let mut result = self.read_now(partition, wish, bounds.last_stable)?;
         // By the bounds of before: what has been decided since waits for the next read.
         result.bounds = bounds;
         if result.next_offset > bounds.last_stable {
-            let decided = headers(&result.records).take_while(|header| header.base_offset < bounds.last_stable);
-            let bytes = decided.map(|header| header.size_bytes()).sum();
-            result.records.truncate(bytes);
+            if let Piece::Memory(records) = &mut result.records {
+                let decided = headers(records).take_while(|header| header.base_offset < bounds.last_stable);
+                let bytes = decided.map(|header| header.size_bytes()).sum();
+                records.truncate(bytes);
+            }
             result.next_offset = bounds.last_stable;
         }
         if !result.records.is_empty() {
@@ -139,6 +170,7 @@ impl Log {
             end: Offset::MAX,
             log_start: 0,
             epochs: &[],
+            apart_until: None,
         };
         let first = segments.partition_point(|segment| segment.base <= range.start);
         let mut found: Vec<Aborted> = Vec::new();
@@ -197,6 +229,7 @@ impl Log {
                 end,
                 log_start,
                 epochs: &epochs,
+                apart_until: None,
             };
             if let Some(found) = segment.find_by_time(&reading, log_start, timestamp)? {
                 return Ok(Some(found));
@@ -233,6 +266,7 @@ impl Log {
             end: Offset::MAX,
             log_start,
             epochs: &[],
+            apart_until: None,
         };
         let mut largest = None;
         for segment in segments {
@@ -245,6 +279,31 @@ impl Log {
             walked.map_err(|error| ReadError::Io(Arc::new(error)))?;
         }
         Ok(largest)
+    }
+}
+
+/// What somebody wants to read of one partition.
+struct Wish {
+    offset: Offset,
+    bytes_max: usize,
+    at_least_one: bool,
+    /// Only what is decided.
+    committed: bool,
+    /// Where it lies, if that can be.
+    apart: bool,
+}
+
+/// Of a read that was to be in memory.
+fn in_memory(read: ReadResult<Piece>) -> ReadResult {
+    let records = match read.records {
+        Piece::Memory(records) => records,
+        Piece::File(_) => unreachable!("only who asks for parts of files is given them"),
+    };
+    ReadResult {
+        records,
+        bounds: read.bounds,
+        next_offset: read.next_offset,
+        aborted: read.aborted,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base::{Offset, Random, SeededRandom};
 use bytes::Bytes;
-use wire::BatchHeader;
+use wire::{BatchHeader, Piece};
 
 use super::model::{Fate, ModelPartition, Seen, consume, records_of};
 use super::{Check, ensure};
@@ -133,10 +133,14 @@ impl Compared<'_> {
         let mut seen = Vec::new();
         let mut offset = from;
         loop {
-            let read = self
-                .log
-                .read_committed(self.id, offset, self.bytes_max(), true)
-                .map_err(|error| format!("reading committed data at {offset}: {error}"))?;
+            let read = if self.random.below(2) == 0 {
+                self.log.read_committed(self.id, offset, self.bytes_max(), true)
+            } else {
+                self.log
+                    .read_apart(self.id, offset, self.bytes_max(), true, true)
+                    .map(fetched)
+            };
+            let read = read.map_err(|error| format!("reading committed data at {offset}: {error}"))?;
             seen.extend(consume(&read, offset));
             if read.next_offset == offset {
                 let last_stable = read.bounds.last_stable;
@@ -239,4 +243,22 @@ fn difference(seen: &[Seen], expected: &[Seen]) -> String {
     let at = at.unwrap_or(seen.len().min(expected.len()));
     let offset = |list: &[Seen]| list.get(at).map(|record| record.offset);
     format!("record {at}: found {:?}, expected {:?}", offset(seen), offset(expected))
+}
+
+/// What a consumer has when a read that may name a part of a file was sent to it.
+fn fetched(read: ReadResult<Piece>) -> ReadResult {
+    let records = match read.records {
+        Piece::Memory(records) => records,
+        Piece::File(slice) => {
+            let mut bytes = vec![0; slice.bytes];
+            assert_eq!(slice.read(0, &mut bytes).ok(), Some(slice.bytes));
+            Bytes::from(bytes)
+        }
+    };
+    ReadResult {
+        records,
+        bounds: read.bounds,
+        next_offset: read.next_offset,
+        aborted: read.aborted,
+    }
 }

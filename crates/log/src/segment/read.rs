@@ -1,14 +1,14 @@
-//! Finds batches by offset and by time and reads them, past damage; nothing is given that does not hold.
+//! Finds batches by offset and by time and reads them, past damage; nothing is given that was not seen to hold.
 
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use base::disk::DiskFile;
+use base::disk::{DiskFile, FileSlice};
 use base::{Offset, TimestampMs};
 use bytes::Bytes;
 use wire::batch::{HEADER_BYTES, check_crc};
-use wire::{BatchHeader, RecordLimits};
+use wire::{BatchHeader, Piece, RecordLimits};
 
 use super::{Reading, Segment};
 use crate::api::{FoundByTime, ReadError};
@@ -17,10 +17,13 @@ use crate::index::Index;
 use crate::partition::epoch_of;
 use crate::scan::Scanner;
 
+/// Smaller batches are read together rather than looked at one by one; not in tests, where all are small.
+const APART_BATCH_BYTES_MIN: usize = if cfg!(test) { 1 } else { 8 << 10 };
+
 /// What a segment gave.
 pub(crate) enum Given {
     Batches {
-        records: Bytes,
+        records: Piece,
         next_offset: Offset,
     },
     /// Nothing at the offset or after it: ask the next segment.
@@ -220,6 +223,10 @@ impl Segment {
             if first_bytes > bytes_max && !at_least_one {
                 return Ok(Given::TooLarge);
             }
+            let given = self.slice_at(reading, position, expected, bytes_max, at_least_one)?;
+            if let Some(given) = given {
+                return Ok(given);
+            }
             let given = self.read_at(reading, position, expected, bytes_max.max(first_bytes), at_least_one)?;
             if let Some(given) = given {
                 return Ok(given);
@@ -228,6 +235,58 @@ impl Segment {
             let mut scanner = Scanner::new(file, self.bytes(), reading.end);
             from = Some(self.past_damage(&mut scanner, reading, position, expected, offset)?);
         }
+    }
+
+    /// The place of batches that are known to hold, if that is wanted; `None` if they had better be read.
+    fn slice_at(
+        &self,
+        reading: &Reading<'_>,
+        position: u64,
+        mut expected: Offset,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Result<Option<Given>, ReadError> {
+        let verified = self.verified.lock().end(position);
+        let (Some(until), Some(end)) = (reading.apart_until, verified) else {
+            return Ok(None);
+        };
+        let file = reading
+            .file(self, FileKind::Log)
+            .map_err(|error| self.missing(reading, expected, error))?;
+        let mut taken = 0;
+        while position + ((taken + HEADER_BYTES) as u64) <= end {
+            let at = position + taken as u64;
+            let mut bytes = [0; HEADER_BYTES];
+            file.read_at(&mut bytes, at).map_err(failed)?;
+            let Ok(header) = BatchHeader::parse(&bytes) else { break };
+            let size = header.size_bytes();
+            let fits = taken + size <= bytes_max || (taken == 0 && at_least_one);
+            let wanted = size >= APART_BATCH_BYTES_MIN && header.base_offset < until && fits;
+            let sound = wanted
+                && at + size as u64 <= end
+                && header.next_offset() <= reading.end
+                && header.base_offset >= expected
+                && self.plausible(reading, at, expected, &header).map_err(failed)?;
+            if !sound {
+                break;
+            }
+            taken += size;
+            expected = header.next_offset();
+        }
+        if taken == 0 {
+            return Ok(None);
+        }
+        self.leave_hint(expected, position + taken as u64);
+        // Of many partitions that are asked for at once, all are read at once then.
+        file.will_read(position, taken as u64);
+        Ok(Some(Given::Batches {
+            records: Piece::File(FileSlice {
+                file,
+                at: position,
+                bytes: taken,
+            }),
+            next_offset: expected,
+        }))
     }
 
     /// Reads from a batch's beginning; `None` if the first batch does not hold.
@@ -278,9 +337,10 @@ impl Segment {
             return Ok((expected >= reading.end).then_some(Given::Nothing));
         }
         buffer.truncate(taken);
+        self.verified.lock().add(position..position + taken as u64);
         self.leave_hint(expected, position + taken as u64);
         Ok(Some(Given::Batches {
-            records: Bytes::from(buffer),
+            records: Piece::Memory(Bytes::from(buffer)),
             next_offset: expected,
         }))
     }

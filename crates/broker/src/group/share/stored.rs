@@ -19,7 +19,7 @@ impl ShareGroup {
         out.i32(self.assignment_epoch);
         out.i64(self.assigned_ms);
         out.i64(self.seen_hash.cast_signed());
-        let mut rows = vec![(Bytes::new(), Some(Bytes::from(out.chunks().concat())))];
+        let mut rows = vec![(Bytes::new(), Some(out.joined()?))];
         for id in &self.unstored {
             let value = self.members.get(id).map(encode).transpose()?;
             rows.push((Bytes::from(id.clone()), value));
@@ -88,7 +88,7 @@ fn encode(member: &ShareMember) -> Result<Bytes, EncodeError> {
             partitions.iter().for_each(|partition| out.i32(*partition));
         }
     }
-    Ok(Bytes::from(out.chunks().concat()))
+    out.joined()
 }
 
 fn decode(id: String, input: &mut Reader) -> Result<ShareMember, DecodeError> {

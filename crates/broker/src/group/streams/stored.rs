@@ -32,7 +32,7 @@ impl StreamsGroup {
             ..StreamsGroupHeartbeatRequest::default()
         };
         out.bytes(false, &topology.to_bytes(TOPOLOGY_VERSION)?)?;
-        let mut rows = vec![(Bytes::new(), Some(Bytes::from(out.chunks().concat())))];
+        let mut rows = vec![(Bytes::new(), Some(out.joined()?))];
         for id in &self.unstored {
             let value = self.members.get(id).map(encode).transpose()?;
             rows.push((Bytes::from(id.clone()), value));
@@ -134,7 +134,7 @@ fn encode(member: &StreamsMember) -> Result<Bytes, EncodeError> {
         out.array_len(false, partitions.len())?;
         partitions.iter().for_each(|partition| out.i32(*partition));
     }
-    Ok(Bytes::from(out.chunks().concat()))
+    out.joined()
 }
 
 fn decode(id: String, input: &mut Reader) -> Result<StreamsMember, DecodeError> {
