@@ -46,7 +46,7 @@ fn main() {
     let arguments = Arguments::parse();
     let clock = RealClock::new();
     let folder = tempfile::tempdir().expect("a folder for the data");
-    println!("{}\n", report::machine(folder.path(), &clock));
+    println!("{}; {}\n", report::machine(), report::probes(folder.path(), &clock));
     if arguments.registry.registry {
         registry::run(&arguments.registry, arguments.seconds, &clock);
         return;
@@ -86,4 +86,5 @@ fn main() {
             }
         }
     }
+    println!("\nat the end: {}", report::probes(folder.path(), &clock));
 }

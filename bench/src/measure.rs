@@ -9,7 +9,11 @@ use base::Clock;
 use hdrhistogram::Histogram;
 
 const LATENCY_MAX_US: u64 = 60_000_000;
-const SYNCS: usize = 200;
+/// As many writes as a client that sends 100 a second makes in five seconds.
+const SYNCS: usize = 500;
+const SYNC_EVERY: Duration = Duration::from_millis(10);
+const TOUCHED_BYTES: usize = 256 << 20;
+const PAGE_BYTES: usize = 4096;
 
 /// CPU time of a process so far, of all its threads, user and system.
 pub(crate) fn cpu(pid: u32) -> Duration {
@@ -35,8 +39,8 @@ pub(crate) fn latencies() -> Histogram<u64> {
     Histogram::new_with_max(LATENCY_MAX_US, 3).expect("three digits up to a minute")
 }
 
-/// p50 and p99 of a 4 KiB write and fdatasync into a preallocated file, in microseconds.
-pub(crate) fn disk_sync_us(folder: &Path, clock: &dyn Clock) -> (u64, u64) {
+/// What a 4 KiB write and fdatasync into a file that is all there takes, 100 times a second, in microseconds.
+pub(crate) fn disk_sync_us(folder: &Path, clock: &dyn Clock) -> Histogram<u64> {
     let path = folder.join("sync-probe");
     let file = OpenOptions::new()
         .create(true)
@@ -53,10 +57,24 @@ pub(crate) fn disk_sync_us(folder: &Path, clock: &dyn Clock) -> (u64, u64) {
         file.write_all_at(&[7; 4096], at as u64 * 4096)
             .expect("the probe is written");
         file.sync_data().expect("the probe is synced");
-        seen.saturating_record((clock.monotonic() - before).as_micros() as u64);
+        let took = clock.monotonic() - before;
+        seen.saturating_record(took.as_micros() as u64);
+        std::thread::sleep(SYNC_EVERY.saturating_sub(took));
     }
     std::fs::remove_file(&path).expect("the probe is removed");
-    (seen.value_at_quantile(0.5), seen.value_at_quantile(0.99))
+    seen
+}
+
+/// What it takes to use a page of memory for the first time, in microseconds. The page cache grows by such pages; on a
+/// virtual machine the host may have to find them first.
+pub(crate) fn first_touch_us(clock: &dyn Clock) -> f64 {
+    let before = clock.monotonic();
+    let mut memory = vec![0_u8; TOUCHED_BYTES];
+    for page in memory.chunks_mut(PAGE_BYTES) {
+        page[0] = 1;
+    }
+    std::hint::black_box(&memory);
+    (clock.monotonic() - before).as_secs_f64() * 1e6 / (TOUCHED_BYTES / PAGE_BYTES) as f64
 }
 
 /// Forgets what the page cache holds of clean files; whether that is allowed here.

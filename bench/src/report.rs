@@ -55,8 +55,8 @@ pub(crate) fn print_row(case: &str, kind: Kind, round: usize, row: &Row) {
     );
 }
 
-/// The machine in a line, with its disk's own fdatasync.
-pub(crate) fn machine(folder: &Path, clock: &dyn Clock) -> String {
+/// The machine in a line.
+pub(crate) fn machine() -> String {
     let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpu_info = file("/proc/cpuinfo");
     let model = cpu_info
@@ -71,13 +71,23 @@ pub(crate) fn machine(folder: &Path, clock: &dyn Clock) -> String {
         .and_then(|kib| kib.parse::<u64>().ok())
         .unwrap_or(0);
     let kernel = file("/proc/sys/kernel/osrelease");
-    let (p50, p99) = measure::disk_sync_us(folder, clock);
     format!(
-        "{}, {cores} cores, {} GiB, Linux {}; 4 KiB fdatasync p50 {:.2} ms, p99 {:.2} ms",
+        "{}, {cores} cores, {} GiB, Linux {}",
         model.trim_start_matches([' ', '\t', ':']),
         kib >> 20,
         kernel.trim(),
-        p50 as f64 / 1000.0,
-        p99 as f64 / 1000.0
+    )
+}
+
+/// What its disk and its memory give to anybody just now, in a line: no server can do better.
+pub(crate) fn probes(folder: &Path, clock: &dyn Clock) -> String {
+    let sync = measure::disk_sync_us(folder, clock);
+    let quantile = |at: f64| sync.value_at_quantile(at) as f64 / 1000.0;
+    format!(
+        "4 KiB fdatasync at 100/s p50 {:.2}, p99 {:.2}, p99.9 {:.2} ms; first use of a 4 KiB page {:.2} us",
+        quantile(0.5),
+        quantile(0.99),
+        quantile(0.999),
+        measure::first_touch_us(clock),
     )
 }
