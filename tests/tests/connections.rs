@@ -1,11 +1,11 @@
 //! A fleet that connects at once, to a server that is busy with something else: nobody is turned away.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rivulet_tests::{Server, run};
+use rivulet_tests::{Server, binary, run};
 
 const CLIENTS: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,4 +33,40 @@ fn a_thousand_clients_connect_at_once() {
         stream.read_to_string(&mut answer).expect("it is answered");
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
+}
+
+/// Shells allow 1,024 files to begin with, and a connection is one.
+#[test]
+fn the_server_may_open_as_many_files_as_the_system_allows() {
+    const LIMITED: &str = "ulimit -Sn 300 && exec \"$@\"";
+    let folder = tempfile::tempdir().expect("a folder for the data");
+    let mut command = Command::new("sh");
+    command.args(["-c", LIMITED, "sh"]).arg(binary());
+    command.args([
+        "up",
+        "--output",
+        "json",
+        "--kafka-port",
+        "0",
+        "--registry-port",
+        "0",
+        "--api-port",
+        "0",
+    ]);
+    command.arg("--data-dir").arg(folder.path().join("data"));
+    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = spawned.expect("the binary starts");
+    let mut ready = String::new();
+    let stdout = child.stdout.take().expect("stdout is piped");
+    let said = BufReader::new(stdout).read_line(&mut ready);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id()));
+    child.kill().expect("the server can be killed");
+    child.wait().expect("the server is gone");
+    assert!(said.is_ok() && ready.contains("kafka"), "{ready}");
+    let limits = limits.expect("the system tells");
+    let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let (soft, hard) = open_files
+        .and_then(|line| line.trim().split_once(' '))
+        .expect("there is a limit");
+    assert!(hard.trim().starts_with(soft) && soft != "300", "{soft} of {hard}");
 }

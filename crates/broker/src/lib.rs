@@ -48,7 +48,7 @@ pub use topics::LocalTopics;
 
 use coordinator::Coordinator;
 use fetch_sessions::FetchSessions;
-use net::{Budget, Buffers, Listeners};
+use net::{Budget, Buffers, Listeners, Slots};
 use producer_ids::ProducerIds;
 use quotas::Quotas;
 use settings::{Effective, Resource};
@@ -90,6 +90,7 @@ pub struct Broker {
     /// Of requests large enough to be slow: they keep only one another waiting.
     large_request_budget: Budget,
     fetch_budget: Budget,
+    fetch_files: Slots,
     /// Of the listeners, in the order they are served.
     ports: RwLock<Vec<u16>>,
     background: Mutex<Vec<AbortHandle>>,
@@ -109,6 +110,7 @@ impl Broker {
         let request_budget = Budget::new(in_flight_bytes / SMALL_REQUESTS_PART);
         let large_request_budget = Budget::new(in_flight_bytes - in_flight_bytes / SMALL_REQUESTS_PART);
         let fetch_budget = Budget::new(limits.fetch_in_flight_bytes_max);
+        let fetch_files = Slots::new(limits.fetch_files_max);
         let fetch_sessions = FetchSessions::new(limits);
         let effective = Broker::take_in(&options, &catalog);
         let quotas = Quotas::open(&catalog, Arc::clone(&clock), &options.quotas);
@@ -160,6 +162,7 @@ impl Broker {
             request_budget,
             large_request_budget,
             fetch_budget,
+            fetch_files,
             ports: RwLock::default(),
             background: Mutex::default(),
         });

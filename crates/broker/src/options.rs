@@ -143,6 +143,9 @@ pub struct Limits {
     pub requests_in_flight_bytes_max: usize,
     /// Of fetched records not yet sent, over all connections.
     pub fetch_in_flight_bytes_max: usize,
+    /// Of records that are being sent from files, over all connections, each from a file of its own; what goes beyond is
+    /// read into memory.
+    pub fetch_files_max: usize,
     /// Requests read and not yet answered on one connection; more are left in the socket.
     pub requests_in_flight_max: usize,
     /// `fetch.max.bytes`: the most one fetch may return, whatever it asks for.
@@ -176,6 +179,7 @@ impl Default for Limits {
             request_bytes_max: 104_857_600,
             requests_in_flight_bytes_max: 256 << 20,
             fetch_in_flight_bytes_max: 256 << 20,
+            fetch_files_max: 512,
             requests_in_flight_max: 64,
             fetch_bytes_max: 57_671_680,
             fetch_sessions_max: 1_000,

@@ -5,6 +5,7 @@
 mod support;
 
 use bytes::Bytes;
+use rivulet_broker as broker;
 use support::{batch, batch_of, fetch_request, now_ms, produce_request, records_of, start, start_with, values_of};
 use tokio::io::AsyncReadExt;
 use wire::messages::fetch_request::FetchRequest;
@@ -370,12 +371,26 @@ async fn limits_cut_a_fetch_but_never_the_first_batch() {
     assert_eq!(sizes(&response), [size * 3, 0], "the total cap holds");
 }
 
-/// Large batches go from their files to the socket, small ones from memory, and in class `memory` there are no files.
+/// Large batches go from their files to the socket, from so many at once; small ones from memory; and in class `memory`
+/// there are no files.
 #[tokio::test]
 async fn large_and_small_batches_arrive_as_they_were_sent_from_wherever_they_lie() {
-    for durability in [log::Durability::Os, log::Durability::Memory] {
+    let runs = [
+        (log::Durability::Os, 512),
+        (log::Durability::Os, 1),
+        (log::Durability::Memory, 512),
+    ];
+    for (durability, fetch_files_max) in runs {
+        let limits = broker::Limits {
+            fetch_files_max,
+            ..broker::Limits::default()
+        };
+        let options = broker::BrokerOptions {
+            limits,
+            ..support::quick_options()
+        };
         let dir = tempfile::TempDir::new().unwrap();
-        let running = support::start_over(dir, support::quick_options(), durability).await;
+        let running = support::start_over(dir, options, durability).await;
         let mut client = running.client().await;
         client.create("t", 3, &[]).await;
         let value = |number: i32| format!("{number}-{}", "x".repeat([40, 20_000, 300_000][number as usize % 3]));

@@ -313,6 +313,19 @@ impl CommitCause {
     }
 }
 
+/// What somebody wants to read of one partition.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadWish {
+    pub offset: Offset,
+    pub bytes_max: usize,
+    /// Even if the first batch exceeds `bytes_max`.
+    pub at_least_one: bool,
+    /// Only what is decided.
+    pub committed: bool,
+    /// For somebody who only passes records on: large batches that are known to hold are given as a part of their file.
+    pub apart: bool,
+}
+
 /// Whole batches, the first of which contains the offset asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadResult<Records = Bytes> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rivulet_log::{
-    Bounds, CommitCause, Durability, Env, Log, LogError, LogOptions, Op, Outcome, PartitionId, ReadError,
+    Bounds, CommitCause, Durability, Env, Log, LogError, LogOptions, Op, Outcome, PartitionId, ReadError, ReadWish,
     RecoveryReport, Retention, TableId,
 };
 use tempfile::TempDir;
@@ -123,7 +123,14 @@ fn passed_on(log: &Log, bytes_max: usize) -> Vec<(Vec<u8>, bool)> {
     let mut pieces = Vec::new();
     let mut offset = 0;
     while offset < end {
-        let read = log.read_apart(P1, offset, bytes_max, true, false).unwrap();
+        let wish = ReadWish {
+            offset,
+            bytes_max,
+            at_least_one: true,
+            committed: false,
+            apart: true,
+        };
+        let read = log.read_wish(P1, &wish).unwrap();
         pieces.push(match read.records {
             Piece::Memory(bytes) => (bytes.to_vec(), false),
             Piece::File(slice) => {

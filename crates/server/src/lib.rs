@@ -24,6 +24,7 @@ use flow::Engine;
 use http::Serving;
 use link::Linker;
 use log::{Env, Log, LogOptions, RecoveryReport};
+use rustix::process::{Resource, Rlimit};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
@@ -55,6 +56,7 @@ pub struct Server {
 impl Server {
     /// Binds all ports, recovers the data, starts everything.
     pub async fn start(options: ServerOptions) -> Result<Server, ServerError> {
+        raise_open_files();
         let broker_options = broker_options(&options)?;
         let kafka = bind_kafka(&options)?;
         let registry = bind("registry", options.registry)?;
@@ -166,6 +168,18 @@ impl Server {
         let log = self.log;
         let closed = tokio::task::spawn_blocking(move || log.close()).await;
         closed.map_err(start)?.map_err(start)
+    }
+}
+
+/// Lets the process have as many files and connections open as the system allows; shells begin with few.
+fn raise_open_files() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "only {:?} files and connections can be open at once", limit.current);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use log::PartitionId;
+use log::{PartitionId, ReadWish};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use wire::messages::fetch_request::FetchRequest;
@@ -57,9 +57,10 @@ impl Found {
         self.data.records.as_ref().map_or(0, Piece::len)
     }
 
-    fn is_in_memory(&self) -> bool {
-        let memory = self.data.records.as_ref().and_then(Piece::memory);
-        memory.is_some_and(|records| !records.is_empty())
+    /// Whether there are records, and they lie in a file, or in memory.
+    fn is_in(&self, file: bool) -> bool {
+        let records = self.data.records.as_ref().filter(|records| !records.is_empty());
+        records.is_some_and(|records| records.memory().is_none() == file)
     }
 
     /// What a session remembers; nothing after an error.
@@ -87,7 +88,7 @@ pub(super) async fn handle(broker: Arc<Broker>, context: Context, request: Fetch
             return context.reply(&broker, refused);
         }
     };
-    let (found, permit) = read_or_wait(&broker, &plan.wants, &limits).await;
+    let (found, held) = read_or_wait(&broker, &plan.wants, &limits).await;
     let throttle_time_ms = broker
         .quotas
         .fetch(context.client(), found.iter().map(Found::bytes).sum());
@@ -107,7 +108,7 @@ pub(super) async fn handle(broker: Arc<Broker>, context: Context, request: Fetch
         ..FetchResponse::default()
     };
     let mut reply = context.reply(&broker, response)?;
-    reply._permit = permit;
+    reply._held = held;
     Ok(reply)
 }
 
@@ -178,7 +179,7 @@ fn asked(request: FetchRequest, by_id: bool) -> Asked {
 }
 
 /// Reads; if there is less than wanted, waits until the log says there is more, or until the reader's patience ends.
-async fn read_or_wait(broker: &Broker, wants: &[Want], limits: &Limits) -> (Vec<Found>, Option<Permit>) {
+async fn read_or_wait(broker: &Broker, wants: &[Want], limits: &Limits) -> (Vec<Found>, Vec<Permit>) {
     let notify = Arc::new(Notify::new());
     let mut guard = None;
     loop {
@@ -186,13 +187,14 @@ async fn read_or_wait(broker: &Broker, wants: &[Want], limits: &Limits) -> (Vec<
         let last = at_once || is_past(limits.deadline);
         if last || has_something(broker, wants, limits.read_committed) {
             let (permit, bytes_max) = broker.fetch_budget.take_some(limits.bytes_max, FETCH_BYTES_MIN).await;
-            let found = read(broker, wants, limits, bytes_max);
+            let files = broker.fetch_files.take_some(wants.len());
+            let (found, files) = read(broker, wants, limits, bytes_max, files);
             let bytes: usize = found.iter().map(Found::bytes).sum();
             let failed = found.iter().any(|found| found.data.error_code != 0);
             if last || failed || bytes >= limits.bytes_min {
                 // What goes out from files takes no memory.
-                let held = found.iter().any(Found::is_in_memory);
-                return (found, held.then_some(permit));
+                let memory = found.iter().any(|found| found.is_in(false)).then_some(permit);
+                return (found, memory.into_iter().chain(files).collect());
             }
         }
         if guard.is_none() {
@@ -240,7 +242,16 @@ fn check(want: &Want) -> Result<(), ErrorCode> {
     Ok(())
 }
 
-fn read(broker: &Broker, wants: &[Want], limits: &Limits, bytes_max: usize) -> Vec<Found> {
+/// Reads what is wanted, from as many files as there are permits; gives those that are needed.
+fn read(
+    broker: &Broker,
+    wants: &[Want],
+    limits: &Limits,
+    bytes_max: usize,
+    mut files: Option<Permit>,
+) -> (Vec<Found>, Option<Permit>) {
+    let files_max = files.as_ref().map_or(0, Permit::num_permits);
+    let mut files_taken = 0;
     let mut left = bytes_max;
     let mut nothing_yet = true;
     let mut all = Vec::with_capacity(wants.len());
@@ -248,27 +259,31 @@ fn read(broker: &Broker, wants: &[Want], limits: &Limits, bytes_max: usize) -> V
         let found = if limits.follower {
             Found::failed(want.clone(), ErrorCode::TopicAuthorizationFailed)
         } else {
-            read_one(broker, want, limits, left, nothing_yet)
+            let wish = ReadWish {
+                offset: want.offset,
+                bytes_max: left.min(want.bytes_max.max(0) as usize),
+                at_least_one: nothing_yet,
+                committed: limits.read_committed,
+                apart: files_taken < files_max,
+            };
+            read_one(broker, want, &wish)
         };
+        files_taken += usize::from(found.is_in(true));
         let bytes = found.bytes();
         left = left.saturating_sub(bytes);
         nothing_yet &= bytes == 0;
         all.push(found);
     }
-    all
+    let needed = files.as_mut().and_then(|files| files.split(files_taken));
+    (all, needed.filter(|_| files_taken > 0))
 }
 
-fn read_one(broker: &Broker, want: &Want, limits: &Limits, left: usize, at_least_one: bool) -> Found {
+fn read_one(broker: &Broker, want: &Want, wish: &ReadWish) -> Found {
     let partition = match check(want).and_then(|()| want.topic.find_partition(&broker.catalog, want.partition)) {
         Ok(partition) => partition,
         Err(error) => return Found::failed(want.clone(), error),
     };
-    let bytes_max = left.min(want.bytes_max.max(0) as usize);
-    let committed = limits.read_committed;
-    let read = broker
-        .log
-        .read_apart(partition, want.offset, bytes_max, at_least_one, committed);
-    let read = match read {
+    let read = match broker.log.read_wish(partition, wish) {
         Ok(read) => read,
         Err(error) => {
             if matches!(error, log::ReadError::Corrupt { .. } | log::ReadError::Io(_)) {
@@ -282,7 +297,7 @@ fn read_one(broker: &Broker, want: &Want, limits: &Limits, left: usize, at_least
         high_watermark: read.bounds.high_watermark,
         last_stable_offset: read.bounds.last_stable,
         log_start_offset: read.bounds.log_start,
-        aborted_transactions: committed.then(|| read.aborted.into_iter().map(aborted).collect()),
+        aborted_transactions: wish.committed.then(|| read.aborted.into_iter().map(aborted).collect()),
         // Never null: old clients take null for damage.
         records: Some(read.records),
         ..PartitionData::default()

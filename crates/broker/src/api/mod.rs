@@ -274,7 +274,7 @@ impl Context {
         Ok(Reply {
             pieces: frame::response(self.correlation_id, &response, self.version)?,
             throttle_ms: response.throttle_time_ms(),
-            _permit: None,
+            _held: Vec::new(),
         })
     }
 }

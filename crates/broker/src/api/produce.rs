@@ -180,7 +180,7 @@ fn unacknowledged(topics: &[(TopicKey, Vec<Started>)], throttle_ms: i32) -> Resu
     Ok(Reply {
         pieces: Vec::new(),
         throttle_ms,
-        _permit: None,
+        _held: Vec::new(),
     })
 }
 

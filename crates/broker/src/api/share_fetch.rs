@@ -50,7 +50,7 @@ pub(super) async fn handle(broker: Arc<Broker>, context: Context, request: Share
         }
     };
     let mut reply = context.reply(&broker, response)?;
-    reply._permit = permit;
+    reply._held.extend(permit);
     Ok(reply)
 }
 

@@ -40,3 +40,41 @@ impl Budget {
         (self.take(bytes).await, bytes)
     }
 }
+
+/// So many things may be held at once; who finds none left does without.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots {
+    free: Arc<Semaphore>,
+}
+
+impl Slots {
+    pub(crate) fn new(count: usize) -> Slots {
+        Slots {
+            free: Arc::new(Semaphore::new(count)),
+        }
+    }
+
+    /// Up to `count`, but not more than half of what is left.
+    pub(crate) fn take_some(&self, count: usize) -> Option<Permit> {
+        let count = count.min(self.free.available_permits().div_ceil(2));
+        Arc::clone(&self.free).try_acquire_many_owned(count as u32).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_takes_the_last_half_of_the_slots() {
+        let slots = Slots::new(5);
+        let count = |permit: &Option<Permit>| permit.as_ref().map(Permit::num_permits);
+        let taken: Vec<_> = (0..5).map(|_| slots.take_some(100)).collect();
+        assert_eq!(
+            taken.iter().map(count).collect::<Vec<_>>(),
+            [Some(3), Some(1), Some(1), Some(0), Some(0)]
+        );
+        drop(taken);
+        assert_eq!(count(&slots.take_some(2)), Some(2));
+    }
+}

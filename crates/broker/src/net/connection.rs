@@ -94,7 +94,7 @@ pub(crate) struct Reply {
     pub(crate) pieces: Vec<Piece>,
     /// How long the client was told to wait; so long nothing more of it is worked off.
     pub(crate) throttle_ms: i32,
-    pub(crate) _permit: Option<Permit>,
+    pub(crate) _held: Vec<Permit>,
 }
 
 /// Who is at the other end.
@@ -318,7 +318,7 @@ async fn write(
         let Reply {
             pieces,
             throttle_ms,
-            _permit,
+            _held,
         } = match work.await {
             Ok(reply) => reply,
             Err(close) => return close,

@@ -9,7 +9,7 @@ mod mute;
 mod rope;
 mod send;
 
-pub(crate) use budget::{Budget, Permit};
+pub(crate) use budget::{Budget, Permit, Slots};
 pub(crate) use buffers::Buffers;
 pub(crate) use connection::{Close, Peer, Reply, Work};
 pub(crate) use listener::Listeners;

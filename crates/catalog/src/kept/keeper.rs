@@ -21,7 +21,7 @@ const FOLLOW_BYTES_MAX: usize = 256 << 10;
 /// How long one read waits for others' records.
 const READ_WAIT: Duration = Duration::from_secs(1);
 /// How soon a topic that is not there, or cannot be read, is tried again.
-const TRY_AGAIN: Duration = Duration::from_millis(250);
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Keeper<S> {
     topics: Arc<dyn Topics>,

@@ -24,7 +24,7 @@ impl Log {
         bytes_max: usize,
         at_least_one: bool,
     ) -> Result<ReadResult, ReadError> {
-        let wish = Wish {
+        let wish = ReadWish {
             offset,
             bytes_max,
             at_least_one,
@@ -43,7 +43,7 @@ impl Log {
         bytes_max: usize,
         at_least_one: bool,
     ) -> Result<ReadResult, ReadError> {
-        let wish = Wish {
+        let wish = ReadWish {
             offset,
             bytes_max,
             at_least_one,
@@ -53,27 +53,8 @@ impl Log {
         self.read_wish(partition, &wish).map(in_memory)
     }
 
-    /// As [`Log::read`], or as [`Log::read_committed`] if `committed`, for somebody who only passes records on: large
-    /// batches that are known to hold are given as a part of their file.
-    pub fn read_apart(
-        &self,
-        partition: PartitionId,
-        offset: Offset,
-        bytes_max: usize,
-        at_least_one: bool,
-        committed: bool,
-    ) -> Result<ReadResult<Piece>, ReadError> {
-        let wish = Wish {
-            offset,
-            bytes_max,
-            at_least_one,
-            committed,
-            apart: true,
-        };
-        self.read_wish(partition, &wish)
-    }
-
-    fn read_wish(&self, partition: PartitionId, wish: &Wish) -> Result<ReadResult<Piece>, ReadError> {
+    /// As [`Log::read`] or [`Log::read_committed`], as `wish` has it.
+    pub fn read_wish(&self, partition: PartitionId, wish: &ReadWish) -> Result<ReadResult<Piece>, ReadError> {
         let partition = self.partition(partition).ok_or(ReadError::UnknownPartition)?;
         // Records and the list of what to pass over among them must be of one state of the segments.
         let read = || {
@@ -87,7 +68,12 @@ impl Log {
     }
 
     /// What is to be given apart ends before `decided`.
-    fn read_now(&self, partition: &Partition, wish: &Wish, decided: Offset) -> Result<ReadResult<Piece>, ReadError> {
+    fn read_now(
+        &self,
+        partition: &Partition,
+        wish: &ReadWish,
+        decided: Offset,
+    ) -> Result<ReadResult<Piece>, ReadError> {
         let offset = wish.offset;
         let (bounds, segments, epochs) = {
             let view = partition.view.read();
@@ -124,7 +110,7 @@ impl Log {
         Ok(result(nothing(), bounds.high_watermark))
     }
 
-    fn read_committed_now(&self, partition: &Partition, wish: &Wish) -> Result<ReadResult<Piece>, ReadError> {
+    fn read_committed_now(&self, partition: &Partition, wish: &ReadWish) -> Result<ReadResult<Piece>, ReadError> {
         let bounds = partition.bounds();
         let offset = wish.offset;
         if (bounds.last_stable..=bounds.high_watermark).contains(&offset) {
@@ -280,17 +266,6 @@ impl Log {
         }
         Ok(largest)
     }
-}
-
-/// What somebody wants to read of one partition.
-struct Wish {
-    offset: Offset,
-    bytes_max: usize,
-    at_least_one: bool,
-    /// Only what is decided.
-    committed: bool,
-    /// Where it lies, if that can be.
-    apart: bool,
 }
 
 /// Of a read that was to be in memory.

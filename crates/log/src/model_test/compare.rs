@@ -133,13 +133,14 @@ impl Compared<'_> {
         let mut seen = Vec::new();
         let mut offset = from;
         loop {
-            let read = if self.random.below(2) == 0 {
-                self.log.read_committed(self.id, offset, self.bytes_max(), true)
-            } else {
-                self.log
-                    .read_apart(self.id, offset, self.bytes_max(), true, true)
-                    .map(fetched)
+            let wish = ReadWish {
+                offset,
+                bytes_max: self.bytes_max(),
+                at_least_one: true,
+                committed: true,
+                apart: self.random.below(2) == 0,
             };
+            let read = self.log.read_wish(self.id, &wish).map(fetched);
             let read = read.map_err(|error| format!("reading committed data at {offset}: {error}"))?;
             seen.extend(consume(&read, offset));
             if read.next_offset == offset {
