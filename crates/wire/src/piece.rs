@@ -1,10 +1,12 @@
 //! Bytes on their way out, which need not be in memory.
 
+use std::fmt;
+
 use base::disk::FileSlice;
 use bytes::Bytes;
 
 /// A part of a frame: in memory, or in a file from which it goes to the socket without being read here.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Piece {
     Memory(Bytes),
     File(FileSlice),
@@ -34,5 +36,15 @@ impl Piece {
 impl From<Bytes> for Piece {
     fn from(bytes: Bytes) -> Piece {
         Piece::Memory(bytes)
+    }
+}
+
+/// As what it holds shows itself.
+impl fmt::Debug for Piece {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Piece::Memory(bytes) => bytes.fmt(formatter),
+            Piece::File(slice) => slice.fmt(formatter),
+        }
     }
 }
