@@ -65,8 +65,7 @@ fn the_server_may_open_as_many_files_as_the_system_allows() {
     assert!(said.is_ok() && ready.contains("kafka"), "{ready}");
     let limits = limits.expect("the system tells");
     let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let (soft, hard) = open_files
-        .and_then(|line| line.trim().split_once(' '))
-        .expect("there is a limit");
-    assert!(hard.trim().starts_with(soft) && soft != "300", "{soft} of {hard}");
+    let mut limit = open_files.expect("there is a limit").split_whitespace();
+    let (soft, hard) = (limit.next(), limit.next());
+    assert!(soft == hard && soft != Some("300"), "{soft:?} of {hard:?}");
 }

@@ -163,7 +163,6 @@ pub(crate) fn folder(source: &str) -> Result<PathBuf, String> {
     Ok(if inner.is_dir() { inner } else { folder })
 }
 
-/// Reads one message's definition.
 impl Message {
     /// Makes its records such that they may lie in files.
     pub(crate) fn lay_records_apart(&mut self) {
@@ -174,6 +173,7 @@ impl Message {
     }
 }
 
+/// Reads one message's definition.
 pub(crate) fn read(folder: &Path, name: &str) -> Result<Message, String> {
     let path = folder.join(format!("{name}.json"));
     let text = std::fs::read_to_string(&path).map_err(|error| format!("`{}`: {error}", path.display()))?;

@@ -61,7 +61,6 @@ async fn send_memory(to: &mut OwnedWriteHalf, chunks: Vec<Bytes>, stall_max: Dur
 }
 
 async fn send_file(to: &mut OwnedWriteHalf, slice: &FileSlice, stall_max: Duration) -> Result<(), Close> {
-    let cut = || Close::File(io::ErrorKind::UnexpectedEof.into());
     let mut done = 0;
     while done < slice.bytes {
         let sent = match slice.file.descriptor() {
@@ -75,7 +74,7 @@ async fn send_file(to: &mut OwnedWriteHalf, slice: &FileSlice, stall_max: Durati
             }
         };
         if sent == 0 {
-            return Err(cut());
+            return Err(Close::File(io::ErrorKind::UnexpectedEof.into()));
         }
         done += sent;
     }
